@@ -47,17 +47,17 @@ class Costs:
     @ivar frame: bytes of a delivery on the wire.
     """
 
-    send: float = 20.0
-    store: float = 10.0
-    push: float = 2.0
-    hear: float = 15.0
-    deliver: float = 13.0
+    send: float = 60.0
+    store: float = 45.0
+    push: float = 8.0
+    hear: float = 40.0
+    deliver: float = 18.0
     keep: float = 25.0
     note: float = 12.0
     learn: float = 15.0
     few: int = 8
     every: float = 20.0
-    member: float = 38.0
+    member: float = 31.0
     frame: int = 200
 
 

@@ -25,6 +25,8 @@ from livechat.interfaces import IOutbox
 
 #: Seconds between two attempts to name the receivers, while the store is away.
 KEEP_EVERY: Final = 1.0
+#: Seconds after which that is done again.
+KEEP_AGAIN: Final = 30.0
 #: Seconds after which a teller begins again that has failed with what nobody expects.
 AGAIN_AFTER: Final = 10.0
 
@@ -78,6 +80,8 @@ class Telling:
         self._leader = Leader(outbox, clock, self._led)
         self._work: list[Duty] = [partial(each.tell, self.feeds[each.name]) for each in tellers]
         self._work += duties
+        if self._work:
+            self._work.append(self._keep_on)
         self._running: Deferred[None] | None = None
         self._working: list[Deferred[None]] = []
 
@@ -102,13 +106,23 @@ class Telling:
         for feed in self.feeds.values():
             feed.wake()
 
-    async def _run(self) -> None:
+    async def _keep(self) -> None:
+        """Name the receivers, once the store is there."""
         while True:
             try:
                 await self._outbox.keep(self.feeds.keys())
-                break
+                return
             except ChatError:
                 await deferLater(self._clock, KEEP_EVERY, lambda: None)
+
+    async def _keep_on(self) -> None:
+        """Name the receivers now and then: a store that was emptied knows of none."""
+        while True:
+            await deferLater(self._clock, KEEP_AGAIN, lambda: None)
+            await self._keep()
+
+    async def _run(self) -> None:
+        await self._keep()
         # Without work there is nothing to lead.
         if self._work:
             await self._leader.run()

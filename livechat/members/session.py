@@ -26,7 +26,7 @@ from livechat.protocol import v1
 from livechat.protocol.actions import Action, Say
 from livechat.protocol.decoding import decode_frame
 from livechat.protocol.encoding import Encoding, encode_frame
-from livechat.protocol.messages import Message, Place
+from livechat.protocol.messages import Message, Place, User
 from livechat.protocol.settings import RoomSettings
 from livechat.protocol.values import LARGEST_NUMBER
 from livechat.protocol.wire import encode
@@ -34,6 +34,7 @@ from livechat.rooms.actions import act, said, say
 from livechat.rooms.chat import Chat
 from livechat.rooms.history import HISTORY_PAGE, History, Window
 from livechat.rooms.member import IClient
+from livechat.rooms.search import Wanted, folded
 
 #: Gives an actor another token (`livechat.identity.door.Door.renew`).
 Renew = Callable[[Actor, str], Awaitable[Actor]]
@@ -188,14 +189,20 @@ class Session(BaseSession):
         elif self._may_ask():
             self._asking = True
             limit = HISTORY_PAGE if frame.limit is None else min(frame.limit, HISTORY_PAGE)
-            found = self._history(Window(limit, frame.before, frame.after))
+            found = self._history(Window(limit, frame.before, frame.after), _wanted(frame))
             Deferred.fromCoroutine(found).addErrback(self._failed)
 
-    async def _history(self, window: Window) -> None:
+    async def _history(self, window: Window, wanted: Wanted | None) -> None:
         try:
             # A client that does not read has one page waiting at most.
             await self._client.drained()
-            found = await self._chat.history(self._actor, self.room, window)
+            if wanted is None:
+                found = await self._chat.history(self._actor, self.room, window)
+            else:
+                # As by HTTP, a search counts as an act.
+                self._chat.admit(self._actor)
+                whole = await self._chat.history(self._actor, self.room, Window(0))
+                found = await self._chat.searches.search(whole, window, wanted)
             messages: list[Message] = []
             async for page in found.pages():
                 messages += page
@@ -303,6 +310,15 @@ def make_session(
     if request.encoding == Encoding.PLAIN:
         return PlainSession(chat, clock, actor, request, client)
     return Session(chat, clock, actor, request, client, renew=renew)
+
+
+def _wanted(frame: v1.AskHistory) -> Wanted | None:
+    """The messages that *frame* looks for; None: whatever there is."""
+    if frame.user is None and frame.q is None:
+        return None
+    user = frame.user
+    subject = None if user is None else User(user, user, verified=not frame.guest).subject
+    return Wanted(subject, None if frame.q is None else folded(frame.q))
 
 
 def _page(found: History, messages: list[Message], *, forward: bool) -> v1.History:

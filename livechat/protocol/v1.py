@@ -13,13 +13,13 @@ from typing import Final, Literal
 from msgspec import Raw, Struct, field
 
 from livechat.errors import ChatError
-from livechat.protocol.actions import Action
+from livechat.protocol.actions import Action, UserId
 from livechat.protocol.audit import Action as Recorded
 from livechat.protocol.audit import Author
 from livechat.protocol.messages import Message, Place, User
 from livechat.protocol.moderation import CaseKind, CaseState, Notice
 from livechat.protocol.settings import RoomSettings
-from livechat.protocol.values import Epoch, Number
+from livechat.protocol.values import Epoch, Number, Sought
 
 #: The name of the protocol, as a WebSocket's subprotocol.
 V1: Final = "livechat.v1"
@@ -37,11 +37,19 @@ class Resume(Struct, frozen=True, tag_field="type", tag="resume"):
 
 
 class AskHistory(Struct, frozen=True, tag_field="type", tag="history"):
-    """Send a page: that before a number, that after one, or the newest."""
+    """
+    Send a page: that before a number, that after one, or the newest.
+
+    @ivar user: only what the user with this id said; a guest's if *guest*.
+    @ivar q: only messages with this text, in any case and width.
+    """
 
     before: Number | None = None
     after: Number | None = None
     limit: Number | None = None
+    user: UserId | None = None
+    guest: bool = False
+    q: Sought | None = None
 
 
 class AskPresence(Struct, frozen=True, tag_field="type", tag="presence"):

@@ -15,6 +15,8 @@ from livechat.protocol.wire import DEEPEST_DATA, LARGEST_DATA
 LARGEST_NUMBER: Final = 2**53 - 1
 #: Characters of a nonce, and of an epoch.
 LONGEST_NONCE: Final = 64
+#: Characters of a text that is looked for.
+LONGEST_SOUGHT: Final = 200
 _EPOCH: Final = r"[A-Za-z0-9_-]{1,64}"
 
 #: Pattern of a place as text.
@@ -54,6 +56,7 @@ Who = Annotated[
     ),
 ]
 Nonce = Annotated[str, Meta(min_length=1, max_length=LONGEST_NONCE)]
+Sought = Annotated[str, Meta(min_length=1, max_length=LONGEST_SOUGHT)]
 Epoch = Annotated[str, Meta(pattern=f"^{_EPOCH}$")]
 
 

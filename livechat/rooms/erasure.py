@@ -16,7 +16,7 @@ from msgspec import Struct
 from twisted.internet.task import deferLater
 
 from livechat.errors import ChatError, Kind
-from livechat.interfaces import IArchive, IMessageLog
+from livechat.interfaces import IArchive, IMessageLog, IOutbox
 from livechat.protocol.messages import (
     MOST_REFS,
     Amended,
@@ -27,7 +27,7 @@ from livechat.protocol.messages import (
     Retraction,
     User,
 )
-from livechat.protocol.names import AUDIT_ROOM, is_internal
+from livechat.protocol.names import AUDIT_ROOM, EVENTS_ROOM, is_internal
 from livechat.rooms.answers import answer_of
 from livechat.system.time import Time
 
@@ -64,9 +64,9 @@ class Veil(Struct, frozen=True):
         """
         try:
             record = msgspec.json.decode(text)
-        except msgspec.DecodeError:
+            veiled = self.over(record)
+        except (msgspec.DecodeError, RecursionError):
             return None if self._id in text else text
-        veiled = self.over(record)
         if veiled == record or not isinstance(veiled, dict):
             return text
         action = veiled.get("action")
@@ -81,9 +81,9 @@ class Veil(Struct, frozen=True):
         """Tell whether *text*, JSON, names the person."""
         try:
             found = msgspec.json.decode(text)
-        except msgspec.DecodeError:
+            return bool(self.over(found) != found)
+        except (msgspec.DecodeError, RecursionError):
             return self._id in text
-        return bool(self.over(found) != found)
 
     def over(self, value: Any) -> Any:
         """Return JSON with the pseudonym in the place of the person, wherever a user stands."""
@@ -120,14 +120,17 @@ class Erasure:
         log: IMessageLog,
         time: Time,
         amended: Callable[[Amended, str], Awaitable[object]],
+        outbox: IOutbox | None = None,
     ) -> None:
         """
+        @param outbox: may hold what no history shows.
         @param amended: told of each retraction, and its room; the erasure waits for it.
         """
         self._archive = archive
         self._log = log
         self._time = time
         self._amended = amended
+        self._outbox = outbox
 
     async def erase(
         self,
@@ -143,6 +146,13 @@ class Erasure:
             messages were taken back in it.  The erasure ends with what it raises.
         @raise ChatError: the room cannot be read or changed now.
         """
+        await self._erase_shown(room, veil, after, keep)
+        if self._outbox is not None and (room == EVENTS_ROOM or not is_internal(room)):
+            await self._outbox.erase(room, veil.subject)
+
+    async def _erase_shown(
+        self, room: str, veil: Veil, after: int, keep: Callable[[int, int], Awaitable[None]]
+    ) -> None:
         top = (await self._archive.read(room, 0, 0)).position.seq
         while after < top:
             page = await self._archive.read(room, after, min(STEP, top - after))

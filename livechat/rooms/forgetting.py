@@ -147,7 +147,7 @@ class Forgetting:
         self._erasure = (
             None
             if backend.archive is None
-            else Erasure(backend.archive, backend.messages, time, cases.retracted)
+            else Erasure(backend.archive, backend.messages, time, cases.retracted, backend.outbox)
         )
         self.dossiers = Dossiers(
             backend, rules.policy, restrictions=rules.restrictions, cases=cases, time=time

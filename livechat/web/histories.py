@@ -22,7 +22,7 @@ from livechat.protocol.wire import encode
 from livechat.rooms.chat import Chat
 from livechat.rooms.dossier import Broken, Line, to_lines
 from livechat.rooms.history import HISTORY_PAGE, LONGEST_HISTORY, History, Window
-from livechat.rooms.search import LONGEST_TEXT, Wanted, folded, search
+from livechat.rooms.search import LONGEST_TEXT, Wanted, folded
 from livechat.web import operations as told
 from livechat.web.credentials import CredentialFinder
 from livechat.web.queries import claim, room_of, window
@@ -64,7 +64,8 @@ class Histories:
         else:
             # To look through a room costs more than to read a part of it.
             self._chat.admit(actor)
-            found = await search(await self._chat.history(actor, room, Window(0)), part, wanted)
+            whole = await self._chat.history(actor, room, Window(0))
+            found = await self._chat.searches.search(whole, part, wanted)
         headers = (*place(found), *links(f"/chat/history/{room}/", call.query, part, found))
         return streamed_json(listed("chat_history", found), headers)
 

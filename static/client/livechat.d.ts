@@ -125,7 +125,17 @@ export interface Chat extends EventTarget {
    * What it has may come as a `message` as well: `seq` tells. It may be empty though there are more.
    * Rejects with a `ChatError`.
    */
-  history(part?: { before?: number; after?: number; limit?: number }): Promise<Page>;
+  history(part?: {
+    before?: number;
+    after?: number;
+    limit?: number;
+    /** Only messages with this text, in any case and width. */
+    q?: string;
+    /** Only what the user with this id said. */
+    user?: string;
+    /** `user` is the id of a guest. */
+    guest?: boolean;
+  }): Promise<Page>;
   /** The open cases of the room, the oldest first; only for those that moderate it. Rejects with a `ChatError`. */
   cases(): Promise<Case[]>;
   /** Try again now, if it is waiting. */

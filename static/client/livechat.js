@@ -189,10 +189,10 @@ class Room extends EventTarget {
     this.#connection.ask({ type: "typing" });
   }
 
-  /** @param {{ before?: number, after?: number, limit?: number }} [part] */
+  /** @param {{ before?: number, after?: number, limit?: number, q?: string, user?: string, guest?: boolean }} [part] */
   async history(part = {}) {
     const asked = Object.entries(part).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, String(value)]],
+      value === undefined || value === false ? [] : [[name, value === true ? "1" : String(value)]],
     );
     const [rel, name] = part.after === undefined ? ["prev", "before"] : ["next", "after"];
     return this.#fetch("chat/history/", asked, async (answer) => {

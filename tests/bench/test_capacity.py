@@ -21,7 +21,10 @@ def test_listeners() -> None:
 
 def test_work() -> None:
     """By hand: one process, one room, a message a second."""
-    found = work(Load("x", 100, 100, 1.0), Plant(1, 1), COSTS)
+    costs = Costs(
+        send=20, store=10, push=2, hear=15, deliver=13, keep=25, note=12, learn=15, frame=200
+    )
+    found = work(Load("x", 100, 100, 1.0), Plant(1, 1), costs)
     assert found.process == pytest.approx((20 + 15 + 100 * 13 + (25 + 15) / 20) / 1e6)
     assert found.shard == pytest.approx((10 + 2 + (12 + 2) / 20) / 1e6)
     assert found.gigabits == pytest.approx(100 * 200 * 8 / 1e9)

@@ -298,3 +298,26 @@ def test_a_callback_that_fails() -> None:
 
     run(chats())
     assert [str(each) for each in reported] == ["'typing'"]
+
+
+def test_search() -> None:
+    """A page of what fits is asked for by the frame that asks for a page."""
+    page = {"type": "history", "messages": [], "first": 1, "last": 0, "more": False}
+
+    async def play(wire: Wire, count: int) -> None:
+        await wire.say(hello())
+        for _ in range(2):
+            await wire.hear("history")
+            await wire.say(page)
+        await wire.stay()
+
+    async def chats() -> None:
+        async with playing(play) as script, connect(script.url) as chat:
+            await chat.history(q="hello", user="42", limit=5)
+            await chat.history(user="k3Fv", guest=True)
+            assert script.heard == [
+                {"type": "history", "limit": 5, "q": "hello", "user": "42"},
+                {"type": "history", "user": "k3Fv", "guest": True},
+            ]
+
+    run(chats())

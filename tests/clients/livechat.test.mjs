@@ -229,6 +229,9 @@ describe("livechat.js", { concurrency: 6, timeout: 110_000 }, () => {
     assert.deepEqual([first.messages.length, first.more], [2, false]);
     const next = await ann.history({ after: 1, limit: 1 });
     assert.deepEqual([next.messages[0].message, next.more], ["1", true]);
+    const found = await ann.history({ q: "3", user: ann.user.id, guest: true });
+    assert.deepEqual(found.messages.map(({ message }) => message), ["3"]);
+    assert.deepEqual((await ann.history({ user: ann.user.id, guest: false })).messages, []);
     await assert.rejects(ann.history({ limit: -1 }), { code: "bad_query" });
     await daemon.kill();
     await assert.rejects(ann.history(), { code: "unavailable" });

@@ -13,7 +13,7 @@ from livechat.errors import Kind
 from livechat.members.base import NOISE_RATE, JoinRequest
 from livechat.members.plain import PlainSession
 from livechat.members.session import ASK_RATE, PAGE_BYTES
-from livechat.protocol.messages import Place
+from livechat.protocol.messages import Place, User
 from livechat.protocol.settings import EDIT_WITHIN
 from livechat.rooms import recovery
 from livechat.rooms.chat import Chat
@@ -23,7 +23,7 @@ from tests.conformance import SCENES, Scene
 from tests.members.plain_client import Client as PlainClient
 from tests.members.session_client import KEY, Client, say
 from tests.protocol.v1_hostile import HOSTILE
-from tests.support import ANN, SOMEBODY, RecordingClient, World, run
+from tests.support import ANN, SOMEBODY, RecordingClient, World, result, run
 
 
 def place(world: World, seq: int) -> Place:
@@ -248,6 +248,25 @@ def test_history(world: World) -> None:
         assert page["last"] == page["first"] - 1
         assert not page["more"]
     assert history(world, before=1, after=1)["error"]["code"] == "bad_message"
+
+
+def test_search(world: World) -> None:
+    """A page of what fits, and where to go on; a text that is too long is no frame."""
+    for text, who in (("Hello", "7"), ("bye", "7"), ("hello too", "8")):
+        user = User(who, who, verified=True)
+        result(world.chat.send(world.caller("192.0.2.1", user), "r", text))
+    for asked, expected in (
+        ({"q": "HELLO"}, ["Hello", "hello too"]),
+        ({"user": "7"}, ["Hello", "bye"]),
+        ({"user": "7", "guest": True}, []),
+        ({"user": "7", "q": "b", "after": 0}, ["bye"]),
+        ({"q": "hello", "limit": 1}, ["hello too"]),
+    ):
+        page = history(world, **asked)
+        assert [each["message"] for each in page["messages"]] == expected, asked
+    assert history(world, q="hello", limit=1)["more"] is True
+    for bad in ({"q": ""}, {"q": "x" * 16_384}, {"q": 7}, {"user": ""}, {"user": "x" * 65}):
+        assert history(world, **bad)["error"]["code"] == "bad_message"
 
 
 def test_history_of_long_texts(world: World) -> None:

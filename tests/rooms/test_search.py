@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from time import process_time
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
+from livechat.errors import Kind
 from livechat.identity.actor import Actor
 from livechat.protocol.messages import Message, Page, Position, User
 from livechat.rooms import search as searching
 from livechat.rooms.history import MOST_LOOKED, History, Window
-from livechat.rooms.search import Matches, Wanted, folded, search
+from livechat.rooms.search import (
+    MOST_AT_ONCE,
+    MOST_WAITING,
+    SLICE,
+    Matches,
+    Searches,
+    Wanted,
+    folded,
+    search,
+)
 from tests.support import ADMIN, SOMEBODY, World, result, run
+from tests.support.outcomes import kind
 
 ANN = Actor("user", SOMEBODY.source, User("1", "Ann", verified=True))
 GUEST = Actor("guest", SOMEBODY.source, User("1", "Ann"))
@@ -156,3 +170,68 @@ def test_bounds_of_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_to_look_at(window: Window) -> None:
     matches: Matches = run(search(Listed(["hit"] * 9).history(), window, Wanted(text="hit")))
     assert (matches.found, matches.last) == ((), matches.first - 1)
+
+
+def test_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty together are a few at a time, all are answered, and beyond a bound some are refused."""
+    log = Listed(["hit"] * 9)
+    running: list[Deferred[None]] = []
+    most = 0
+
+    async def slow(history: History, window: Window, wanted: Wanted, _: Any) -> Matches:
+        nonlocal most
+        running.append(Deferred())
+        most = max(most, len(running))
+        await running[-1]
+        return await search(history, window, wanted)
+
+    monkeypatch.setattr(searching, "search", slow)
+    searches = Searches(Clock())
+    asked = [
+        Deferred.fromCoroutine(searches.search(log.history(), Window(1), Wanted(text="hit")))
+        for _ in range(50)
+    ]
+    while running:
+        running.pop(0).callback(None)
+    assert most == MOST_AT_ONCE
+    assert all(len(result(each).found) == 1 for each in asked)
+    waiting = [
+        Deferred.fromCoroutine(searches.search(log.history(), Window(1), Wanted(text="hit")))
+        for _ in range(MOST_AT_ONCE + MOST_WAITING + 1)
+    ]
+    assert kind(waiting.pop()) is Kind.OVERLOADED
+    while running:
+        running.pop(0).callback(None)
+    assert all(each.called for each in waiting)
+
+
+@pytest.mark.parametrize("text", ["\u0301" * 200, "a" + "\u0315\u0300" * 99, "\ufdfa" * 200])
+def test_marks_cost_little(text: str) -> None:
+    """What is looked for, and where, may be all marks, or stand for sentences."""
+    log = Listed(["e" + "\u0315\u0300\u05ae" * 5_000, "\ufdfa" * 16_000, "x"])
+    began = process_time()
+    run(search(log.history(), Window(), Wanted(text=folded(text))))
+    assert process_time() - began < 2
+
+
+def test_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others have their turn after so many characters, and after so many short entries."""
+    clock = Clock()
+    turns: list[float] = []
+    later = clock.callLater
+
+    def counted(delay: float, *args: Any) -> Any:
+        turns.append(delay)
+        return later(delay, *args)
+
+    monkeypatch.setattr(clock, "callLater", counted)
+    for texts, most in ((["x" * 1_000] * 50, 9), (["x"] * 1_000, SLICE // 50)):
+        turns.clear()
+        log = Listed(texts, 10_000)
+        asked = Deferred.fromCoroutine(
+            Searches(clock).search(log.history(), Window(1_000), Wanted(text="hit"))
+        )
+        assert not asked.called
+        clock.advance(0)
+        assert result(asked).found == ()
+        assert len(turns) >= len(texts) // most

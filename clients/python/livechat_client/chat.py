@@ -167,10 +167,23 @@ class Chat:
         return await self._now(lambda link: link.ask(action))
 
     async def history(
-        self, *, before: int | None = None, after: int | None = None, limit: int | None = None
+        self,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int | None = None,
+        q: str | None = None,
+        user: str | None = None,
+        guest: bool | None = None,
     ) -> Page:
-        """Read messages that were said before: the newest, or those next to a number."""
-        asked = _frame("history", before=before, after=after, limit=limit)
+        """
+        Read messages that were said before: the newest, or those next to a number.
+
+        With `q` only those with this text, with `user` only those of this user, or guest.
+        """
+        asked = _frame("history", before=before, after=after, limit=limit, q=q, user=user)
+        if guest:
+            asked["guest"] = True
         async with self._paging:
             return await self._now(lambda link: link.page(asked))
 

@@ -15,6 +15,8 @@ Rooms in Redis, or in several.
     maps           shared maps, each a `shared_map`; `map_store` reads and writes one, `map_version`
                    compares, and `shelf` is what a version before had in place of one
     sweep          the removal of old entries
+    outbox         what receivers outside wait for; `receivers` are those, `entering` says in which
+                   rooms something may wait, and `excess` bounds all of it
     connection     the connections to a Redis; `resp` is what goes over them, `reconnecting` keeps
                    them up, `address` and `endpoints` say where they go, `tls` and `trust` to whom
     health         whether Redis can be used, and what is logged of it; `rights` whether it lets us
@@ -24,7 +26,8 @@ Rooms in Redis, or in several.
     moving         exports and imports of rooms; `once` connects for those
 
 Redis runs the scripts beside the modules, each with `history.lua` before it, those that store
-with `writing.lua`, too, and the one that stores messages with `pacing.lua`.
+with `writing.lua`, too, and the one that stores messages with `pacing.lua`; `changing.lua` is for
+those that change entries, and `holding.lua` for all that know of receivers outside.
 """
 
 from __future__ import annotations

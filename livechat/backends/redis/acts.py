@@ -27,7 +27,7 @@ from livechat.protocol.messages import (
     Retracted,
 )
 
-AMEND: Final = Script("amend", "writing")
+AMEND: Final = Script("amend", "holding", "writing", "changing")
 #: Its verdicts, if they are numbers.
 _STORED: Final = 0
 _REPEATED: Final = 1

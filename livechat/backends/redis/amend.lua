@@ -1,7 +1,7 @@
 -- Edit a message, retract some, or give entries other texts; store the event of it under the room's
 -- next number, and tell the room.
 --
--- KEYS  as of `publish.lua`; at most one nonce
+-- KEYS  as of `publish.lua`; at most one nonce, and no paces
 -- ARGV  generation, deadline, now, limit, latest, again, lasts
 --                    as of `publish.lua`
 --       tag, digest  of the event; the digest is of the act, '' if it has no nonce
@@ -24,10 +24,6 @@
 -- Returns the word of the numbering, a verdict, number and time of the event, its rest as JSON, and
 -- the messages as they were, unless it was stored before.  The verdicts are those of
 -- `publish.lua`, or a word: 'missing', 'foreign', 'late' or 'often'.  Nothing, or -1, as there.
---
--- A changed entry is taken out of the stream, and is a record in the hash from then on.  Redis
--- only marks an entry as deleted: its words stay in its node, and in all files, until the whole
--- node is deleted.  So all entries that may be in that node become records as well.
 
 local channel, idle, nonce = KEYS[5], KEYS[6], KEYS[7]
 local generation, deadline, again = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[6])
@@ -40,51 +36,16 @@ if deadline > 0 and clock() > deadline then
     return {}
 end
 local room = numbering(KEYS, tag, lasts)
+if not limit then
+    nonce = KEYS[8] and nonce
+    limit = hold(room, KEYS[#KEYS], ARGV[4], generation)
+end
 local known = nonce and used(nonce, room.word)
 if known and known.broken then
     return {room.word, known.broken}
 end
 if known and known.tag ~= tag then
     return {room.word, known.digest == digest and 1 or 2, known.seq, known.time, '', {}}
-end
-
--- The parts of an entry: time, tag, user, kind, extra and text.
-local function parts_of(entry)
-    local kept = entry[2]
-    if type(kept) ~= 'string' then
-        local named = {}
-        for at = 1, #kept, 2 do
-            named[kept[at]] = kept[at + 1]
-        end
-        return {
-            time = named.t, tag = named.i, user = named.u or '', kind = named.k or '0',
-            extra = named.x or '', text = named.m
-        }
-    end
-    local time, its_tag, user, kind, extra, begins =
-        string.match(kept, '^(%d+) (%S*) (%d+)/(%d+)/(%d+) ()')
-    user, extra = tonumber(user), tonumber(extra)
-    return {
-        time = time, tag = its_tag, kind = kind, user = string.sub(kept, begins, begins + user - 1),
-        extra = string.sub(kept, begins + user, begins + user + extra - 1),
-        text = string.sub(kept, begins + user + extra)
-    }
-end
-
-local function record_of(parts)
-    local sizes = table.concat({#parts.user, parts.kind, #parts.extra}, '/')
-    local rest = parts.user .. parts.extra .. parts.text
-    return table.concat({parts.time, parts.tag, sizes, rest}, ' ')
-end
-
--- The record of an entry of the stream that is not changed.
-local function record_as_is(entry)
-    local kept = entry[2]
-    local user = kept[7] == 'u' and kept[8] or ''
-    if #kept > 8 or #kept == 8 and kept[7] ~= 'u' then
-        return record_of(parts_of(entry))
-    end
-    return kept[2] .. ' ' .. kept[4] .. ' ' .. #user .. '/0/0 ' .. user .. kept[6]
 end
 
 if again then
@@ -109,7 +70,8 @@ end
 local begins = room.top == 0
 room.time = room.time > latest and now or math.max(room.time, now)
 local first = first_kept(room)
-local oldest = first
+-- The oldest entry that a history shows.
+local oldest = math.max(first, room.shown or 0)
 if limit > 0 then
     oldest = math.max(oldest, room.top - limit + 1)
 end
@@ -130,30 +92,11 @@ local function message(seq)
     end
 end
 
--- Whose a message is, as `livechat.protocol.messages.User.subject`.
-local function subject(user)
-    local head = string.match(user, '^([^ ]*) ')
-    if not head then
-        return nil
-    end
-    local id, rest = string.match(head, '^([^\t]*)(.*)$')
-    return (string.match(rest, '^\t[^\t]*\tv$') and 'u:' or 'g:') .. id
-end
-
--- How often a message was edited, and the number of the event of its last edit.  Its data end
--- with a brace of their own, so nothing in them looks like this.
-local function edits_of(parts)
-    local count, event = string.match(parts.extra, '"edits":(%d+),"event":(%d+)}$')
-    return tonumber(count or 0), tonumber(event or 0)
-end
-
 -- The changed entries, as records by number.
 local changed = {}
 
 local function empty(seq, parts)
-    changed[seq] = record_of({
-        time = parts.time, tag = parts.tag, user = '', kind = '3', extra = '', text = ''
-    })
+    changed[seq] = record_of_gone(parts)
 end
 
 local function empty_event(parts)
@@ -238,69 +181,9 @@ else
     extra = '{"refs":[' .. table.concat(refs, ',') .. (own and ']}' or '],"by":"moderator"}')
 end
 
--- All entries of the stream that may share a node with a changed one, by number.
-local taken = {}
-
--- Bytes of an entry in its node, at least: Redis packs numbers of up to 20 digits into 10.
-local function bytes_of(entry)
-    local sum = #entry[2][6] <= 20 and 8 or 20
-    for at = 4, #entry[2], 2 do
-        sum = sum + #entry[2][at]
-    end
-    return sum
-end
-
--- Take what is near entry *seq*, in one direction, up to the next changed entry: what is behind
--- that one is nearer to it.
-local function take_near(seq, command, step, stop)
-    local last = stop and digits(stop - step) or step > 0 and '+' or '-'
-    local count, bytes, asked = 0, 0, 2
-    while seq ~= stop do
-        local some = redis.call(command, room.stream, digits(seq), last, 'COUNT', asked)
-        for _, entry in ipairs(some) do
-            seq = seq_of(entry)
-            if count >= node_entries or bytes >= node_bytes or taken[seq] then
-                return
-            end
-            count, bytes = count + 1, bytes + bytes_of(entry)
-            taken[seq] = entry
-            seq = seq + step
-        end
-        if #some < asked or seq < 0 then
-            return
-        end
-        -- Few where entries are long, and many where they are short.
-        asked = 2 * asked
-    end
-end
-
-local numbers = {}
-for seq in pairs(changed) do
-    numbers[#numbers + 1] = seq
-end
-table.sort(numbers)
-for at, seq in ipairs(numbers) do
-    take_near(seq, 'XRANGE', 1, numbers[at + 1])
-    take_near(seq - 1, 'XREVRANGE', -1, numbers[at - 1])
-end
-
 -- From here on nothing fails: the first command is the one that a full Redis refuses.
 
-local fields, ids = {}, {}
-for seq, entry in pairs(taken) do
-    ids[#ids + 1] = entry[1]
-    changed[seq] = changed[seq] or record_as_is(entry)
-end
-for seq, record in pairs(changed) do
-    fields[#fields + 1] = digits(seq)
-    fields[#fields + 1] = record
-end
-for at = 1, #fields, 1000 do
-    redis.call('HSET', room.changed, unpack(fields, at, math.min(#fields, at + 999)))
-end
-for at = 1, #ids, 1000 do
-    redis.call('XDEL', room.stream, unpack(ids, at, math.min(#ids, at + 999)))
-end
+rewrite(room, changed, node_entries, node_bytes)
 local stamp = digits(room.time)
 add(room, limit, {'t', stamp, 'i', tag, 'm', text, 'k', kind, 'x', extra})
 room.top = room.top + 1

@@ -190,6 +190,7 @@ class RedisBackend(BackendInRedis):
         self._publisher.nodes = await find_nodes(self._connection)
         await self._maps.refresh()
         await self._find_last_stored()
+        await self._find_receivers()
 
     async def _find_last_stored(self) -> None:
         """See whether Redis has the newest message that this process has stored."""
@@ -198,12 +199,14 @@ class RedisBackend(BackendInRedis):
 
     def commands_lost(self, reason: str) -> None:
         self._ready = False
+        self.entering.doubt()
         self._subscriptions.doubt()
         self._wrong(COMMANDS, reason)
 
     def subscriptions_made(self) -> None:
         try_subscribing(self._connection, self._keys)
-        self._connection.subscribe([self.relay.channel, *self._subscriptions.channels()])
+        ours = self.relay.channel, *self.outbox.channels()
+        self._connection.subscribe([*ours, *self._subscriptions.channels()])
 
     def subscriptions_lost(self, reason: str) -> None:
         self._subscriptions.deaf()
@@ -216,7 +219,7 @@ class RedisBackend(BackendInRedis):
             self._health.fine(SUBSCRIPTIONS)
         elif channel == self._keys.control:
             self._maps.refresh_soon()
-        elif channel != self.relay.channel:
+        elif channel not in self._news:
             self._subscriptions.listening(channel)
 
     def unsubscribed(self, channel: bytes) -> None:

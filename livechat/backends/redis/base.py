@@ -22,7 +22,9 @@ from twisted.logger import Logger
 from livechat.backends.redis.acts import AMEND, Stored
 from livechat.backends.redis.archive import RedisArchive
 from livechat.backends.redis.connection import Commands, RefusedError, UnansweredError
+from livechat.backends.redis.entering import LEAVE, Entering
 from livechat.backends.redis.entries import Entry, published_entry
+from livechat.backends.redis.excess import EXCESS
 from livechat.backends.redis.generation import RENEW, Generation
 from livechat.backends.redis.history import READ, History
 from livechat.backends.redis.keys import Keys
@@ -30,8 +32,10 @@ from livechat.backends.redis.layout import LAYOUT
 from livechat.backends.redis.map_store import CHANGE, RESTORE
 from livechat.backends.redis.maps import Maps
 from livechat.backends.redis.messages import RedisMessageLog
+from livechat.backends.redis.outbox import ERASE, REWIND, TOLD, UNSENT, RedisOutbox
 from livechat.backends.redis.presence import NEWS, PRESENCE, PresenceRelay
 from livechat.backends.redis.publisher import PUBLISH, Publisher
+from livechat.backends.redis.receivers import KEEP, Receivers
 from livechat.backends.redis.registry import BEAT_EVERY, ProcessRegistry
 from livechat.backends.redis.relay import RedisRelay
 from livechat.backends.redis.rights import RIGHTS
@@ -40,7 +44,7 @@ from livechat.backends.redis.stream import Stream
 from livechat.backends.redis.subscriptions import Subscriptions
 from livechat.backends.redis.sweep import LEAD, TRIM, Sweep
 from livechat.backends.retention import Retention, RoomRetention
-from livechat.interfaces import IOutbox, IPresenceSink, ISink, Record
+from livechat.interfaces import IPresenceSink, ISink, Record
 from livechat.protocol.cluster import Report
 from livechat.system.wallclock import WallClock
 
@@ -53,6 +57,7 @@ ELSEWHERE: Final = frozenset({"READONLY", "LOADING", "MASTERDOWN"})
 MAY_NOT: Final = frozenset({"NOPERM", "NOAUTH"})
 SCRIPTS: Final = (
     PUBLISH, AMEND, READ, CHANGE, RESTORE, PRESENCE, RENEW, LEAD, TRIM, RIGHTS, LAYOUT,
+    KEEP, LEAVE, UNSENT, TOLD, REWIND, ERASE, EXCESS,
 )  # fmt: skip
 
 
@@ -62,12 +67,13 @@ class BackendInRedis(ABC):
 
     @ivar description: where it is, for people.
     @ivar stopping: the end has begun.
+    @cvar ordered: commands are carried out in the order of the calls, whatever their keys are.
     @ivar wall: Redis's clock, as far as it is believed; all processes go by that one.
     """
 
     _log = Logger()
     description: str
-    outbox: IOutbox | None = None
+    ordered = True
 
     def __init__(
         self, connection: Commands, keys: Keys, clock: IReactorTime, retention: Retention
@@ -79,6 +85,12 @@ class BackendInRedis(ABC):
         self.generation = Generation(connection, keys, self._generation_began)
         self.wall = WallClock(self._redis_time, clock.seconds)
         self._build(RoomRetention(retention))
+        # What hears of channels that are no room's.
+        self._news: dict[bytes, Callable[[bytes], None]] = {
+            keys.control: self._controlled,
+            self.relay.channel: self.relay.published,
+            keys.outbox: self.outbox.published,
+        }
         self._beating = LoopingCall(lambda: Deferred.fromCoroutine(self.beat()))
         self._beating.clock = clock
 
@@ -87,12 +99,16 @@ class BackendInRedis(ABC):
         parts = self._commands, self._keys, self._clock
         self.history = History(self._commands, self._keys, retention, self.wall)
         self.processes = ProcessRegistry(*parts)
+        self.receivers = Receivers(self._commands, self._keys, self.generation)
+        self.entering = Entering(*parts, ordered=self.ordered)
         self._publisher = Publisher(
             *parts,
             self,
             generation=self.generation,
             wall=self.wall,
             retention=retention,
+            receivers=self.receivers,
+            entering=self.entering,
             secret=lambda: self.processes.known_secret,
         )
         self._subscriptions = Subscriptions(*parts, self.history, self)
@@ -111,6 +127,17 @@ class BackendInRedis(ABC):
         )
         self.archive = self._make_archive()
         self._maps = Maps(*parts, self.wall, lambda: self.writable)
+        self.outbox = RedisOutbox(
+            *parts,
+            self,
+            generation=self.generation,
+            receivers=self.receivers,
+            entering=self.entering,
+            retention=retention,
+            wall=self.wall,
+            streams=self._sweep.streams,
+            nodes=lambda: self._publisher.nodes,
+        )
 
     def _make_archive(self) -> RedisArchive:
         return RedisArchive(self._commands, self._keys, self.messages)
@@ -122,6 +149,7 @@ class BackendInRedis(ABC):
             self._clock,
             self.wall,
             retention,
+            receivers=self.receivers,
             process=secrets.token_hex(8).encode(),
             ready=lambda: self.ready,
         )
@@ -206,22 +234,23 @@ class BackendInRedis(ABC):
     def _generation_began(self) -> None:
         # The process that began this one has found that messages are lost.
         self._forget_stored()
+        self.entering.doubt()
         self._subscriptions.open_all_again()
 
     # As the listener of its publisher.
 
     def stored(self, room: str, stored: Sequence[Stored], *, new: bool = True) -> None:
-        self._note_stored(room, stored[-1][1])
+        entry = stored[-1][1]
+        self._note_stored(room, entry)
+        if self.receivers.of(room):
+            self.entering.stored(room, entry.word)
         self._subscriptions.stored(room, stored, new=new)
 
     # As the listener of its connection.
 
     def published(self, channel: bytes, payload: bytes) -> None:
-        if channel == self._keys.control:
-            self._controlled(payload)
-            return
-        if channel == self.relay.channel:
-            self.relay.published(payload)
+        if (hear := self._news.get(channel)) is not None:
+            hear(payload)
             return
         try:
             if payload.partition(b" ")[0] in NEWS:
@@ -241,7 +270,7 @@ class BackendInRedis(ABC):
 
     def _controlled(self, news: bytes) -> None:
         """Another process, or this one, tells all."""
-        if not self._maps.hear(news):
+        if not self._maps.hear(news) and not self.receivers.hear(news):
             self.generation.hear(news)
 
     async def _has(self, room: str, entry: Entry) -> bool:
@@ -256,6 +285,12 @@ class BackendInRedis(ABC):
         await self.processes.beat()
         self.presence.alive(there)
         self.presence.refresh()
+        await self._find_receivers()
+
+    async def _find_receivers(self) -> None:
+        """Learn the receivers outside; enter what may not be.  Fails as `Commands.command`."""
+        await self.receivers.refresh()
+        self.entering.enter_missing()
 
     def _redis_time(self) -> float:
         return self._commands.time(self._clock.seconds(), self._keys.clock) / 1000
@@ -272,12 +307,15 @@ class BackendInRedis(ABC):
         self.presence.stop()
         await self._publisher.emptied()
         self._publisher.stop()
+        self.entering.stop()
         self._subscriptions.stop()
         self._maps.stop()
         if self._beating.running:
             self._beating.stop()
         with suppress(UnansweredError, RefusedError):
             await self._sweep.stop()
+        with suppress(UnansweredError, RefusedError):
+            await self.outbox.stop()
         if self.ready:
             with suppress(UnansweredError, RefusedError):
                 await self.processes.leave()

@@ -1,4 +1,5 @@
--- Entries of a room, as an export has them: all that are kept, whatever a history shows.
+-- Entries of a room, as an export has them: all that are kept, but for those that are only kept
+-- for receivers outside.
 --
 -- KEYS  the room's stream, state, word and changed entries
 -- ARGV  start   the number to begin with; 0: the oldest that is kept
@@ -11,6 +12,6 @@
 
 local start, limit, bytes = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local room = numbering(KEYS, ARGV[4], ARGV[5])
-local oldest = first_kept(room)
+local oldest = math.max(first_kept(room), tonumber(redis.call('HMGET', room.state, 'f')[1] or 0))
 local found = entries_from(room, math.max(start, oldest), limit, bytes)
-return {room.word, room.top, room.time, room.event, oldest, found}
+return {room.word, room.top, room.time, math.min(room.event, room.top), oldest, found}

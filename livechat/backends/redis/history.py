@@ -61,7 +61,7 @@ class History:
             b"%d" % CHARACTERS,
             b"%d" % self._wall.milliseconds(),
             b"%d" % retention.messages,
-            b"%d" % (1000 * retention.seconds),
+            b"-1" if hidden else b"%d" % (1000 * retention.seconds),
             secrets.token_urlsafe(9).encode(),
             b"%d" % (1000 * READ_WORD_LASTS),
         ]

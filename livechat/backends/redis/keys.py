@@ -14,6 +14,8 @@ go in as they are: they have no braces, and only internal ones a `!`, with more 
     lc:{room}:m      the state: s, t and i of the newest entry; w, the word of the numbering;
                      e, the number of the newest event, if there was one, and while it is kept
                      o, the oldest number that is; it outlives the stream
+                     and of what receivers outside wait for h, g and f (`holding.lua`)
+    lc:{room}:c      a hash: how far each of them was told
     lc:{room}:w      the word of a room without entries; ends by itself
     lc:{room}:n:…    the use of a nonce: number, time, tag, digest of the act, and word
     lc:{room}:t:…    when the newest message of a user, or of an address, was let through, where a
@@ -33,9 +35,15 @@ go in as they are: they have no braces, and only internal ones a `!`, with more 
     lc:{!}:clock     how far Redis's clock was trusted (`livechat.system.wallclock.Record`)
     lc:{!}:sweeper, searched
                      the leader of the sweep; that all streams were looked for lately
+    lc:{!}:receivers the receivers outside (`livechat.backends.redis.receivers`)
+    lc:{!}:entered, marks
+                     a sorted set: rooms that may have something for them; and a hash: under which
+                     mark each was entered last (`livechat.backends.redis.entering`)
+    lc:{!}:teller    the process that tells them
     lc:{!}:rights    empty: rights are tried on it, and on the channel lc:DB:{!}:rights
     lc:DB:{!}        the channel of what concerns all processes
     lc:DB:{!relay}   that of what they tell each other and nobody keeps
+    lc:DB:{!outbox}  that of rooms with new entries, while there are receivers outside
 """
 
 from __future__ import annotations
@@ -93,6 +101,13 @@ class Keys:
     def rate(self, room: str) -> bytes:
         return self._of(room, "r")
 
+    def cursors(self, room: str) -> bytes:
+        return self._of(room, "c")
+
+    def cursors_of(self, stream: bytes) -> bytes:
+        """`cursors` of the room that *stream* is of."""
+        return stream[:-1] + b"c"
+
     def draft(self, room: str) -> bytes:
         return self._of(room, "d")
 
@@ -131,6 +146,10 @@ class Keys:
     @cached_property
     def relay(self) -> bytes:
         return self.channel("!relay")
+
+    @cached_property
+    def outbox(self) -> bytes:
+        return self.channel("!outbox")
 
     @property
     def format(self) -> bytes:
@@ -177,6 +196,22 @@ class Keys:
     @property
     def searched(self) -> bytes:
         return self._ours("searched")
+
+    @property
+    def receivers(self) -> bytes:
+        return self._ours("receivers")
+
+    @cached_property
+    def entered(self) -> bytes:
+        return self._ours("entered")
+
+    @cached_property
+    def marks(self) -> bytes:
+        return self._ours("marks")
+
+    @property
+    def teller(self) -> bytes:
+        return self._ours("teller")
 
     @property
     def trial(self) -> bytes:

@@ -1,11 +1,12 @@
 -- Store messages of one room under its next numbers, and tell the room.
 --
 -- KEYS  the room's stream, state, word, changed entries and channel; all streams, by the time of
---       their newest entry; the key of each nonce, in their order; those of `paces`
+--       their newest entry; the key of each nonce, in their order; those of `paces`; cursors, if
+--       there are receivers outside (`holding.lua`)
 -- ARGV  generation   of the numbering, for those who are told
 --       deadline     milliseconds of Redis's clock after which nothing is stored; 0: none
 --       now          milliseconds, as far as Redis's clock is believed
---       limit        entries that are kept; 0: all
+--       limit        entries that are kept; 0: all.  With receivers outside the words of `hold`
 --       latest       milliseconds; a wrong clock has stamped what is later
 --       again        some of them may be stored already, since this time; '': none
 --       lasts        milliseconds for which a nonce is remembered
@@ -35,6 +36,9 @@ if deadline > 0 and clock() > deadline then
 end
 -- A tag is given once, so the first one is a word that no other numbering has.
 local room = numbering(KEYS, ARGV[9], lasts)
+if not limit then
+    limit = hold(room, KEYS[#KEYS], ARGV[4], generation)
+end
 local begins = room.top == 0
 room.time = room.time > latest and now or math.max(room.time, now)
 

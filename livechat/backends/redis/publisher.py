@@ -30,10 +30,12 @@ from twisted.python.failure import Failure
 from livechat.backends.nonces import NONCE_LASTS, digest, repeated, reused
 from livechat.backends.redis.acts import AMEND, Change, Nodes, Sending, Stored
 from livechat.backends.redis.connection import Commands, RefusedError, Script, UnansweredError
+from livechat.backends.redis.entering import Entering
 from livechat.backends.redis.entries import user_to_bytes
 from livechat.backends.redis.generation import Generation
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.pacing import TOO_MANY, TOO_SOON, paces, refusal
+from livechat.backends.redis.receivers import Receivers
 from livechat.backends.redis.resp import REPLY
 from livechat.backends.retention import RoomRetention
 from livechat.backends.waiting import Waitlist, late, not_stored, refuse, unknown, unstorable
@@ -51,7 +53,7 @@ MARGIN: Final = 0.1
 GROUP: Final = 100
 GROUP_CHARACTERS: Final = 64 * 1024
 
-PUBLISH: Final = Script("publish", "writing", "pacing")
+PUBLISH: Final = Script("publish", "holding", "writing", "pacing")
 #: Its verdicts, if they are numbers, beside those of `pacing`; otherwise the nonce was used for
 #: another message.
 _STORED: Final = 0
@@ -104,10 +106,13 @@ class Publisher:
         generation: Generation,
         wall: WallClock,
         retention: RoomRetention,
+        receivers: Receivers,
+        entering: Entering,
         secret: Callable[[], bytes],
     ) -> None:
         """
         @param wall: Redis's clock, as far as it is believed: entries are stamped by it.
+        @param receivers: those outside, for whom rooms are entered.
         @param secret: of the installation; without it digests of acts say nothing.
         """
         self._connection = connection
@@ -115,6 +120,8 @@ class Publisher:
         self._clock = clock
         self._wall = wall
         self._retention = retention
+        self._receivers = receivers
+        self._entering = entering
         self._listener = listener
         self._generation = generation
         self._tag = secrets.token_urlsafe(6)
@@ -169,20 +176,32 @@ class Publisher:
         for sending in sendings:
             by_room.setdefault(sending.room, []).append(sending)
         for room, all_of_it in by_room.items():
-            group: list[Sending] = []
-            size = 0
-            for sending in all_of_it:
-                if isinstance(sending, Change):
-                    self._send_group(room, group, again=again)
-                    group, size = [], 0
-                    self._send_change(room, sending, again=again)
-                    continue
-                if len(group) == GROUP or (group and size + len(sending.text) > GROUP_CHARACTERS):
-                    self._send_group(room, group, again=again)
-                    group, size = [], 0
-                group.append(sending)
-                size += len(sending.text)
-            self._send_group(room, group, again=again)
+            entering = self._entering.enter(room) if self._receivers.of(room) else None
+            if entering is None:
+                self._send_to(room, all_of_it, again)
+                continue
+            entering.addCallbacks(
+                lambda _, room, acts: self._send_to(room, acts, again),
+                self._not_answered,
+                callbackArgs=(room, all_of_it),
+                errbackArgs=(all_of_it, again),
+            ).addErrback(self._broken, all_of_it).addBoth(lambda _: self._waitlist.settle())
+
+    def _send_to(self, room: str, acts: Sequence[Sending | Change], again: bool) -> None:
+        group: list[Sending] = []
+        size = 0
+        for sending in acts:
+            if isinstance(sending, Change):
+                self._send_group(room, group, again=again)
+                group, size = [], 0
+                self._send_change(room, sending, again=again)
+                continue
+            if len(group) == GROUP or (group and size + len(sending.text) > GROUP_CHARACTERS):
+                self._send_group(room, group, again=again)
+                group, size = [], 0
+            group.append(sending)
+            size += len(sending.text)
+        self._send_group(room, group, again=again)
 
     def _keys_of(self, room: str) -> list[bytes]:
         """The first keys of both scripts."""
@@ -202,7 +221,7 @@ class Publisher:
             self._generation.name,
             b"%d" % self._connection.time(deadline - MARGIN, key),
             b"%d" % now,
-            b"%d" % self._retention.of(room).messages,
+            self._receivers.limit(room, self._retention.of(room).messages),
             b"%d" % self._wall.latest_milliseconds(),
             b"%d" % (now - int(1000 * ago)) if again else b"",
             b"%d" % (1000 * NONCE_LASTS),
@@ -228,6 +247,8 @@ class Publisher:
             paces(drafts, self._keys, keys, self._secret()),
             *args,
         ]
+        if self._receivers.of(room):
+            keys.append(self._keys.cursors(room))
         self._call(PUBLISH, keys, args, room, group, again=again)
 
     def _send_change(self, room: str, change: Change, *, again: bool) -> None:
@@ -245,6 +266,8 @@ class Publisher:
             b"%d" % oldest,
             *change.args(self.nodes),
         ]
+        if self._receivers.of(room):
+            keys.append(self._keys.cursors(room))
         self._call(AMEND, keys, args, room, [change], again=again)
 
     def _call(

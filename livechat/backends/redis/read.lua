@@ -7,7 +7,7 @@
 --       bytes   of text, where the page ends
 --       now     milliseconds, as far as Redis's clock is believed
 --       keep    entries that are shown; 0: all
---       age     milliseconds for which they are; 0: for ever
+--       age     milliseconds for which they are; 0: for ever; -1: with what no history shows
 --       fresh   a word, if the room has none
 --       lasts   milliseconds for which that is kept while nothing is said
 -- Returns the word of the numbering; number, time and tag of the newest entry; the number of the
@@ -31,10 +31,16 @@ end
 if keep > 0 then
     oldest = math.max(oldest, room.top - keep + 1)
 end
+-- What is before that is kept for receivers outside (`holding.lua`).
+if age >= 0 then
+    oldest = math.max(oldest, tonumber(redis.call('HMGET', room.state, 'f')[1] or 0))
+end
 
 local start = math.max(after + 1, oldest)
 if ARGV[2] ~= '' then
     start = math.max(start, first_since(room, tonumber(ARGV[2]) + 1))
 end
 local found = entries_from(room, start, limit, bytes)
-return {room.word, room.top, room.time, room.tag, room.event, oldest, found}
+-- Entries may be changed without an event (`erase.lua`), the newest one too.
+local event = math.min(room.event, room.top)
+return {room.word, room.top, room.time, room.tag, event, oldest, found}

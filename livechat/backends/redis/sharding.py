@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, DeferredList, gatherResults, maybeDeferred
 from zope.interface import implementer
 
+from livechat.backends.outbox import bounded, check_receivers, check_room
+from livechat.backends.redis.outbox import RedisOutbox
+from livechat.errors import Kind
 from livechat.interfaces import (
     IArchive,
     IBackend,
@@ -21,6 +24,7 @@ from livechat.interfaces import (
     ISharedMap,
     ISink,
     Record,
+    Waiting,
 )
 from livechat.protocol.cluster import Report, Share
 from livechat.protocol.messages import (
@@ -151,14 +155,99 @@ class _ShardedProcessRegistry:
         return self._backends[0].processes.secret()
 
 
+@implementer(IOutbox)
+class _ShardedOutbox:
+    """
+    Receivers are known to all shards; each has the cursors of its rooms.
+
+    The first says who leads.  One that is away takes only its own rooms with it.
+    """
+
+    def __init__(self, boxes: Sequence[RedisOutbox]) -> None:
+        self._boxes = boxes
+
+    def _of(self, room: str) -> RedisOutbox:
+        return self._boxes[shard(check_room(room), len(self._boxes))]
+
+    def keep(self, receivers: Collection[str]) -> Deferred[None]:
+        names = check_receivers(receivers)
+        kept = Deferred.fromCoroutine(all_of([each.keep(names) for each in self._boxes]))
+        return kept.addCallback(lambda _: None)
+
+    def lead(self) -> Deferred[float]:
+        return Deferred.fromCoroutine(self._lead())
+
+    async def _lead(self) -> float:
+        leads = await self._boxes[0].take_the_lead()
+        for each in self._boxes[1:]:
+            each.listen(on=leads > 0)
+        if leads:
+            await self._boxes[0].give_up_excess(self._boxes)
+        return leads
+
+    def waiting(
+        self, receiver: str, after: str = "", limit: int = 1000
+    ) -> Deferred[Sequence[Waiting]]:
+        return Deferred.fromCoroutine(self._waiting(receiver, after, limit))
+
+    async def _waiting(self, receiver: str, after: str, limit: int) -> Sequence[Waiting]:
+        found = await those_there([each.waiting(receiver, after, limit) for each in self._boxes])
+        rooms = [room for some in found for room in some]
+        return sorted(rooms, key=lambda each: each.room)[: bounded(limit)]
+
+    def read(self, receiver: str, room: str, limit: int) -> Deferred[Page]:
+        return maybeDeferred(lambda: self._of(room).read(receiver, room, limit))
+
+    def advance(self, receiver: str, told: Mapping[str, tuple[str, int]]) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._advance(receiver, told))
+
+    async def _advance(self, receiver: str, told: Mapping[str, tuple[str, int]]) -> None:
+        by_shard: dict[RedisOutbox, dict[str, tuple[str, int]]] = {self._boxes[0]: {}}
+        for room, position in told.items():
+            by_shard.setdefault(self._of(room), {})[room] = position
+        await all_of([box.advance(receiver, some) for box, some in by_shard.items()])
+
+    def rewind(self, receiver: str, since: int) -> Deferred[int]:
+        again = Deferred.fromCoroutine(
+            all_of([each.rewind(receiver, since) for each in self._boxes])
+        )
+        return again.addCallback(sum)
+
+    def erase(self, room: str, subject: str | None = None, since: int = 0) -> Deferred[int]:
+        return maybeDeferred(lambda: self._of(room).erase(room, subject, since))
+
+    def watch(self, changed: Callable[[Collection[str]], None]) -> None:
+        for each in self._boxes:
+            each.watch(changed)
+
+
+async def all_of(calls: Sequence[Deferred[Any]]) -> list[Any]:
+    """Return all results; fails as the first call that does, once all are answered."""
+    results = await DeferredList(calls, consumeErrors=True)
+    for done, result in results:
+        if not done:
+            result.raiseException()
+    return [result for _, result in results]
+
+
+async def those_there(calls: Sequence[Deferred[Any]]) -> list[Any]:
+    """Return the results that there are; fails if there are none, or not for want of a shard."""
+    results = await DeferredList(calls, consumeErrors=True)
+    found = [result for done, result in results if done]
+    for done, result in results:
+        if not done and not (found and result.value.kind is Kind.UNAVAILABLE):
+            result.raiseException()
+    return found
+
+
 @implementer(IBackend)
 class ShardedBackend:
     """Each room is in one of several backends; what concerns all rooms, in the first."""
 
-    outbox: IOutbox | None = None
-
     def __init__(self, backends: Sequence[IBackend]) -> None:
         self._backends = backends
+        boxes: list[Any] = [each.outbox for each in backends]
+        self.outbox = _ShardedOutbox(boxes) if None not in boxes else None
         self.messages = _ShardedMessageLog([each.messages for each in backends])
         archives = [each.archive for each in backends if each.archive is not None]
         self.archive = _ShardedArchive(archives)

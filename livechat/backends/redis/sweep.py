@@ -20,7 +20,7 @@ Each step is small, and a script holds Redis for a few milliseconds at most.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -37,12 +37,13 @@ from livechat.backends.redis.connection import (
 )
 from livechat.backends.redis.history import READ_WORD_LASTS
 from livechat.backends.redis.keys import Keys
+from livechat.backends.redis.receivers import Receivers
 from livechat.backends.retention import Retention, RoomRetention
 from livechat.limits.rates import LogLimit, Rate
 from livechat.system.wallclock import Record, WallClock
 
 LEAD: Final = Script("lead")
-TRIM: Final = Script("trim")
+TRIM: Final = Script("trim", "holding")
 
 #: Seconds between two looks at the clocks.
 LOOK_EVERY: Final = 1.0
@@ -83,11 +84,13 @@ class Sweep:
         wall: WallClock,
         retention: RoomRetention,
         *,
+        receivers: Receivers,
         process: bytes,
         ready: Callable[[], bool],
     ) -> None:
         """
         @param wall: Redis's clock.
+        @param receivers: what waits for these stays.
         @param process: a name that no other process has.
         @param ready: whether Redis can be asked.
         """
@@ -96,6 +99,7 @@ class Sweep:
         self._clock = clock
         self._wall = wall
         self._retention = retention
+        self._receivers = receivers
         self._process = process
         self._ready = ready
         self._begun = False
@@ -242,6 +246,15 @@ class Sweep:
                 self._walk = None
                 return
 
+    async def streams(self) -> AsyncIterator[Sequence[bytes]]:
+        """Find all streams, some at a time, perhaps twice.  Fails as `begin`."""
+        cursor = None
+        while cursor != b"0":
+            cursor, found = await self._connection.command(
+                b"ZSCAN", self._keys.idle, cursor or b"0", b"COUNT", b"%d" % BATCH
+            )
+            yield found[::2]
+
     async def _take_over(self, streams: Sequence[bytes]) -> None:
         """Have *streams* in the set, and all that is in them stay."""
         await self._call_trim(streams, lambda _: Retention())
@@ -261,11 +274,20 @@ class Sweep:
             await self._all(
                 self._connection.call(
                     TRIM,
-                    [*self._keys.numbering_of(each), self._keys.idle_of(each)],
-                    [*self._bounds(kept(each)), *fresh],
+                    [
+                        *self._keys.numbering_of(each),
+                        self._keys.idle_of(each),
+                        self._keys.cursors_of(each),
+                    ],
+                    [*self._bounds(kept(each)), *fresh, *self._held(each)],
                 )
                 for each in some
             )
+
+    def _held(self, stream: bytes) -> list[bytes]:
+        if self._receivers.of(self._keys.room_of_stream(stream)):
+            return self._receivers.holding()
+        return [b"", b""]
 
     async def _all(self, asked: Iterable[Deferred[Any]]) -> list[Any]:
         """The answers to several commands.  Fails as `begin`."""

@@ -40,7 +40,7 @@ end
 local function add(room, limit, fields)
     local seq = room.top + 1
     if limit > 0 and seq > limit then
-        local first = digits(seq - limit + 1)
+        local first = digits(kept_from(room, seq - limit + 1, seq))
         return redis.pcall(
             'XADD', room.stream, 'MINID', first, digits(seq) .. '-0', unpack(fields)
         )
@@ -58,7 +58,10 @@ local function advance(room, begins, limit, idle)
         redis.pcall('DEL', room.words)
     end
     if limit > 0 then
-        forget_before(room, room.top - limit + 1)
+        forget_before(room, kept_from(room, room.top - limit + 1, room.top))
+        if room.hold and room.top - limit + 1 > room.shown then
+            redis.pcall('HSET', room.state, 'f', digits(room.top - limit + 1))
+        end
     end
     if redis.pcall('ZADD', idle, digits(room.time), room.stream) == 1 then
         -- A stream of an earlier livechat ends by itself.

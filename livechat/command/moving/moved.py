@@ -21,7 +21,16 @@ from livechat.command.output import CommandError
 from livechat.errors import StartError
 
 #: The maps that are taken along.  Sessions are not: operators sign in again.
-MAPS: Final = ("accounts", "cases", "keys", "removals", "restrictions", "revoked", "rooms")
+MAPS: Final = (
+    "accounts",
+    "cases",
+    "forgets",
+    "keys",
+    "removals",
+    "restrictions",
+    "revoked",
+    "rooms",
+)
 
 Result = TypeVar("Result")
 

@@ -19,7 +19,7 @@ from livechat.protocol.moderation import LONGEST_REASON
 from livechat.protocol.names import room_name
 from livechat.rooms.chat import Chat
 from livechat.rooms.history import History, Window
-from livechat.rooms.search import LONGEST_TEXT, Wanted, folded, search
+from livechat.rooms.search import LONGEST_TEXT, Wanted, folded
 from livechat.system.time import Time
 from livechat.web.admin import paths
 from livechat.web.admin.events import EventStream, Tail, event, of_entry
@@ -222,7 +222,8 @@ class RoomPages:
             if view.selects:
                 wanted = Wanted(view.user or None, folded(view.q) if view.q else None)
                 whole = await self._chat.history(actor, name, Window(1))
-                found: History = await search(whole, view.part, wanted)
+                searches = self._chat.searches
+                found: History = await searches.search(whole, view.part, wanted)
                 entries = [entry async for page in found.pages() for entry in page]
             else:
                 found = await self._chat.history(actor, name, view.part)

@@ -11,6 +11,7 @@ from livechat.rooms.chat import Chat
 from livechat.system.time import Time
 from livechat.web.admin.audit import AuditPages
 from livechat.web.admin.cases import CasePages
+from livechat.web.admin.forgetting import ForgettingPages
 from livechat.web.admin.gate import Gate
 from livechat.web.admin.health import HealthPages
 from livechat.web.admin.keys import KeyPages
@@ -52,6 +53,7 @@ class AdminTree:
         self._keys = KeyPages(chat, office, templates, time)
         self._cases = CasePages(chat, self._persons, templates, time)
         self._health = HealthPages(chat, server=server, templates=templates, time=time)
+        self._forgetting = ForgettingPages(chat, templates)
         self._records = AuditPages(chat.audit, templates, time)
 
     def endpoints(self) -> dict[str, Endpoint]:
@@ -60,6 +62,8 @@ class AdminTree:
 
     def _everywhere(self) -> dict[str, Endpoint]:
         gate, settings = self._gate, self._settings
+        forgetting = self._forgetting
+        forget = gate.form(forgetting.forget, forgetting.not_begun)
         keys, cases = gate.form(self._keys.make, self._keys.not_made), self._cases
         return {
             "/admin/": Endpoint({"GET": gate.page(self._overview.overview)}, _OWN),
@@ -70,6 +74,7 @@ class AdminTree:
                 {"GET": gate.page(cases.page), "POST": gate.form(cases.decide)}, _OWN
             ),
             "/admin/cases/events": Endpoint({"GET": gate.events(cases.events)}, _OWN),
+            "/admin/forget/": Endpoint({"GET": gate.page(forgetting.page), "POST": forget}, _OWN),
             "/admin/health/": Endpoint({"GET": gate.page(self._health.page)}, _OWN),
             "/admin/health/events": Endpoint({"GET": gate.events(self._health.events)}, _OWN),
             "/admin/keys/": Endpoint({"GET": gate.page(self._keys.page), "POST": keys}, _OWN),

@@ -24,6 +24,7 @@ from tests.archive_contract import ArchiveContract
 from tests.backends.redis.server import RedisServer
 from tests.contract import BackendContract
 from tests.map_contract import REPORT
+from tests.outbox_contract import OutboxContract
 from tests.support import RecordingSink
 from tests.support.outcomes import publish
 
@@ -80,7 +81,7 @@ class Process:
         return [message.seq for where, _, message in self.sink.delivered if where == room]
 
 
-class RedisContract(AmendContract, ArchiveContract, BackendContract):
+class RedisContract(AmendContract, ArchiveContract, OutboxContract, BackendContract):
     """The contract of backends in Redis, at a time that the test sets."""
 
     def begin_at(self, *servers: RedisServer) -> None:
@@ -95,6 +96,15 @@ class RedisContract(AmendContract, ArchiveContract, BackendContract):
 
     def set_clock(self, seconds: float) -> None:
         self._ahead = seconds
+
+    async def settle(self, backend: Any) -> None:
+        backends = getattr(backend, "_backends", [backend])
+        for _ in range(3):
+            for at, server in enumerate(self._servers):
+                streams = server.ask("KEYS", "lc:*}:s").encode().split()
+                await backends[at % len(backends)]._sweep._trim(streams)
+        boxes = [each.outbox for each in backends]
+        await boxes[0].give_up_excess(boxes, now=True)
 
     async def ready(self, backend: IBackend) -> None:
         await until(lambda: backend.trouble() is None)

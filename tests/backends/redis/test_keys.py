@@ -23,7 +23,8 @@ def test_names(keys: Keys) -> None:
     for room in ("r", "a.b", "~", "x" * 128):
         assert keys.room(keys.channel(room)) == room
         more = keys.nonce(room, "n"), keys.presence(room), keys.last_of(room, "m"), keys.rate(room)
-        for key in (*keys.numbering(room), *more):
+        assert keys.cursors_of(keys.stream(room)) == keys.cursors(room)
+        for key in (*keys.numbering(room), keys.cursors(room), *more):
             assert key.startswith(f"{keys.prefix}:{{{room}}}:".encode())
     assert keys.control == f"{keys.prefix}:{keys.database}:{{!}}".encode()
     for key in (keys.format, keys.generation, keys.secret, keys.processes, keys.shelf("x")):

@@ -13,6 +13,7 @@ from livechat.protocol.messages import Draft, Edit, Retraction, User
 from livechat.protocol.names import AUDIT_ROOM
 from livechat.system.wallclock import DAY, HOLD
 from tests.backends.redis.processes import Process, ProcessesTest, until
+from tests.outbox_contract import take
 from tests.support.outcomes import amend, publish
 
 AGE = 30 * 86_400
@@ -330,3 +331,23 @@ class SweepTest(ProcessesTest):
                 await self.backend._sweep._step_if_possible()
         said = [event for event in events if "cannot be removed" in event["log_format"]]
         assert len(said) == 2
+
+    async def test_held_beside_others(self) -> None:
+        """Rooms in which all waits for receivers stay, and hold no other room up."""
+        self.patch(sweep, "BATCH", 2)
+        self.patch(sweep, "BATCHES", 1)
+        held = [f"held{number}" for number in range(5)]
+        await self.backend.outbox.keep(["a"])
+        for room in (*held, "told"):
+            await self.say(room)
+            self.later += 0.1
+        assert len(await take(self.backend, room="told")) == 1
+        self.later = AGE + 1_000
+        await self.sweep(steps=4)
+        assert self.known() == set(held)
+        assert (await self.backend.messages.read("held0", 0, 9)).entries == ()
+        for room in held:
+            assert len(await take(self.backend, room=room)) == 1
+        self.later += 60
+        await self.sweep(steps=4)
+        assert self.known() == set()

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 class ClusterBackend(BackendInRedis):
     """Rooms in a cluster."""
 
+    ordered = False
     _keys: ClusterKeys
 
     def __init__(
@@ -95,6 +96,7 @@ class ClusterBackend(BackendInRedis):
             self._clock,
             self.wall,
             retention,
+            receivers=self.receivers,
             process=secrets.token_hex(8).encode(),
             ready=lambda: self.ready,
             nodes=self._nodes,
@@ -241,6 +243,7 @@ class ClusterBackend(BackendInRedis):
         await self.generation.refresh()
         await self.processes.find_secret()
         await self._maps.refresh()
+        await self._find_receivers()
         waiting, self._waiting_for_home = self._waiting_for_home, []
         for each in waiting:
             each.callback(None)
@@ -267,6 +270,8 @@ class ClusterBackend(BackendInRedis):
 
     def node_lost(self, node: Node) -> None:
         self._measure()
+        if node is self._home:
+            self.entering.doubt()
         self._subscriptions.doubt(lambda room: self._of(room) is node)
 
     def deaf(self, node: Node) -> None:
@@ -275,11 +280,11 @@ class ClusterBackend(BackendInRedis):
     def subscribed(self, channel: bytes) -> None:
         if channel == self._keys.control:
             self._maps.refresh_soon()
-        elif channel != self.relay.channel:
+        elif channel not in self._news:
             self._subscriptions.listening(channel)
 
     def unsubscribed(self, channel: bytes) -> None:
-        if channel not in (self._keys.control, self.relay.channel):
+        if channel not in self._news:
             self._subscriptions.deaf_to(channel)
 
     def slots_moved(self, slots: Collection[int]) -> None:

@@ -8,7 +8,7 @@ passed over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -78,6 +78,15 @@ class ClusterSweep(Sweep):
                     self._walks.append((slot, cursor))
         await self._trim(streams)
         return len(streams)
+
+    async def streams(self) -> AsyncIterator[Sequence[bytes]]:
+        # All sets of all slots would be more commands than this, unless there are very many keys.
+        asked = (b"MATCH", self._keys.streams, b"COUNT", b"%d" % SCANNED, b"TYPE", b"stream")
+        for node in self._nodes():
+            cursor = None
+            while cursor != b"0":
+                cursor, found = await node.connection.command(b"SCAN", cursor or b"0", *asked)
+                yield found
 
     async def _search_streams(self) -> None:
         command = self._connection.command
