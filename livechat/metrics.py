@@ -51,6 +51,7 @@ _GAUGES: Final[dict[str, tuple[_Of, str]]] = {
     "unsent_bytes": ("livesum", "Bytes that wait for members to read them."),
     "slow_members": ("livesum", "Members for whom more than --max-unsent waits."),
     "storing": ("livesum", "Processes that can store messages."),
+    "asking": ("livesum", "Acts that wait for the site's answer."),
     "redis_nodes": ("livemax", "Masters of a Redis Cluster."),
     "redis_nodes_usable": ("livemin", "Those of them that all processes can use."),
     "processes": ("livesum", "Processes that serve the port."),
@@ -96,12 +97,8 @@ class _Figures:
         self.registry = CollectorRegistry()
         ProcessCollector(namespace="livechat", registry=self.registry)
         refusals = self._counter("refusals", "What was refused, by the error's code.", "code")
-        closes = self._counter(
-            "closes",
-            "WebSockets that closed, by the code of who began it; 1006 is a break.",
-            "code",
-            "by",
-        )
+        text = "WebSockets that closed, by the code of who began it; 1006 is a break."
+        closes = self._counter("closes", text, "code", "by")
         requests = self._counter(
             "requests", "HTTP requests that were answered.", "method", "status"
         )
@@ -120,13 +117,8 @@ class _Figures:
             "healed",
             "Messages that Redis did not tell of, and that were read where they were missing.",
         )
-        self.redirected = cache(
-            self._counter(
-                "redis_redirections",
-                "Commands that a node of a Redis Cluster did not carry out, by its answer.",
-                "code",
-            ).labels
-        )
+        text = "Commands that a node of a Redis Cluster did not carry out, by its answer."
+        self.redirected = cache(self._counter("redis_redirections", text, "code").labels)
         self.stored_to_written = self._histogram(
             "stored_to_written_seconds",
             "From when a message was stored until it was written to all members here: of each "
@@ -135,6 +127,8 @@ class _Figures:
         self.lag = self._histogram("reactor_lag_seconds", "By how much a timer was late.")
         self.gauges = {name: self._gauge(name, *told) for name, told in _GAUGES.items()}
         self._make_redis()
+        self._make_site()
+        self._make_webhooks()
 
     def _begin_at_zero(self) -> None:
         """Show what did not happen yet: a monitor would not see the first time as an increase."""
@@ -150,18 +144,37 @@ class _Figures:
         self.redis_up = self._gauge(
             "redis_up", "livemin", "1 if all processes can use this Redis.", "redis"
         )
-        self.redis_ahead = self._gauge(
-            "redis_clock_ahead_seconds",
-            "livemax",
-            "By how much its clock is ahead of this machine's.",
-            "redis",
-        )
+        text = "By how much its clock is ahead of this machine's."
+        self.redis_ahead = self._gauge("redis_clock_ahead_seconds", "livemax", text, "redis")
         self.redis_answers = Histogram(
             "livechat_redis_answer_seconds",
             "How long it took to answer, asked each second.",
             ("redis",),
             buckets=_QUICK,
             registry=self.registry,
+        )
+
+    def _make_site(self) -> None:
+        """Make the figures of the site that is asked."""
+        text = "Acts that the site was to be asked about, by its answer, or by why there is none."
+        self.asked = cache(self._counter("asked", text, "about", "answer").labels)
+        self.site_answers = self._histogram(
+            "ask_answer_seconds", "How long the site took to answer, or to be given up."
+        )
+
+    def _make_webhooks(self) -> None:
+        """Make the figures of each receiver of webhooks, by its name, which holds no secret."""
+        self.webhook_waiting = self._gauge(
+            "webhook_waiting", "livesum", "Entries that wait for this receiver.", "receiver"
+        )
+        self.webhook_oldest = self._gauge(
+            "webhook_oldest_seconds", "livesum", "Since when the oldest of them waits.", "receiver"
+        )
+        self.webhook_sent = self._counter(
+            "webhook_sent", "Events that this receiver has taken.", "receiver"
+        )
+        self.webhook_failed = self._counter(
+            "webhook_failed", "Requests that this receiver did not take.", "receiver"
         )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -264,6 +277,16 @@ def redirected(code: str) -> None:
     _process.figures.redirected(code).inc()
 
 
+def asked(about: str, answer: str) -> None:
+    """Count an act that the site was to be asked about."""
+    _process.figures.asked(about, answer).inc()
+
+
+def site_answered(seconds: float) -> None:
+    """Note how long the site took to answer, or to be given up."""
+    _process.figures.site_answers.observe(seconds)
+
+
 def written(now: float, time_ms: int, count: int) -> None:
     """
     Count a turn's messages that were written.
@@ -297,6 +320,22 @@ def redis_answered(name: str, seconds: float, ahead: float) -> None:
     _process.figures.redis_answers.labels(name).observe(seconds)
     _process.figures.redis_ahead.labels(name).set(ahead)
     _process.clocks[name] = ahead
+
+
+def webhook_waits(receiver: str, events: int, oldest: float) -> None:
+    """
+    Note what waits for a receiver; nothing at the processes that do not tell it.
+
+    @param oldest: the seconds for which the oldest waits.
+    """
+    _process.figures.webhook_waiting.labels(receiver).set(events)
+    _process.figures.webhook_oldest.labels(receiver).set(oldest)
+
+
+def webhook_told(receiver: str, sent: int, failed: int) -> None:
+    """Count events that a receiver has taken, and requests that it has not."""
+    _process.figures.webhook_sent.labels(receiver).inc(sent)
+    _process.figures.webhook_failed.labels(receiver).inc(failed)
 
 
 def clocks() -> Mapping[str, float]:

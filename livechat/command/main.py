@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from livechat import __version__, option_values
-from livechat.command import granting, people, talking, tracing
+from livechat.command import granting, people, talking, tracing, webhook_options
 from livechat.command.backup import back_up, pour
 from livechat.command.client import PULSE, Client
 from livechat.command.finding import find, state_directory
@@ -71,6 +71,8 @@ def _run(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
             people.export(Client(server), output, asked.file, asked.user, guest=asked.guest)
         case "export" | "import":
             return _move(output, asked, environment)
+        case "webhook" if asked.action in webhook_options.WITHOUT_A_SERVER:
+            return 0 if webhook_options.run(output, asked, environment) else FAILED
         case "check":
             return _check(output, asked, environment)
         case _:
@@ -178,6 +180,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_keys(add)
     _add_operators(add)
     _add_rooms(add)
+    webhook = add("webhook", "Receivers of events: try one, see how they are, tell them anew.")
+    webhook_options.add_webhooks(add, _with_actions(webhook))
     check = add("check", "Whether a server could run with these options, or does.")
     check.add_argument("--alive", action="store_true", help="only whether it answers")
     check.add_argument(

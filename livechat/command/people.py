@@ -55,8 +55,10 @@ def _lines(client: Client, user: str, *, guest: bool) -> Iterator[str]:
     query = urlencode({"user": user} | ({"guest": 1} if guest else {}))
     whole = False
     for line in client.lines(f"/chat/export/?{query}", Accept=_NDJSON):
-        yield line
         kind = _kind(line)
+        if kind == "progress":
+            continue
+        yield line
         if kind == "error":
             raise CommandError(f"the export is not whole: {printable(json.loads(line)['detail'])}")
         whole = kind == "end"

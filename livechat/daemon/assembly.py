@@ -17,6 +17,8 @@ from twisted.application.service import MultiService, Service
 
 from livechat import backends, extensions, web
 from livechat.config import Config
+from livechat.daemon.asking import asked_site
+from livechat.daemon.hooks import Webhooks, hooks
 from livechat.daemon.identities import identities
 from livechat.daemon.parts import Core, Transports
 from livechat.daemon.renewal import operators_password
@@ -86,7 +88,8 @@ def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
     backend = backends.load(config, reactor, found.backend)
     password = operators_password(config)
     hub = Hub(time, write_all)
-    known = identities(config, backend, time, found.authenticators, reactor)
+    site, asking = asked_site(config, reactor, time)
+    known = identities(config, backend, time, found.authenticators, reactor, site=site)
     chat = Chat(
         backend,
         hub,
@@ -98,6 +101,7 @@ def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
         leases=known.leases,
         rules=make_rules(backend, time, RoomSettings(guests=config.guests), found.policies),
         listeners=Listeners(found.listeners, time),
+        site=site,
     )
     return Core(
         config=config,
@@ -113,6 +117,9 @@ def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
         day=Day(),
         # A backend may have one; without it, a trace is of this process alone.
         tracing=Tracing(hub, time, getattr(backend, "relay", None), process_name()),
+        site=site,
+        asking=asking,
+        hooks=hooks(config, backend, reactor, time, chat.cases.find),
     )
 
 
@@ -137,6 +144,9 @@ def services(
             core.chat,
         ),
         Removals(core.chat.removal, core.chat.forgetting),
+        # It ends before the storage does, which has what it accepts at the last moment.
+        *(() if core.asking is None else (core.asking,)),
+        *(() if core.hooks is None else (Webhooks(core.hooks),)),
     )
 
 
@@ -232,6 +242,7 @@ def tree(
         trouble=lambda: trouble() or core.identities.trust.keys.trouble(),
         cookie=config.token_cookie,
         tracing=core.tracing,
+        receivers=None if core.hooks is None else core.hooks.board,
         mounts=(
             *mounts.load(config.mount, core.reactor),
             *core.extensions.resources(core.chat).items(),
@@ -247,6 +258,7 @@ def _server(core: Core, members: Transports, shown: Shown) -> Server:
         connections=members.connections,
         limits=limits(core.config),
         day=core.day,
+        receivers=list if core.hooks is None else core.hooks.board.states,
     )
 
 

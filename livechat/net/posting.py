@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 
 from msgspec import Struct
 from OpenSSL import SSL
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IConsumer, IProtocolFactory, IStreamClientEndpoint
@@ -101,10 +101,19 @@ class Poster:
 
         @param within: seconds for all of it.
         """
-        answer: Deferred[Answered] = Deferred.fromCoroutine(self._posted(url, body, headers))
-        answer.addErrback(_explain)
+        running: Deferred[Answered] = Deferred.fromCoroutine(self._posted(url, body, headers))
+        running.addErrback(_explain)
         late = OSError(f"there is no answer within {within:g} seconds")
-        return answer.addTimeout(within, self._reactor, lambda *_: Failure(late))
+        running.addTimeout(within, self._reactor, lambda *_: Failure(late))
+
+        def give_up(answer: Deferred[Answered]) -> None:
+            # First: a connection that is cut looks like one that has broken.
+            answer.errback(CancelledError())
+            running.cancel()
+
+        answer: Deferred[Answered] = Deferred(give_up)
+        running.addBoth(lambda found: None if answer.called else answer.callback(found))
+        return answer
 
     async def _posted(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answered:
         sent = Headers({b"User-Agent": [_AGENT], b"Content-Type": [b"application/json"]})

@@ -19,7 +19,7 @@ from livechat.protocol.messages import User
 Recorded = Literal[
     "sign_in", "sign_out", "message", "retract", "operator_add", "operator_change", "operator_drop",
     "key_add", "key_drop", "revoke", "restrict", "pardon", "room", "clear", "review",
-    "trace", "forget",
+    "trace", "forget", "rewind",
 ]  # fmt: skip
 
 
@@ -32,7 +32,8 @@ class Action(Struct, frozen=True, omit_defaults=True):
     @ivar ref: the number of the message that was removed.
     @ivar user: whose message that was, whose tokens were revoked, or who was restricted or
         pardoned; left out if unknown.
-    @ivar name: the operator, or the key, that was added, changed or dropped.
+    @ivar name: the operator, or the key, that was added, changed or dropped; the receiver of
+        webhooks that is told anew.
     @ivar key: the id of that key.
     @ivar token: the id of the token that was revoked.
     @ivar kind: of a restriction: ``mute``, ``hold`` or ``ban``.

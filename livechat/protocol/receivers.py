@@ -8,6 +8,11 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
+import msgspec
+from msgspec import Struct
+
+from livechat.protocol.bodies import decoded
+
 #: Receivers that there may be.
 MOST_RECEIVERS: Final = 10
 LONGEST_URL: Final = 2_000
@@ -63,3 +68,103 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+class Answer(Struct, frozen=True, omit_defaults=True):
+    """
+    A receiver's last answer.
+
+    @ivar time: when it came, in milliseconds since 1970.
+    @ivar seconds: how long it took.
+    @ivar status: the HTTP status; left out if there was no answer.
+    @ivar text: the beginning of its body, or why there is none.
+    """
+
+    time: int
+    seconds: float
+    status: int | None = None
+    text: str = ""
+
+
+class ReceiverState(Struct, frozen=True, omit_defaults=True):
+    """
+    The state of a receiver of webhooks.
+
+    @ivar receiver: its name, as in metrics.
+    @ivar url: its address, without the path.
+    @ivar state: `waiting` (for events), `sending`, `failing` (and tried again), `gone` (it answered
+        410, and is told no more until the next start or a rewind), or `unknown` (just now no
+        process tells it).
+    @ivar waiting: entries that it has not been told of.
+    @ivar oldest: when the oldest of those was stored, in milliseconds since 1970.
+    @ivar sent: events that it has taken since the process that tells it began to.
+    @ivar failed: attempts that failed since then.
+    @ivar in_a_row: how many of these came last, one after the other.
+    @ivar answer: its last answer.
+    @ivar next: when it is tried again, in milliseconds since 1970.
+    @ivar updated: when all of this was so, in milliseconds since 1970.
+    """
+
+    receiver: str
+    url: str
+    state: str = "unknown"
+    waiting: int = 0
+    oldest: int | None = None
+    sent: int = 0
+    failed: int = 0
+    in_a_row: int = 0
+    answer: Answer | None = None
+    next: int | None = None
+    updated: int = 0
+
+
+class ReceiverList(Struct, frozen=True):
+    """The answer to ``GET /chat/webhooks/``: the receivers, in the order of the options."""
+
+    webhooks: list[ReceiverState]
+
+
+class RewindRequest(Struct, frozen=True):
+    """
+    The JSON body of ``POST /chat/webhooks/rewind/``.
+
+    @ivar since: tell again what was stored since then, in milliseconds since 1970.
+    @ivar receiver: only this one, by its URL or its name; without it, all.
+    """
+
+    since: int
+    receiver: str | None = None
+
+
+class RewoundReceiver(Struct, frozen=True):
+    """
+    A receiver that is told anew.
+
+    @ivar rooms: how many rooms have something for it; null where no process tells receivers just
+        now: it is done by the next one that does.
+    """
+
+    receiver: str
+    rooms: int | None
+
+
+class RewoundList(Struct, frozen=True):
+    """The answer to ``POST /chat/webhooks/rewind/``."""
+
+    rewound: list[RewoundReceiver]
+
+
+#: Bodies of requests, and of answers.
+ASKED: Final = (RewindRequest,)
+ANSWERED: Final = (ReceiverList, RewoundList)
+
+_rewind_request: Final = msgspec.json.Decoder(RewindRequest)
+
+
+def decode_rewind(data: bytes) -> RewindRequest:
+    """
+    Decode the JSON body of ``POST /chat/webhooks/rewind/``.
+
+    @raise ChatError: as `livechat.protocol.bodies.decoded`.
+    """
+    return decoded(_rewind_request, data)

@@ -88,6 +88,17 @@ class Cases:
             self._reviews.finish_soon()
         self._receipts.tell(known_as, case)
 
+    def has(self, draft: Draft) -> bool:
+        """Tell whether *draft* was held before: its nonce is known."""
+        once = draft.nonce
+        known_as = None if once is None else _id("held", draft.room, once)
+        return known_as is not None and self._register.find(known_as) is not None
+
+    def find(self, known_as: str) -> Case | None:
+        """Find a case by its id, open or not; None if it is not kept any more."""
+        found = self._register.find(known_as)
+        return None if found is None else found.case
+
     def hold(self, actor: Actor, draft: Draft, nonce: str | None, receiver: IReceiver) -> None:
         """
         Hold a message for review.  Tells *receiver* that it is ``held`` once it is.

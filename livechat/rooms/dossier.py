@@ -6,6 +6,7 @@ A dossier: all that is kept of a person, read room by room, as lines for whoever
     {"line":"case","case":"c8f2","kept":{"kind":"report",…}}                by them
     {"line":"message","room":"lobby","message":{"message":"hi","seq":1042,…}}
     {"line":"record","seq":17,"time":…,"record":{"action":{…},"by":{…}}}    of the audit
+    {"line":"progress","rooms":100}                     where nothing else comes for some seconds
     {"line":"end","restrictions":1,"cases":1,"messages":812,"records":3}
 
 One without its last line is not whole.
@@ -38,6 +39,8 @@ from livechat.system.time import Time
 
 #: Dossiers that a process makes at a time: each reads all rooms.
 MOST_AT_ONCE: Final = 2
+#: Seconds without a line, after which one says that it goes on.
+SILENCE: Final = 5.0
 
 
 class Person(Struct, frozen=True, tag_field="line", tag="person"):
@@ -81,6 +84,16 @@ class Recorded(Struct, frozen=True, tag_field="line", tag="record"):
     record: AuditRecord
 
 
+class Progress(Struct, frozen=True, tag_field="line", tag="progress"):
+    """
+    Rooms were looked at in which nothing of the person is: so nobody takes silence for the end.
+
+    @ivar rooms: how many, so far.
+    """
+
+    rooms: int
+
+
 class End(Struct, frozen=True, tag_field="line", tag="end"):
     """The last line: the counts of the others."""
 
@@ -97,7 +110,7 @@ class Broken(Struct, frozen=True, tag_field="line", tag="error"):
     detail: str
 
 
-Line = Broken | Person | Restricted | Opened | Spoken | Recorded | End
+Line = Broken | Progress | Person | Restricted | Opened | Spoken | Recorded | End
 _NOBODY: Final = User("", "")
 
 
@@ -169,7 +182,7 @@ class Dossiers:
                 yield lines
 
     async def _said(self, archive: IArchive, veil: Veil) -> AsyncGenerator[list[Line], None]:
-        cursor, seen = "", set[str]()
+        cursor, seen, said = "", set[str](), self._time.seconds()
         while True:
             names, cursor = await archive.rooms(cursor)
             for room in names:
@@ -181,7 +194,11 @@ class Dossiers:
                 whole = History(self._log, room, position, position.oldest, position.seq)
                 async with aclosing(whole.pages()) as pages:
                     async for page in pages:
-                        yield _lines_of(room, page, veil)
+                        lines = _lines_of(room, page, veil)
+                        if not lines and self._time.seconds() - said < SILENCE:
+                            continue
+                        said = self._time.seconds()
+                        yield lines or [Progress(len(seen))]
             if not cursor:
                 return
 

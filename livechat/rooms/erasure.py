@@ -64,9 +64,9 @@ class Veil(Struct, frozen=True):
         """
         try:
             record = msgspec.json.decode(text)
-        except msgspec.DecodeError:
+            veiled = self.over(record)
+        except (msgspec.DecodeError, RecursionError):
             return None if self._id in text else text
-        veiled = self.over(record)
         if veiled == record or not isinstance(veiled, dict):
             return text
         action = veiled.get("action")
@@ -81,9 +81,9 @@ class Veil(Struct, frozen=True):
         """Tell whether *text*, JSON, names the person."""
         try:
             found = msgspec.json.decode(text)
-        except msgspec.DecodeError:
+            return bool(self.over(found) != found)
+        except (msgspec.DecodeError, RecursionError):
             return self._id in text
-        return bool(self.over(found) != found)
 
     def over(self, value: Any) -> Any:
         """Return JSON with the pseudonym in the place of the person, wherever a user stands."""

@@ -8,12 +8,14 @@ for each message that is asked for, and at `MOST_CHARACTERS`.  Where it stops, i
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Final, TypeGuard
 from unicodedata import normalize
 
 from msgspec import Struct
 from twisted.internet.defer import DeferredSemaphore
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
 from livechat.errors import ChatError, Kind
 from livechat.protocol.looks import MARKS
@@ -26,6 +28,10 @@ from livechat.rooms.history import LONGEST_HISTORY, MOST_LOOKED, History, Window
 MOST_CHARACTERS: Final = 100_000
 #: Characters of a text that is looked for.
 LONGEST_TEXT: Final = LONGEST_SOUGHT
+#: Characters that a search looks at in one turn of the reactor, and what an entry counts beside its
+#: own: some milliseconds of the costliest.
+SLICE: Final = 8_000
+_ENTRY: Final = 50
 #: Searches that a process does at a time, and that wait.
 MOST_AT_ONCE: Final = 4
 MOST_WAITING: Final = 200
@@ -88,9 +94,10 @@ class Matches(History):
 
 
 class Searches:
-    """The searches of a process: a few at a time, while others wait for their turn."""
+    """The searches of a process: a few at a time, in small steps, while others wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
         self._turns = DeferredSemaphore(MOST_AT_ONCE)
 
     async def search(self, history: History, window: Window, wanted: Wanted) -> Matches:
@@ -103,55 +110,91 @@ class Searches:
             raise ChatError(Kind.OVERLOADED, "Too many search just now; try again.")
         await self._turns.acquire()
         try:
-            return await search(history, window, wanted)
+            return await search(history, window, wanted, self._rest)
         finally:
             self._turns.release()
 
+    def _rest(self) -> Awaitable[None]:
+        """Give way: others have their turn."""
+        return deferLater(self._clock, 0)
 
-async def search(history: History, window: Window, wanted: Wanted) -> Matches:
+
+class _Pace:
+    """
+    Bounds of a search: characters in all, and in one step.
+
+    @ivar left: characters that it may look at still.
+    """
+
+    def __init__(self, rest: Callable[[], Awaitable[None]] | None) -> None:
+        self.left = MOST_CHARACTERS
+        self._rest = rest
+        self._slice = SLICE
+
+    async def look(self, entry: Entry) -> None:
+        """Count *entry*; rest where it is time for that."""
+        size = characters(entry)
+        self.left -= size
+        self._slice -= size + _ENTRY
+        if self._slice <= 0 and self._rest is not None:
+            self._slice = SLICE
+            await self._rest()
+
+
+async def search(
+    history: History,
+    window: Window,
+    wanted: Wanted,
+    rest: Callable[[], Awaitable[None]] | None = None,
+) -> Matches:
     """
     Find the messages that fit: the first ones, or the newest, as *window* says.
 
     @param history: any part of the room's, which the actor may read.
+    @param rest: awaited now and then.
     @raise ChatError: the log cannot be read.
     """
     limit = min(window.limit, LONGEST_HISTORY)
-    position, looked = history.position, MOST_LOOKED * limit
+    position, looked, pace = history.position, MOST_LOOKED * limit, _Pace(rest)
     if window.after is not None:
         first = max(window.after + 1, position.oldest)
-        return await _forward(history, first, min(first + looked - 1, position.seq), limit, wanted)
+        ceiling = min(first + looked - 1, position.seq)
+        return await _forward(history, first, ceiling, limit=limit, wanted=wanted, pace=pace)
     newest = position.seq if window.before is None else window.before - 1
     last = min(newest, position.seq)
-    return await _backward(history, max(last - looked + 1, position.oldest), last, limit, wanted)
+    floor = max(last - looked + 1, position.oldest)
+    return await _backward(history, floor, last, limit=limit, wanted=wanted, pace=pace)
 
 
 async def _forward(
-    history: History, first: int, ceiling: int, limit: int, wanted: Wanted
+    history: History, first: int, ceiling: int, *, limit: int, wanted: Wanted, pace: _Pace
 ) -> Matches:
     found: list[Message] = []
-    last, left = first - 1, MOST_CHARACTERS
+    last = first - 1
     while last < ceiling:
         end = min(last + _AT_ONCE, ceiling)
         for entry in await _read(history, last + 1, end):
-            left -= characters(entry)
+            await pace.look(entry)
             if wanted.fits(entry):
                 found.append(entry)
-            if len(found) == limit or left <= 0:
+            if len(found) == limit or pace.left <= 0:
                 return Matches(history, first, entry.seq, found)
         last = end
     return Matches(history, first, last, found)
 
 
-async def _backward(history: History, floor: int, last: int, limit: int, wanted: Wanted) -> Matches:
+async def _backward(
+    history: History, floor: int, last: int, *, limit: int, wanted: Wanted, pace: _Pace
+) -> Matches:
     found: list[Message] = []
-    first, left = last + 1, MOST_CHARACTERS
+    first = last + 1
     while first > floor:
         start = max(first - _AT_ONCE, floor)
         for entry in reversed(await _read(history, start, first - 1)):
-            left -= characters(entry)
+            await pace.look(entry)
             if wanted.fits(entry):
                 found.append(entry)
-            if len(found) == limit or left <= 0:
+            if len(found) == limit or pace.left <= 0:
                 return Matches(history, entry.seq, last, found[::-1])
         first = start
     return Matches(history, first, max(last, first - 1), found[::-1])

@@ -39,6 +39,8 @@ from livechat.web.server import Server
 from livechat.web.token_check import TokenCheck
 from livechat.web.traces import Traces
 from livechat.web.visitors import VisitorPages
+from livechat.web.webhooks import WebhooksApi
+from livechat.webhooks.board import Board
 
 _OWN: Final = Audience("own")
 _ANY: Final = Audience("any")
@@ -63,6 +65,7 @@ def root(
     trouble: Callable[[], str | None] = lambda: None,
     cookie: str | None = None,
     tracing: Tracing | None = None,
+    receivers: Board | None = None,
     mounts: Iterable[tuple[str, object]] = (),
 ) -> Place:
     """
@@ -72,6 +75,7 @@ def root(
     @param monitors: who gets the figures.
     @param trouble: why not all who may come in can do so; None if they can.
     @param tracing: what operators trace; None: nothing can be.
+    @param receivers: of webhooks; None: there can be none.
     @param cookie: the name of the one that may have a token.
     @param mounts: other people's resources, by their paths.
     @raise StartError: one of them is no resource, or its path cannot be its.
@@ -89,6 +93,7 @@ def root(
         **_for_the_site(chat, door, credentials, time),
         **KeysApi(chat, door, office, tokens, time).endpoints(),
         **_for_the_command(chat, door, operators),
+        **({} if receivers is None else WebhooksApi(chat, door, receivers).endpoints()),
         **({} if tracing is None else Traces(chat, door, tracing, time).endpoints()),
     }.items():
         tree.put(path, endpoint)

@@ -21,7 +21,7 @@ from livechat.http.endpoint import Endpoint
 from livechat.http.tree import Place
 from livechat.identity import passwords
 from livechat.members.base import HEARTBEAT
-from livechat.protocol import actions, back_ends, bodies, messages, names, plain
+from livechat.protocol import actions, back_ends, bodies, messages, names, plain, receivers
 from livechat.protocol import v1 as frames
 from livechat.protocol.actions import Action
 from livechat.protocol.plain import PLAIN, PlainError, PlainFrame
@@ -68,7 +68,7 @@ _HEARD: Final = [name for name in _TOLD if name not in ("Ack", "History", "Pong"
 
 _STRUCTS: Final = {
     each.__name__: each
-    for module in (messages, actions, bodies, back_ends, plain, frames)
+    for module in (messages, actions, bodies, back_ends, receivers, plain, frames)
     for each in vars(module).values()
     if isinstance(each, type) and issubclass(each, Struct)
 }
@@ -89,8 +89,17 @@ def openapi(chat: Chat, places: Iterable[Place], base: str = "") -> Document:
     @param places: those of the tree, of which those that are described are in it.
     @param base: the path below which everything is.
     """
-    schemas = _schemas((*bodies.ASKED, *back_ends.ASKED, *get_args(Action))) | _schemas(
-        (*bodies.ANSWERED, *back_ends.ANSWERED, messages.Message, frames.Ack), written=True
+    schemas = _schemas(
+        (*bodies.ASKED, *back_ends.ASKED, *receivers.ASKED, *get_args(Action))
+    ) | _schemas(
+        (
+            *bodies.ANSWERED,
+            *back_ends.ANSWERED,
+            *receivers.ANSWERED,
+            messages.Message,
+            frames.Ack,
+        ),
+        written=True,
     )
     # A message need not say that it is one.
     schemas["Say"]["required"].remove("type")

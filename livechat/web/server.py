@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 
 from msgspec import Struct
@@ -10,6 +11,7 @@ from livechat.config import Config
 from livechat.limits.connections import Connections
 from livechat.net.certificates import Certificate, Shown
 from livechat.options import flag
+from livechat.protocol.receivers import ReceiverState
 from livechat.system.day import Day
 from livechat.web.html import span
 
@@ -30,6 +32,7 @@ class Server(Struct, frozen=True):
     @ivar backend: where rooms are kept, in words.
     @ivar connections: how many there are now is their length.
     @ivar day: the figures of the last day, of all processes on the port.
+    @ivar receivers: returns how it goes with the receivers of webhooks.
     """
 
     started: float
@@ -38,6 +41,7 @@ class Server(Struct, frozen=True):
     connections: Connections
     limits: tuple[Limit, ...]
     day: Day
+    receivers: Callable[[], Sequence[ReceiverState]] = list
 
     @property
     def certificate(self) -> Certificate | None:

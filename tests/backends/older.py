@@ -7,6 +7,15 @@ from contextlib import closing
 
 from tests.backends.disk import Disk, say
 
+#: Up to version 8.
+_CURSORS = """
+DROP TABLE cursors;
+DROP TABLE receivers;
+DROP INDEX rooms_that_wait;
+DROP INDEX rooms_that_hold;
+ALTER TABLE rooms DROP COLUMN waits;
+ALTER TABLE rooms DROP COLUMN held;
+"""
 #: Up to version 7.
 _RECENT = """
 CREATE TABLE recent (
@@ -32,9 +41,11 @@ ALTER TABLE rooms DROP COLUMN due;
 
 
 def downgrade(disk: Disk, version: int) -> None:
-    """Make the file what an earlier livechat would have made; the newest are in `recent`."""
+    """Make the file what an earlier livechat would have made."""
     with closing(sqlite3.connect(disk.path)) as db:
-        db.executescript(_RECENT)
+        db.executescript(_CURSORS)
+        if version < 8:
+            db.executescript(_RECENT)
     if version < 7:
         disk.change("DROP TABLE pace")
         disk.change("ALTER TABLE rooms DROP COLUMN floor")

@@ -12,13 +12,14 @@ from tests.command.fake import Fake, Said, problem
 
 PERSON = b'{"line":"person","user":"a b","guest":true,"time":1}\n'
 MESSAGE = b'{"line":"message","room":"r","message":{"message":"hi"}}\n'
+PROGRESS = b'{"line":"progress","rooms":7}\n'
 END = b'{"line":"end","restrictions":0,"cases":0,"messages":1,"records":0}\n'
 COUNTS = {"restrictions": 0, "cases": 0, "messages": 1, "records": 0}
 
 
 def test_export(command: Command, fake: Fake, tmp_path: Path) -> None:
     """The file has all lines, and is nobody else's to read."""
-    fake.answers = [Said(PERSON + MESSAGE + END)] * 3
+    fake.answers = [Said(PERSON + PROGRESS + MESSAGE + END)] * 3
     file = tmp_path / "ann.ndjson"
     ran = command("export", "--user", "a b", "--guest", str(file))
     assert (ran.code, ran.err) == (0, "")

@@ -56,6 +56,7 @@ WELL: Final = {
     "livechat_disk_size_bytes": f"{100 * GB}x{{n}}",
     "livechat_memory_bytes": f"{GB // 2}x{{n}}",
     "livechat_unsent_bytes": "1000x{n}",
+    'livechat_webhook_oldest_seconds{receiver="hook"}': "30x{n}",
     "livechat_certificate_expires_seconds": f"{90 * 86_400}x{{n}}",
 }
 #: For each alert what is otherwise, and the other alerts that come with it.
@@ -98,6 +99,9 @@ ILL: Final[dict[str, tuple[dict[str, str], set[str]]]] = {
     ),
     "LivechatDiskNearlyFull": ({"livechat_disk_free_bytes": f"{2 * GB}x{{n}}"}, set()),
     "LivechatMemory": ({"livechat_memory_bytes": f"{2 * GB}x{{n}}"}, set()),
+    "LivechatWebhookWaits": (
+        {'livechat_webhook_oldest_seconds{receiver="hook"}': "900x{n}"}, set(),
+    ),
     "LivechatCertificateExpires": (
         {"livechat_certificate_expires_seconds": f"{10 * 86_400}x{{n}}"}, set(),
     ),

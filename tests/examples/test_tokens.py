@@ -144,7 +144,7 @@ def test_options() -> None:
     """Every option about identity is explained, and each that is named exists."""
     known = {flag(option) for option in options()}
     named = set(re.findall(r"`--([a-z-]+)", PAGE))
-    of_the_command = {"user", "name", "for", "rooms", "role"}
+    of_the_command = {"user", "guest", "name", "for", "rooms", "role"}
     assert {name for name in known if name.startswith("token-")} | {"guests"} <= named
     assert named <= known | of_the_command
 

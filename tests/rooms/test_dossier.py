@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from livechat.errors import ChatError
 from livechat.protocol.messages import Draft, User
-from livechat.rooms.dossier import MOST_AT_ONCE, End, Person
+from livechat.rooms.dossier import MOST_AT_ONCE, End, Person, Progress
 from tests.support import ADMIN, World, run
 from tests.support.outcomes import result
 
@@ -59,3 +59,19 @@ def test_no_archive(world: World) -> None:
     world.chat.forgetting.dossiers._archive = None
     with pytest.raises(ChatError, match="looked through"):
         world.chat.forgetting.dossiers.read(ADMIN, "42", guest=False)
+
+
+def test_silence(world: World) -> None:
+    """Where long nothing of the person comes, a line says that it goes on."""
+    world.store.write([Draft(f"r{number}", "x") for number in range(9)])
+
+    read = world.backend.messages.read
+
+    def slow(room: str, after: int, limit: int) -> Any:
+        world.clock.advance(1)
+        return read(room, after, limit)
+
+    world.backend.messages.read = slow  # type: ignore[method-assign]
+    lines = run(_rest(world.chat.forgetting.dossiers.read(ADMIN, "42", guest=False)))
+    assert [type(each) for each in lines[1:-1]] == [Progress] * len(lines[1:-1])
+    assert len(lines) > 3

@@ -56,7 +56,15 @@ def test_others(record: AuditRecord) -> None:
 
 @pytest.mark.parametrize(
     ("text", "after"),
-    [("not JSON", "not JSON"), ("42 {", None), ("[]", "[]"), ('"u:42"', '"u:42"')],
+    [
+        ("not JSON", "not JSON"),
+        ("42 {", None),
+        ("[]", "[]"),
+        ('"u:42"', '"u:42"'),
+        ("[" * 5_000, "[" * 5_000),
+        ("[" * 900 + '"42"' + "]" * 900, None),
+        ("[" * 50_000 + "42", None),
+    ],
 )
 def test_no_record(text: str, after: str | None) -> None:
     assert VEIL.over_record(text) == after

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from time import process_time
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
 from livechat.errors import Kind
 from livechat.identity.actor import Actor
@@ -17,6 +19,7 @@ from livechat.rooms.history import MOST_LOOKED, History, Window
 from livechat.rooms.search import (
     MOST_AT_ONCE,
     MOST_WAITING,
+    SLICE,
     Matches,
     Searches,
     Wanted,
@@ -175,7 +178,7 @@ def test_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     running: list[Deferred[None]] = []
     most = 0
 
-    async def slow(history: History, window: Window, wanted: Wanted) -> Matches:
+    async def slow(history: History, window: Window, wanted: Wanted, _: Any) -> Matches:
         nonlocal most
         running.append(Deferred())
         most = max(most, len(running))
@@ -183,7 +186,7 @@ def test_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return await search(history, window, wanted)
 
     monkeypatch.setattr(searching, "search", slow)
-    searches = Searches()
+    searches = Searches(Clock())
     asked = [
         Deferred.fromCoroutine(searches.search(log.history(), Window(1), Wanted(text="hit")))
         for _ in range(50)
@@ -209,3 +212,26 @@ def test_marks_cost_little(text: str) -> None:
     began = process_time()
     run(search(log.history(), Window(), Wanted(text=folded(text))))
     assert process_time() - began < 2
+
+
+def test_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others have their turn after so many characters, and after so many short entries."""
+    clock = Clock()
+    turns: list[float] = []
+    later = clock.callLater
+
+    def counted(delay: float, *args: Any) -> Any:
+        turns.append(delay)
+        return later(delay, *args)
+
+    monkeypatch.setattr(clock, "callLater", counted)
+    for texts, most in ((["x" * 1_000] * 50, 9), (["x"] * 1_000, SLICE // 50)):
+        turns.clear()
+        log = Listed(texts, 10_000)
+        asked = Deferred.fromCoroutine(
+            Searches(clock).search(log.history(), Window(1_000), Wanted(text="hit"))
+        )
+        assert not asked.called
+        clock.advance(0)
+        assert result(asked).found == ()
+        assert len(turns) >= len(texts) // most

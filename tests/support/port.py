@@ -119,6 +119,7 @@ class Port:
             origins=origins,
             monitors=monitors,
             tracing=self.world.tracing,
+            receivers=self.world.board,
             mounts=mounts.items(),
         )
 
@@ -130,6 +131,7 @@ class Port:
             shown=Shown(CERTIFICATE),
             limits=(Limit("Message", "16,384 bytes", "--max-message"),),
             day=self.day,
+            receivers=self.world.board.states,
         )
 
     def connect(self, address: str = "192.0.2.1") -> Wire:

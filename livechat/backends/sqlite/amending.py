@@ -51,7 +51,8 @@ FROM json_each(?) AS named CROSS JOIN messages AS entry
 ON entry.room = json_extract(named.value, '$[0]') AND entry.seq = json_extract(named.value, '$[1]')
 """
 _REWRITE: Final = "UPDATE messages SET message = ?, kind = ?, extra = ? WHERE room = ? AND seq = ?"
-_EMPTY: Final = f"""
+#: Empties entries: by the ids of their rooms, and their numbers.
+EMPTY: Final = f"""
 UPDATE messages SET kind = {RecordKind.GONE:d}, message = '', extra = NULL, user = NULL
 WHERE (room, seq) IN
     (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))
@@ -242,7 +243,7 @@ class Plan:
                 else:
                     rewritten.append((row.text, row.kind, row.extra, before.id, seq))
         if emptied:
-            db.execute(_EMPTY, (json.dumps(emptied),))
+            db.execute(EMPTY, (json.dumps(emptied),))
         if rewritten:
             db.executemany(_REWRITE, rewritten)
         return group

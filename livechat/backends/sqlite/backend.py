@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from time import monotonic, time
 from typing import TYPE_CHECKING, Final
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -22,8 +22,9 @@ from livechat.backends.sqlite.health import Health
 from livechat.backends.sqlite.housekeeping import Housekeeping
 from livechat.backends.sqlite.maps import MapsFile
 from livechat.backends.sqlite.messages import SqliteMessageLog
+from livechat.backends.sqlite.outbox import SqliteOutbox
 from livechat.errors import StartError
-from livechat.interfaces import IBackend, IOutbox, IPresenceSink, ISink, Record
+from livechat.interfaces import IBackend, IPresenceSink, ISink, Record
 from livechat.protocol.cluster import Report
 from livechat.system.threads import Lane, Threads
 
@@ -109,8 +110,6 @@ class _MapStore:
 class SqliteBackend:
     """Rooms in a `Database`, and maps in a `MapsFile`."""
 
-    outbox: IOutbox | None = None
-
     def __init__(
         self,
         database: Database,
@@ -132,8 +131,9 @@ class SqliteBackend:
         self._maps = LoneMaps(database.clock.now, self._map_store, clock)
         if self._map_store is not None:
             self._map_store.recovered = self._maps.recovered
+        self.outbox = SqliteOutbox(database, clock, writer=writer, readers=readers)
         self.messages = SqliteMessageLog(
-            database, clock, self.health, writer=writer, readers=readers
+            database, clock, self.health, writer=writer, readers=readers, stored=self.outbox.stored
         )
         self.archive = SqliteArchive(database, self.messages)
         self.presence = LonePresenceRelay()
@@ -173,7 +173,8 @@ class SqliteBackend:
             return succeed(None)
         self._stopping = True
         self._housekeeping.stop()
-        return self.messages.stop().addBoth(self._stopped)
+        ended = [self.messages.stop(), self.outbox.stop()]
+        return DeferredList(ended, consumeErrors=True).addCallback(self._stopped)
 
     def _stopped(self, _: object) -> None:
         self.health.stop()

@@ -27,7 +27,10 @@ from typing import Final
 
 from livechat.backends.retention import Retention, RoomRetention
 from livechat.backends.sqlite import quarantine, schema, upkeep
+from livechat.backends.sqlite.cursors import Cursors
 from livechat.backends.sqlite.erasing import Eraser
+from livechat.backends.sqlite.held import OutboxReader, OutboxWriter
+from livechat.backends.sqlite.holding import Holding
 from livechat.backends.sqlite.journal import Journal
 from livechat.backends.sqlite.maps import Row
 from livechat.backends.sqlite.numberings import Numberings
@@ -96,7 +99,13 @@ class Database:
         self._eraser = Eraser(self._path)
         self._numberings = Numberings()
         self._elapsed = elapsed
+        self.cursors = Cursors(self._transaction, self._journal, self.epoch)
+        self._holding = Holding(self.cursors.lowest)
         self._writer = self._make_writer()
+        self.held = OutboxReader(self._reader, self._journal, self.cursors)
+        self.waiting = OutboxWriter(
+            self._transaction, self._journal, self.cursors, self._reader, self._empty_journal
+        )
 
     def prepare(self) -> None:
         """
@@ -139,7 +148,13 @@ class Database:
             self.clock,
             elapsed=self._elapsed,
             secret=lambda: self._numberings.secret,
+            holding=self._holding,
         )
+
+    def _empty_journal(self) -> None:
+        """Move the journal; what is in the file then may be rewritten."""
+        self._writer.move()
+        self._writer.amended = True
 
     def _check(self) -> None:
         """
@@ -345,13 +360,17 @@ class Database:
             writer.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, on disk at the end; after an error the file is opened anew."""
+    def _transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """As `Transaction`; after an error the file is opened anew."""
         db = self._connection or self._open()
         try:
+            if not durable:
+                db.execute("PRAGMA synchronous = NORMAL")
             db.execute("BEGIN IMMEDIATE")
             yield db
             db.execute("COMMIT")
+            if not durable:
+                db.execute("PRAGMA synchronous = FULL")
             self._journal.committed()
         except BaseException:
             # Closing rolls back; what SQLite believes about the disk goes with it.
@@ -377,6 +396,7 @@ class Database:
                 db.execute("PRAGMA wal_autocheckpoint = 0")
             schema.complete(db, version)
             self._journal.opened(db)
+            self.cursors.opened(db)
             if not self._numberings.secret:
                 self._start_clock(db)
                 self._writer.remember_nonces(db)

@@ -68,7 +68,7 @@ _MOVED: Final = """
 UPDATE rooms SET
     top = json_extract(value, '$[1]'),
     time = json_extract(value, '$[2]'),
-    floor = json_extract(value, '$[3]')
+    floor = max(floor, json_extract(value, '$[3]'))
 FROM json_each(?) WHERE rooms.id = json_extract(value, '$[0]')
 """
 #: Rows that one statement writes.
@@ -124,6 +124,11 @@ class Journal:
     def fullness(self) -> float:
         """The amount to be moved, relative to a full journal: 1 is full."""
         return max(self.entries / ENTRIES, self._size / BYTES)
+
+    @property
+    def size(self) -> int:
+        """Bytes of JSON in it."""
+        return self._size
 
     @property
     def newest(self) -> int:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred, TimeoutError, fail, succeed  # noqa: A004
@@ -76,8 +76,11 @@ class SqliteMessageLog:
         *,
         writer: Lane,
         readers: Lane,
+        stored: Callable[[Collection[str]], None] = lambda _: None,
     ) -> None:
+        """@param stored: told of the rooms of each group."""
         self._database = database
+        self._stored = stored
         self._clock = clock
         self._health = health
         self._writer = writer
@@ -189,6 +192,7 @@ class SqliteMessageLog:
                 self._sink.deliver(room, epoch, entries)
             if self._record is not None:
                 self._record(room, entries)
+        self._stored(by_room)
         for act, result in zip(self._group, results, strict=True):
             if not isinstance(result, Exception):
                 act.stored(result)

@@ -19,16 +19,18 @@ from livechat.backends.exports import ADDED, OTHER, THERE, Outcome, Room, Said, 
 from livechat.backends.maps import MapEntry
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite import numberings, schema
+from livechat.backends.sqlite.cursors import imported
 from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.journal import Journal
 from livechat.backends.sqlite.maps import MapsFile
 from livechat.backends.sqlite.numberings import Numberings
 from livechat.backends.sqlite.reading import connect
 from livechat.protocol.messages import user_of_text, user_to_text
+from livechat.protocol.names import EVENTS_ROOM
 
 _ROOMS: Final = """
 SELECT id, name, top, max(bottom, floor), time, event FROM rooms
-WHERE name > ? AND top > 0 ORDER BY name
+WHERE name > ? AND name <> ? AND top > 0 ORDER BY name
 """
 _ENTRIES: Final = """
 SELECT seq, time, message, user, kind, extra FROM messages
@@ -62,7 +64,9 @@ class RoomsCopy:
 
     def rooms(self, after: str) -> Iterator[Room | Said]:
         """Return the rooms with names after *after*, each before its entries."""
-        for number, name, top, oldest, time, event in self._db.execute(_ROOMS, (after,)):
+        for number, name, top, oldest, time, event in self._db.execute(
+            _ROOMS, (after, EVENTS_ROOM)
+        ):
             yield Room(name, self._numberings.epoch(name), top, oldest, time, event)
             for seq, when, text, user, kind, extra in self._db.execute(_ENTRIES, (number, oldest)):
                 known = None if user is None else user_of_text(user)
@@ -157,6 +161,8 @@ class StateDirectory:
                     for each in some
                 ]  # fmt: skip
                 self._db.executemany(_INSERT, rows)
+            assert added.lastrowid is not None
+            imported(self._db, added.lastrowid, room.top)
             if not anew and self._database.epoch(room.name) != room.epoch:
                 numberings.bring(self._db, room.name, room.epoch)
             self._db.execute("COMMIT")

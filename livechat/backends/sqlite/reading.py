@@ -126,7 +126,7 @@ class Reader:
         self._path = path
         self._journal = journal
         self._retention = retention
-        self._epoch = epoch
+        self.epoch = epoch
         self._now = now
 
     def read(self, room: str, after: int, limit: int, *, hidden: bool = False) -> Page:
@@ -136,12 +136,27 @@ class Reader:
         @param hidden: with what no history shows any more (`livechat.interfaces.IArchive.read`).
         @raise sqlite3.Error: the file cannot be read.
         """
+        first = (lambda view, _: view.bottom) if hidden else (lambda _, shown: shown)
+        return self.page(room, after, limit, first)
+
+    def page(
+        self,
+        room: str,
+        after: int,
+        limit: int,
+        first: Callable[[View, int], int],
+    ) -> Page:
+        """
+        Read as `read`, perhaps from another entry on.
+
+        @param first: finds the oldest number that is read; gets the oldest one that is shown.
+        @raise sqlite3.Error: the file cannot be read.
+        """
         with self.reading() as db:
-            view = self._view(db, room)
+            view = self.view(db, room)
             if view is None:
-                return Page(Position(self._epoch(room), 0, 1), ())
-            top = view.room.top
-            oldest = view.bottom if hidden else self._oldest(view, room)
+                return Page(Position(self.epoch(room), 0, 1), ())
+            oldest = first(view, self.oldest(view, room))
             entries: list[Entry] = []
             size = 0
             for row in view.rows(max(after + 1, oldest), limit):
@@ -149,19 +164,20 @@ class Reader:
                 size += characters(entries[-1])
                 if size >= _PAGE_CHARACTERS:
                     break
-            position = Position(self._epoch(room), top, oldest, view.room.event)
+            position = Position(self.epoch(room), view.room.top, oldest, view.room.event)
             return Page(position, tuple(entries))
 
-    def _oldest(self, view: View, room: str) -> int:
-        """The oldest number that a history shows."""
-        retention = self._retention.of(room)
-        oldest = max(view.bottom, view.room.floor, retention.first_by_count(view.room.top))
-        if not retention.seconds:
-            return oldest
-        since = retention.first_time(self._now())
-        # All are as old as the newest one, whatever a wrong clock has stamped.
-        late = view.room.time < since
-        return view.room.top + 1 if late else view.first_since(oldest, since)
+    def oldest(self, view: View, name: str) -> int:
+        """Find the oldest number of the room *name* that is shown now."""
+        top = view.room.top
+        retention = self._retention.of(name)
+        oldest = max(view.bottom, view.room.floor, retention.first_by_count(top))
+        if retention.seconds:
+            since = retention.first_time(self._now())
+            # All are as old as the newest one, whatever a wrong clock has stamped.
+            late = view.room.time < since
+            oldest = top + 1 if late else view.first_since(oldest, since)
+        return oldest
 
     def names(self, after: str, limit: int) -> list[str]:
         """
@@ -173,7 +189,7 @@ class Reader:
             found = db.execute(_NAMES, (after, limit))
             return [name for (name,) in found]
 
-    def _view(self, db: sqlite3.Connection, name: str) -> View | None:
+    def view(self, db: sqlite3.Connection, name: str) -> View | None:
         """
         Look at a room; None if nothing was ever said in it.
 

@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 from typing import Final
 
-_VERSION: Final = 8
+_VERSION: Final = 9
 #: Tells a livechat database from anybody else's (PRAGMA application_id): "lvch".
 _APPLICATION_ID: Final = 0x6C766368
 
@@ -32,7 +32,9 @@ CREATE TABLE rooms (
     time    INTEGER NOT NULL,
     event   INTEGER NOT NULL DEFAULT 0,
     floor   INTEGER NOT NULL DEFAULT 1,
-    due     INTEGER
+    due     INTEGER,
+    waits   INTEGER NOT NULL DEFAULT 0,
+    held    INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE messages (
     room    INTEGER NOT NULL REFERENCES rooms,
@@ -94,6 +96,21 @@ CREATE TABLE pace (
 ) STRICT;
 CREATE INDEX pace_by_end ON pace (until);
 """
+# How far receivers outside have been told (`livechat.backends.sqlite.cursors`).
+_CURSORS: Final = """
+CREATE TABLE receivers (
+    id      INTEGER PRIMARY KEY,
+    name    TEXT UNIQUE
+) STRICT;
+CREATE TABLE cursors (
+    receiver    INTEGER NOT NULL REFERENCES receivers,
+    room        INTEGER NOT NULL REFERENCES rooms,
+    told        INTEGER NOT NULL,
+    PRIMARY KEY (receiver, room)
+) WITHOUT ROWID, STRICT;
+CREATE INDEX rooms_that_wait ON rooms (name) WHERE waits;
+CREATE INDEX rooms_that_hold ON rooms (id) WHERE held;
+"""
 #: Makes each version of the one before it.
 _STEPS: Final = {
     2: """
@@ -136,6 +153,11 @@ _STEPS: Final = {
         ALTER TABLE rooms ADD COLUMN due INTEGER;
         {_DUE}
     """,  # noqa: S608 - a constant
+    9: f"""
+        ALTER TABLE rooms ADD COLUMN waits INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE rooms ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+        {_CURSORS}
+    """,
 }
 
 
@@ -172,7 +194,7 @@ def complete(db: sqlite3.Connection, version: int) -> None:
 def _create(db: sqlite3.Connection) -> None:
     db.executescript(
         f"BEGIN IMMEDIATE; {_TABLES} {_DUE} {_JOURNAL} {_NONCES} {_CLOCK} {_MAPS} {_PACE}"
-        f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {_VERSION};"
+        f"{_CURSORS} PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {_VERSION};"
     )
     db.execute("INSERT INTO meta VALUES ('secret', ?)", (secrets.token_bytes(32),))
     db.execute("COMMIT")

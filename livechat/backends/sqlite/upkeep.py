@@ -7,6 +7,9 @@ what is not in the journal.  Messages above the limit go at once, those that are
 while the clock is trusted (`livechat.system.wallclock`).  A removal takes the oldest messages of a
 room, up to the first that stays.
 
+What waits for receivers outside is not removed, but hidden: the room's floor is raised.  It is due
+when a cursor has moved (`livechat.backends.sqlite.cursors`).
+
 What is due follows from how much rooms keep.  When that may have changed, and when the file is
 opened, a walk over all rooms looks at some of them now and then.
 
@@ -19,12 +22,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from livechat.backends.nonces import MOST_IN_FILE, NONCE_LASTS, Known
 from livechat.backends.retention import RoomRetention
+from livechat.backends.sqlite.holding import Holding
 
 #: Most rows that one transaction removes beyond those that it adds.
 TRIM_STEP: Final = 500
@@ -45,18 +49,23 @@ ORDER BY seq LIMIT 1
 _COLUMNS: Final = "id, name, top, bottom, floor"
 _SOME_DUE: Final = f"SELECT {_COLUMNS} FROM rooms WHERE due < ? ORDER BY due LIMIT {SWEEP_STEP}"  # noqa: S608
 _SOME: Final = f"SELECT {_COLUMNS} FROM rooms WHERE id >= ? ORDER BY id LIMIT {SWEEP_STEP}"  # noqa: S608
-# By the oldest message.  A row that stays the same is not written.
+# By the oldest message that is not held.  A row that stays the same is not written.
 _RECKON: Final = """
 UPDATE rooms SET due = reckoned.due FROM (
     SELECT rooms.id AS id, (
         SELECT messages.time FROM messages
-        WHERE room = rooms.id AND seq >= bottom AND age > 0 ORDER BY seq LIMIT 1
+        WHERE room = rooms.id AND seq >= max(bottom, floor) AND age > 0 ORDER BY seq LIMIT 1
     ) + age AS due
     FROM (SELECT value ->> 0 AS id, value ->> 1 AS age FROM json_each(?)) AS ages
     JOIN rooms USING (id)
     WHERE age > 0 OR rooms.due IS NOT NULL
 ) AS reckoned
 WHERE rooms.id = reckoned.id AND rooms.due IS NOT reckoned.due
+"""
+#: Entries below the floor are held, or none.
+_HOLD: Final = """
+UPDATE rooms SET held = value ->> 1 > 0, floor = max(floor, value ->> 1)
+FROM json_each(?) WHERE rooms.id = value ->> 0 AND (value ->> 1 OR held)
 """
 
 
@@ -80,7 +89,9 @@ class _Room(NamedTuple):
     floor: int
 
 
-def sweep(db: sqlite3.Connection, retention: RoomRetention, now: int | None) -> Swept:
+def sweep(
+    db: sqlite3.Connection, retention: RoomRetention, now: int | None, holding: Holding
+) -> Swept:
     """
     Remove some of what no history shows, of rooms that have such.
 
@@ -88,59 +99,88 @@ def sweep(db: sqlite3.Connection, retention: RoomRetention, now: int | None) -> 
     """
     due = AT_ONCE + 1 if now is None else now
     rooms = [_Room(*row) for row in db.execute(_SOME_DUE, (due,)).fetchall()]
-    removed, _ = _trim(db, retention, rooms, now)
-    return Swept(None if len(rooms) < SWEEP_STEP and removed < TRIM_STEP else 0, removed)
+    removed, looks = _trim(db, retention, rooms, now, holding)
+    removed += holding.squeeze(db, TRIM_STEP)
+    more = len(rooms) == SWEEP_STEP or removed >= TRIM_STEP or any(each.more for each in looks)
+    return Swept(0 if more else None, removed)
 
 
-def walk(db: sqlite3.Connection, retention: RoomRetention, start: int, now: int | None) -> Swept:
+def walk(
+    db: sqlite3.Connection,
+    retention: RoomRetention,
+    start: int,
+    now: int | None,
+    holding: Holding,
+) -> Swept:
     """As `sweep`, of any rooms from *start* on."""
     rooms = [_Room(*row) for row in db.execute(_SOME, (start,)).fetchall()]
-    removed, looked_at = _trim(db, retention, rooms, now)
-    left = rooms[looked_at:]
+    removed, looks = _trim(db, retention, rooms, now, holding)
+    left = rooms[len(looks) :]
     if left:
         return Swept(left[0].id, removed)
     return Swept(None if len(rooms) < SWEEP_STEP else rooms[-1].id + 1, removed)
 
 
 def _trim(
-    db: sqlite3.Connection, retention: RoomRetention, rooms: Sequence[_Room], now: int | None
-) -> tuple[int, int]:
+    db: sqlite3.Connection,
+    retention: RoomRetention,
+    rooms: Sequence[_Room],
+    now: int | None,
+    holding: Holding,
+) -> tuple[int, list[Look]]:
     """
-    Remove some messages of *rooms*, and reckon when they are due again; return how many, and how
-    many of the rooms were looked at.
+    Remove some messages of *rooms*, and reckon when they are due again; return how many, and the
+    rooms that were looked at.
     """
     left = TRIM_STEP
-    ages: dict[int, int] = {}
-    more: list[int] = []
+    looks: list[Look] = []
+    holding.look_up(db, [room.id for room in rooms])
     for room, name, top, bottom, floor in rooms:
         kept = retention.of(name)
         limit = max(floor, kept.first_by_count(top))
-        first = max(bottom, limit)
-        end = min(top + 1, first + left)
+        shown = max(bottom, limit)
+        end = min(top + 1, shown + left)
         since = 0 if now is None else kept.first_time(now)
         if since:
-            wanted = {"room": room, "first": first, "end": end, "since": since}
+            wanted = {"room": room, "first": shown, "end": end, "since": since}
             found = db.execute(_FIRST_SINCE, wanted).fetchone()
-            first = end if found is None else int(found[0])
+            shown = end if found is None else int(found[0])
+        first = holding.first(room, name, shown, top)
         gone = remove(db, room, bottom, first, left)
         left -= gone
-        ages[room] = 1000 * kept.seconds
-        if bottom + gone < limit:
-            more.append(room)
+        more = bottom + gone < min(limit, first) or (first < shown == end <= top)
+        looks.append(Look(room, 1000 * kept.seconds, shown if first < shown else 0, more))
         if left <= 0:
             break
-    reckon(db, ages, more)
-    return TRIM_STEP - left, len(ages)
+    reckon(db, looks, holds=holding.holds)
+    return TRIM_STEP - left, looks
 
 
-def reckon(db: sqlite3.Connection, ages: Mapping[int, int], more: Sequence[int]) -> None:
+class Look(NamedTuple):
+    """
+    A room was looked at.
+
+    @ivar age: milliseconds for which it keeps messages; 0 is no limit.
+    @ivar floor: the oldest number that may be shown, where entries are held; else 0.
+    @ivar more: there is more to be removed.
+    """
+
+    room: int
+    age: int
+    floor: int
+    more: bool
+
+
+def reckon(db: sqlite3.Connection, looks: Sequence[Look], *, holds: bool) -> None:
     """
     Reckon when rooms are due.
 
-    @param ages: milliseconds for which they keep messages, by their ids; 0 is no limit.
-    @param more: the ids of those that have more to be removed.
+    @param holds: there are receivers.
     """
-    db.execute(_RECKON, (json.dumps([*ages.items()]),))
+    if holds:
+        db.execute(_HOLD, (json.dumps([(each.room, each.floor) for each in looks]),))
+    db.execute(_RECKON, (json.dumps([(each.room, each.age) for each in looks]),))
+    more = [each.room for each in looks if each.more]
     if more:
         at_once = "UPDATE rooms SET due = ? WHERE id IN (SELECT value FROM json_each(?))"
         db.execute(at_once, (AT_ONCE, json.dumps(more)))

@@ -20,6 +20,8 @@ from livechat.backends.nonces import Known, Nonces
 from livechat.backends.retention import RoomRetention
 from livechat.backends.sqlite import upkeep
 from livechat.backends.sqlite.amending import Plan
+from livechat.backends.sqlite.cursors import mark
+from livechat.backends.sqlite.holding import Holding
 from livechat.backends.sqlite.journal import Journal
 from livechat.backends.sqlite.pacing import FilePacing
 from livechat.backends.sqlite.rooms import Group, Moment, Row
@@ -69,6 +71,7 @@ class Writer:
         *,
         elapsed: Callable[[], float],
         secret: Callable[[], bytes],
+        holding: Holding,
     ) -> None:
         """
         @param transaction: all or nothing, on disk at the end.
@@ -87,6 +90,7 @@ class Writer:
         self.amended = True
         self._nonces = Nonces(elapsed, secret)
         self._pacing = FilePacing(secret)
+        self._holding = holding
 
     def remember_nonces(self, db: sqlite3.Connection) -> None:
         """Nonces that were used before a restart are used still."""
@@ -192,21 +196,35 @@ class Writer:
             return
         with self._transaction() as db:
             budget = self._journal.entries + upkeep.TRIM_STEP
-            ages: dict[int, int] = {}
-            more: list[int] = []
-            for name, room, bottom in self._journal.bottoms(db):
+            looks: list[upkeep.Look] = []
+            waits: list[int] = []
+            rooms = self._journal.bottoms(db)
+            self._holding.look_up(db, [room.id for _, room, _ in rooms])
+            for name, room, bottom in rooms:
                 kept = self._retention.of(name)
-                oldest = max(room.floor, kept.first_by_count(room.top))
+                shown = max(room.floor, kept.first_by_count(room.top))
+                oldest = self._holding.first(room.id, name, shown, room.top)
                 removed = upkeep.remove(db, room.id, bottom, oldest, budget)
                 budget -= removed
                 self.removed = self.removed or removed > 0
-                ages[room.id] = 1000 * kept.seconds
-                if bottom + removed < oldest:
-                    more.append(room.id)
+                more = bottom + removed < oldest
+                floor = shown if oldest < shown else 0
+                looks.append(upkeep.Look(room.id, 1000 * kept.seconds, floor, more))
+                if self._holding.waits(room.id, name, room.top):
+                    waits.append(room.id)
+            self._holding.measure(self._journal.entries, self._journal.size)
             self._journal.move(db)
-            upkeep.reckon(db, ages, more)
+            upkeep.reckon(db, looks, holds=self._holding.holds)
+            self._mark(db, waits, budget)
             self._forget(db, self._journal.entries + upkeep.TRIM_STEP)
         self._move_at = 1.0
+
+    def _mark(self, db: sqlite3.Connection, waits: Sequence[int], budget: int) -> None:
+        """Have rooms found of which something waits, and drop some of that if it is too much."""
+        if waits:
+            mark(db, waits)
+            dropped = self._holding.squeeze(db, max(budget, upkeep.TRIM_STEP))
+            self.removed = self.removed or dropped > 0
 
     def _forget(self, db: sqlite3.Connection, most: int) -> None:
         """Remove some nonces, and messages that slow modes remember."""
@@ -217,11 +235,11 @@ class Writer:
     def sweep(self, db: sqlite3.Connection) -> upkeep.Swept:
         """Remove some of what no history shows any more."""
         self._forget(db, upkeep.TRIM_STEP)
-        return upkeep.sweep(db, self._retention, self._now())
+        return upkeep.sweep(db, self._retention, self._now(), self._holding)
 
     def walk(self, db: sqlite3.Connection, start: int) -> upkeep.Swept:
         """Look at some rooms, beginning with room *start*, and remove what no history shows."""
-        return upkeep.walk(db, self._retention, start, self._now())
+        return upkeep.walk(db, self._retention, start, self._now(), self._holding)
 
     def _now(self) -> int | None:
         """The time in milliseconds, if something may be removed for its age."""

@@ -24,11 +24,12 @@ from tests.archive_contract import ArchiveContract
 from tests.backends.disk import NOW, Disk, say
 from tests.contract import BackendContract
 from tests.map_contract import REPORT
+from tests.outbox_contract import OutboxContract
 from tests.support import RecordingSink, kind, result
 from tests.support.lanes import Lane
 
 
-class SqliteContractTest(AmendContract, ArchiveContract, BackendContract, TestCase):
+class SqliteContractTest(AmendContract, ArchiveContract, BackendContract, OutboxContract, TestCase):
     """The embedded backend, with its threads, keeps the contract; its journal is moved often."""
 
     timeout = 30
@@ -44,6 +45,13 @@ class SqliteContractTest(AmendContract, ArchiveContract, BackendContract, TestCa
 
     def set_clock(self, seconds: float) -> None:
         self._ahead = seconds
+
+    async def settle(self, backend: SqliteBackend) -> None:
+        database, first = backend._database, True
+        while database.walking:
+            await backend._writer.call(database.walk)
+        while await backend._writer.call(database.sweep, first=first):
+            first = False
 
     def make(
         self, *, history_limit: int = 0, history_age: int = 0, audit_age: int = 0

@@ -42,7 +42,7 @@ def test_expired_but_not_removed(disk: Disk) -> None:
     with store._reader.reading() as db:
         db.set_trace_callback(steps.append)
         since = store.retention.of("r").first_time(store.clock.milliseconds())
-        view = store._reader._view(db, "r")
+        view = store._reader.view(db, "r")
         assert view is not None
         assert view.first_since(1, since) == 201
     assert len(steps) < 12

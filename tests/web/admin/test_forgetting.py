@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
 import pytest
 
 from livechat.protocol.messages import Draft, User
 from livechat.rooms.forgetting import jobs_map
+from tests.members.session_client import Client
 from tests.support import Answer, Browser, Port, World
 from tests.web.admin.looking import HOSTILE, named, page
 from tests.web.admin.moderating import records
@@ -63,6 +67,17 @@ def test_who_may(port: Port, world: World) -> None:
     for answer in (ann.get(TARGET), ann.post(TARGET, user=ANN.id, again=ANN.id)):
         assert answer.status == 403
     assert jobs_map(world.backend).items() == []
+
+
+def test_way_there(browser: Browser, world: World) -> None:
+    """The members' page leads there, with the person's id and kind typed already."""
+    client = Client(world)
+    user = client.hears("hello")[0]["user"]
+    text = page(browser, "/admin/rooms/r/members/")
+    (target,) = re.findall(r'href="(/admin/forget/\?[^"]*)"', text)
+    text = page(browser, unescape(target))
+    assert f'value="{user["id"]}"' in text
+    assert 'name="guest" checked' in text
 
 
 def test_csrf(browser: Browser, world: World) -> None:

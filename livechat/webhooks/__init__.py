@@ -1,0 +1,1 @@
+"""Webhooks: what the site is told of, by signed POSTs."""

@@ -1,0 +1,97 @@
+"""`livechat.webhooks.board`; tests/webhooks/test_telling.py has how it is used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.task import Clock
+
+from livechat.backends.alone import LoneMaps
+from livechat.errors import ChatError, Kind
+from livechat.protocol.receivers import ReceiverState
+from livechat.system.time import Time
+from livechat.webhooks.board import HOLDS, WRITE_EVERY, Board
+from tests.support.outcomes import result, run
+
+NAME, URL = "hook-1", "https://hooks.example/geheim"
+
+
+class World:
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.time = Time(self.clock, lambda: 1_790_000_000.0 + self.clock.seconds())
+        self.shared = LoneMaps(self.time.wall).get("receivers", most=60, largest=4_096)
+        self.board = Board(self.shared, {NAME: URL}, self.time)
+
+    def write(self, **more: Any) -> None:
+        state = ReceiverState(NAME, URL, updated=int(1000 * self.time.wall()), **more)
+        run(self.board.write(state))
+
+    @property
+    def state(self) -> ReceiverState:
+        (state,) = self.board.states()
+        return state
+
+
+def test_written_when_it_changes() -> None:
+    """What is as it was is written seldom; a state that is not written any more is unknown."""
+    world = World()
+    world.write(state="sending")
+    first = world.state
+    assert first.url == "https://hooks.example/…"
+    world.clock.advance(5)
+    world.write(state="sending")
+    assert world.state == first
+    world.write(state="failing")
+    assert world.state.state == "failing"
+    world.clock.advance(WRITE_EVERY)
+    world.write(state="failing")
+    assert world.state.updated > first.updated + 1000 * WRITE_EVERY
+    world.clock.advance(HOLDS + 1)
+    assert world.state.state == "unknown"
+
+
+def test_written_by_another_version() -> None:
+    """What cannot be read is as if it were not there."""
+    world = World()
+    for key in ("state", "asked", "done"):
+        result(world.shared.put(f"{key}|{NAME}", b'{"of":"later"}'))
+    assert world.state.state == "unknown"
+    assert world.board.asked(NAME) is None
+    assert world.board.round(NAME) == ""
+
+
+def test_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state that cannot be written costs nothing; a request that cannot be stored is refused."""
+    world = World()
+    error = ChatError(Kind.UNAVAILABLE, "The store is away.")
+    monkeypatch.setattr(world.shared, "put", lambda *_, **__: fail(error))
+    world.write(state="sending")
+    with pytest.raises(ChatError):
+        run(world.board.rewind([NAME], 1))
+
+
+def test_another() -> None:
+    """A receiver that there is not cannot be rewound."""
+    with pytest.raises(ChatError) as caught:
+        run(World().board.rewind(["hook-2"], 1))
+    assert caught.value.kind is Kind.NOT_FOUND
+
+
+def test_two_requests() -> None:
+    """Of two requests for the same receiver the last counts, and its answer is not the first's."""
+    world = World()
+    first = Deferred.fromCoroutine(world.board.rewind([NAME], 1))
+    second = Deferred.fromCoroutine(world.board.rewind([NAME], 2))
+    asked = world.board.asked(NAME)
+    assert asked is not None
+    assert asked.since == 2
+    run(world.board.rewound(NAME, asked, 5))
+    assert result(second) == {NAME: 5}
+    assert not first.called
+    assert world.board.asked(NAME) is None
+    assert world.board.round(NAME) == asked.id
+    world.clock.advance(60)
+    assert result(first) == {NAME: None}
