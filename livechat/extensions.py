@@ -147,7 +147,7 @@ class Named(Struct, frozen=True):
 
     def several(self, method: str, *given: object) -> Sequence[Any]:
         """
-        What a method of the extension returns, which must be a sequence.
+        Ask a method of the extension, which must return a sequence, and return that.
 
         @raise StartError: the method raises, or returns none.
         """
