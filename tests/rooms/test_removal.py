@@ -12,7 +12,7 @@ from livechat.errors import ChatError, Kind
 from livechat.identity.actor import OPERATOR
 from livechat.identity.rights import Right
 from livechat.protocol.audit import Action, AuditRecord, Author
-from livechat.protocol.messages import Draft
+from livechat.protocol.messages import Draft, Gone, Retracted
 from livechat.rooms.audit import RETRY_EVERY
 from livechat.rooms.removal import (
     LEASE,
@@ -332,3 +332,20 @@ class TestMany:
             assert other._held == {}
             assert all(each.lease > world.wall for each in jobs(world).values())
         assert jobs(world) == {}
+
+
+@pytest.mark.parametrize("subject", [None, EVE.subject])
+def test_what_waits_for_receivers(world: World, subject: str | None) -> None:
+    """Messages that only receivers outside would be told of lose their words too."""
+    backend = world.backend
+    backend.messages.retain(lambda _: (1, 0))
+    assert backend.outbox is not None
+    result(backend.outbox.keep(["a"]))
+    say(world, "a", "b", "c")
+    removal = world.chat.removal
+    done = removal.clear(ADMIN, "r") if subject is None else removal.by_subject(ADMIN, "r", subject)
+    for _ in range(5):
+        world.clock.advance(0.01)
+    result(done)
+    waiting = result(backend.outbox.read("a", "r", 9)).entries
+    assert [type(each) for each in waiting] == [Gone, Gone, Gone, Retracted]
