@@ -40,7 +40,7 @@ def pings(member: Member, count: int = 100) -> float:
 
 def talks(daemon: Daemon, number: int, ends: Event) -> list[float]:
     """Say something again and again; return how long each message took to be refused or stored."""
-    took = []
+    took: list[float] = []
     with daemon.socket("loud", subprotocols=["livechat.v1"]) as member:
         while not ends.is_set():
             began = time.perf_counter()
