@@ -94,7 +94,7 @@ def test_live(browser: Browser, port: Port) -> None:
     """Parts come again when they look different, and only then."""
     wire = browser.events(f"{TARGET}events")
     assert {name for name, _ in wire.events()} == {
-        "health_now", "health_day", "health_counts", "health_processes",
+        "health_now", "health_day", "health_counts", "health_processes", "health_webhooks",
     }  # fmt: skip
     port.world.clock.pump([0.5] * 4)
     assert {name for name, _ in wire.events()} <= {"health_now", "health_processes"}
