@@ -108,8 +108,8 @@ setup(
     extras_require={
         "test": [
             "build",
-            # An example is for it.
-            "django>=5.2",
+            # Examples are for it.
+            "django>=5.2,<7",
             "hypothesis",
             "jsonschema>=4.26",
             "mypy",

@@ -25,6 +25,8 @@ from bench.peers.serving import Running, serving
 from bench.run import LOADGEN, cores
 from bench.usage import load, low_port, raise_limits, say
 
+#: Attempts at a load.
+TRIES = 3
 #: How it is spread.
 KINDS = ("one", "workers", "cluster")
 
@@ -78,14 +80,27 @@ def measured(
     server: Running, words: Sequence[str], seconds: float, *, room: str = "room{r}"
 ) -> Cost:
     """
-    Put one load on it.
+    Put one load on it; again where not all was well, for a busy machine may give a process no
+    core for seconds.
 
     @param room: the template of rooms' names.
-    @raise RuntimeError: something was lost, or went wrong otherwise.
+    @raise RuntimeError: something was lost, or went wrong otherwise, each time.
     """
+    problem = ""
+    for _ in range(TRIES):
+        done = _put(server, words, seconds, room)
+        if not done.returncode:
+            return _cost(json.loads(done.stdout))
+        problem = done.stdout or done.stderr
+    raise RuntimeError(problem)
+
+
+def _put(
+    server: Running, words: Sequence[str], seconds: float, room: str
+) -> subprocess.CompletedProcess[str]:
     _, load_core = cores()
     url = server.url.replace("room{r}", room)
-    done = subprocess.run(
+    return subprocess.run(
         [
             *("taskset", "--cpu-list", str(load_core), str(LOADGEN), "--url", url),
             *("--pids", ",".join(map(str, server.pids)), "--duration", str(seconds)),
@@ -96,9 +111,9 @@ def measured(
         text=True,
         check=False,
     )
-    if done.returncode:
-        raise RuntimeError(done.stdout or done.stderr)
-    said: dict[str, Any] = json.loads(done.stdout)
+
+
+def _cost(said: dict[str, Any]) -> Cost:
     messages = said["msgs_per_s"] * said["secs"]
     return Cost(
         1e6 * said["srv_cpu_s"] / messages,

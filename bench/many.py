@@ -18,7 +18,7 @@ import subprocess
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -123,6 +123,9 @@ class Browser:
         for each in answer.headers.get_all("Set-Cookie", []):
             self._cookie = each.partition(";")[0]
         return answer.status, text
+
+    def close(self) -> None:
+        self._connection.close()
 
     def sign_in(self) -> None:
         """Become an operator."""
@@ -231,16 +234,14 @@ def in_sqlite(given: argparse.Namespace, place: Path) -> Path:
                 f"started with {name}: {begun:.2f} s of CPU, {seconds:.1f} s ({load()});"
                 f" {memory([daemon.pid]):.1f} MB"
             )
-    with running(empty) as daemon:
+    with running(empty) as daemon, closing(Browser(daemon.port)) as browser:
         say("an empty one:")
         upkeep(daemon, given.seconds)
-        browser = Browser(daemon.port)
         browser.sign_in()
         requests(daemon, browser, given.times)
-    with running(full) as daemon:
+    with running(full) as daemon, closing(Browser(daemon.port)) as browser:
         say("one with all rooms:")
         upkeep(daemon, given.seconds)
-        browser = Browser(daemon.port)
         browser.sign_in()
         requests(daemon, browser, given.times)
         talk(daemon, browser, given.active)
@@ -294,11 +295,13 @@ def in_redis(given: argparse.Namespace, place: Path, export: Path) -> None:
         )
         of_stream = ask("MEMORY", "USAGE", "lc:{existing-7}:s")
         say(f"  the stream of a room: {of_stream} bytes (MEMORY USAGE)")
-        with running(directory, "--redis", url) as daemon:
+        with (
+            running(directory, "--redis", url) as daemon,
+            closing(Browser(daemon.port)) as browser,
+        ):
             begun_cpu, seconds = daemon.begun
             say(f"started: {begun_cpu:.2f} s of CPU, {seconds:.1f} s ({load()})")
             upkeep(daemon, given.seconds, lambda: cpu([server.pid]))
-            browser = Browser(daemon.port)
             browser.sign_in()
             requests(daemon, browser, given.times)
             say(f"  {memory([daemon.pid]):.1f} MB")

@@ -64,6 +64,19 @@ class Livechat(Peer):
         return tuple(word for each in both for word in ("--listen", each))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Hooked(Livechat):
+    """livechat with a webhook: a receiver in another process, on the other core."""
+
+    def first(self, place: Place) -> dict[Path, list[str]]:
+        receiver = place.directory / "receiver"
+        command = [sys.executable, "-m", "bench.receiver", str(place.redis_port), str(receiver)]
+        return {**super().first(place), receiver: command}
+
+    def command(self, place: Place) -> list[str]:
+        return [*super().command(place), "--webhook", f"http://127.0.0.1:{place.redis_port}/"]
+
+
 #: The livechat that this one is compared with, where there is one.
 BEFORE = "before"
 #: Of a cluster.
@@ -173,6 +186,14 @@ OURS: tuple[Livechat, ...] = (
         sending=SENDING,
         program=(_TWISTD,),
         pure=True,
+    ),
+    Hooked(
+        name="hooked",
+        column="livechat, a webhook",
+        title="the same, and a receiver outside is told of each message",
+        sending=SENDING,
+        program=(_TWISTD,),
+        scenarios=("rooms", "http"),
     ),
     Livechat(
         name="unstored",

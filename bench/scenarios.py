@@ -59,7 +59,8 @@ class Scenario:
         named = not self.only or name in self.only
         meant = self.clustered if peer.clustered else named
         able = not self.posts or peer.sending is not None
-        return meant and able and name not in self.without
+        wanted = not peer.scenarios or self.name in peer.scenarios
+        return meant and able and wanted and name not in self.without
 
 
 DELIVERIES = Figure("deliv_per_cpu_s", "deliveries per CPU-second")

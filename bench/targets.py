@@ -96,6 +96,8 @@ TARGETS: tuple[Target, ...] = (
     Target("http", REQUESTS, 10.0, "channels"),
     Target("http", REQUESTS_PER_CPU, 2_500),
     Target("http", REQUESTS_PER_CPU, 0.6, "nchan", reach=True),
+    Target("rooms", DELIVERIES, 0.9, OURS, ours="hooked"),
+    Target("http", REQUESTS_PER_CPU, 0.9, OURS, ours="hooked"),
     Target("v1-fanout-1", DELIVERIES, 0.85, OURS, ("fanout-1",)),
     Target("v1-rooms", DELIVERIES, 0.85, OURS, ("rooms",)),
     Target("mixed-fanout-1", DELIVERIES, 0.9, OURS, ("fanout-1", "v1-fanout-1")),

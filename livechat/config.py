@@ -14,12 +14,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, fields, replace
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from livechat import addresses, option_rules, option_values
 from livechat.addresses import Address
 from livechat.errors import StartError
 from livechat.options import option, source, value
+from livechat.protocol.asking import About, Failing
 from livechat.protocol.origins import origins
 from livechat.protocol.receivers import USUAL_EVENTS, receiver_url
 from livechat.protocol.signing import secret_of_text
@@ -257,6 +258,24 @@ class Config:
     )
     token_lifetime: int = option(
         "30d", option_values.lifetime, "Longest time from a token's iat to its exp (s, m, h, d)."
+    )
+    ask: str | None = option(
+        None,
+        receiver_url,
+        "A URL that is asked about messages before they are stored, and perhaps about clients that "
+        "join, by signed POSTs (https, or http on this machine).",
+        private=True,
+    )
+    ask_about: frozenset[About] = option(
+        "send",
+        option_values.asked_about,
+        "Acts that --ask is asked about, separated by commas: send (messages and edits), join "
+        "(who a client is, and whether it may come in).",
+    )
+    ask_failing: Failing = option(
+        "refuse",
+        option_values.choice(*get_args(Failing)),
+        "What becomes of acts about which --ask does not answer within a second: refuse, accept.",
     )
     max_connections: int = option(
         "10000", option_values.integer(0, 10**7), "Connections in all; 0 is no limit."

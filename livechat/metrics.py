@@ -51,6 +51,7 @@ _GAUGES: Final[dict[str, tuple[_Of, str]]] = {
     "unsent_bytes": ("livesum", "Bytes that wait for members to read them."),
     "slow_members": ("livesum", "Members for whom more than --max-unsent waits."),
     "storing": ("livesum", "Processes that can store messages."),
+    "asking": ("livesum", "Acts that wait for the site's answer."),
     "redis_nodes": ("livemax", "Masters of a Redis Cluster."),
     "redis_nodes_usable": ("livemin", "Those of them that all processes can use."),
     "processes": ("livesum", "Processes that serve the port."),
@@ -96,12 +97,8 @@ class _Figures:
         self.registry = CollectorRegistry()
         ProcessCollector(namespace="livechat", registry=self.registry)
         refusals = self._counter("refusals", "What was refused, by the error's code.", "code")
-        closes = self._counter(
-            "closes",
-            "WebSockets that closed, by the code of who began it; 1006 is a break.",
-            "code",
-            "by",
-        )
+        text = "WebSockets that closed, by the code of who began it; 1006 is a break."
+        closes = self._counter("closes", text, "code", "by")
         requests = self._counter(
             "requests", "HTTP requests that were answered.", "method", "status"
         )
@@ -120,13 +117,8 @@ class _Figures:
             "healed",
             "Messages that Redis did not tell of, and that were read where they were missing.",
         )
-        self.redirected = cache(
-            self._counter(
-                "redis_redirections",
-                "Commands that a node of a Redis Cluster did not carry out, by its answer.",
-                "code",
-            ).labels
-        )
+        text = "Commands that a node of a Redis Cluster did not carry out, by its answer."
+        self.redirected = cache(self._counter("redis_redirections", text, "code").labels)
         self.stored_to_written = self._histogram(
             "stored_to_written_seconds",
             "From when a message was stored until it was written to all members here: of each "
@@ -135,6 +127,7 @@ class _Figures:
         self.lag = self._histogram("reactor_lag_seconds", "By how much a timer was late.")
         self.gauges = {name: self._gauge(name, *told) for name, told in _GAUGES.items()}
         self._make_redis()
+        self._make_site()
         self._make_webhooks()
 
     def _begin_at_zero(self) -> None:
@@ -151,18 +144,22 @@ class _Figures:
         self.redis_up = self._gauge(
             "redis_up", "livemin", "1 if all processes can use this Redis.", "redis"
         )
-        self.redis_ahead = self._gauge(
-            "redis_clock_ahead_seconds",
-            "livemax",
-            "By how much its clock is ahead of this machine's.",
-            "redis",
-        )
+        text = "By how much its clock is ahead of this machine's."
+        self.redis_ahead = self._gauge("redis_clock_ahead_seconds", "livemax", text, "redis")
         self.redis_answers = Histogram(
             "livechat_redis_answer_seconds",
             "How long it took to answer, asked each second.",
             ("redis",),
             buckets=_QUICK,
             registry=self.registry,
+        )
+
+    def _make_site(self) -> None:
+        """Make the figures of the site that is asked."""
+        text = "Acts that the site was to be asked about, by its answer, or by why there is none."
+        self.asked = cache(self._counter("asked", text, "about", "answer").labels)
+        self.site_answers = self._histogram(
+            "ask_answer_seconds", "How long the site took to answer, or to be given up."
         )
 
     def _make_webhooks(self) -> None:
@@ -278,6 +275,16 @@ def healed(count: int) -> None:
 def redirected(code: str) -> None:
     """Count a command that a node of a Redis Cluster did not carry out."""
     _process.figures.redirected(code).inc()
+
+
+def asked(about: str, answer: str) -> None:
+    """Count an act that the site was to be asked about."""
+    _process.figures.asked(about, answer).inc()
+
+
+def site_answered(seconds: float) -> None:
+    """Note how long the site took to answer, or to be given up."""
+    _process.figures.site_answers.observe(seconds)
 
 
 def written(now: float, time_ms: int, count: int) -> None:

@@ -21,6 +21,8 @@ def check(values: Mapping[str, Any]) -> None:
         raise StartError("--redis-key: needs --redis-certificate as well")
     _check_addresses(values)
     _check_tokens(values)
+    if values["ask"] is None and values["ask_about"] != {"send"}:
+        raise StartError("--ask-about: needs --ask, which is asked")
     if values["proxy_protocol"] and not values["trust_proxy"]:
         raise StartError("--proxy-protocol: needs --trust-proxy, whose header is believed")
     if values["backend"] is not None and values["redis"]:

@@ -16,6 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from livechat.errors import ChatError
+from livechat.protocol.asking import ABOUT, About
 from livechat.protocol.names import room_name
 from livechat.protocol.origins import is_host
 from livechat.protocol.receivers import EXTRA_EVENTS, USUAL_EVENTS
@@ -208,6 +209,15 @@ def url(text: str) -> str:
 def log_path(text: str) -> Path:
     """Parse the path of a log, or ``-`` for the log of the daemon."""
     return STANDARD_LOG if text == "-" else path(text)
+
+
+def asked_about(text: str) -> frozenset[About]:
+    """Parse the acts that a site is asked about, separated by commas."""
+    words = text.replace(" ", "").split(",")
+    found = frozenset(each for each in ABOUT if each in words)
+    if len(found) != len(words):
+        raise ValueError(f"must be one or more of these, separated by commas: {', '.join(ABOUT)}")
+    return found
 
 
 def event_names(text: str) -> frozenset[str]:

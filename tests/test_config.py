@@ -53,9 +53,11 @@ def test_every_option(option: Any) -> None:
         "mount": "/a=b.c", "without-maps": "on", "guests": "read", "token-lifetime": "5m",
         "token-keys": "keys.pem", "listen": "tls:8080", "prefix": "/chat",
         "webhook": "https://a.example/b", "webhook-events": "joined,left",
-        "webhook-secret": f"whsec_{'a' * 32}",
+        "webhook-secret": f"whsec_{'a' * 32}", "ask": "https://a.example/b",
+        "ask-about": "send,join", "ask-failing": "accept",
     }.get(flag(option), "7")  # fmt: skip
     others = {"workers": ("redis", "r"), "proxy-protocol": ("trust-proxy", "::1")}
+    others["ask-about"] = ("ask", "https://a.example/")
     others["redis-key"] = ("redis-certificate", "c.pem")
     others |= dict.fromkeys(("token-issuer", "token-audience"), ("token-keys", "k.pem"))
     needed, environment = ["--certificate=c"], {"LIVECHAT_CERTIFICATE": "c"}
@@ -256,6 +258,12 @@ def test_token_keys() -> None:
         ({"webhook": ["ftp://a/"]}, {}, "--webhook: must be a URL such as https://"),
         ({"webhook": ["http://a.example/"]}, {}, "--webhook: must be https, unless"),
         ({"webhook": [f"https://a/{n}" for n in range(11)]}, {}, "--webhook: there are 11, of at"),
+        ({"ask": "http://a.example/"}, {}, "--ask: must be https, unless"),
+        ({"ask": "https://u:p@a.example/"}, {}, "--ask: must have neither a name"),
+        ({"ask-about": "send,read"}, {}, "--ask-about: 'send,read' must be one or more of these"),
+        ({"ask-about": "send,send"}, {}, "--ask-about: 'send,send' must be one or more of these"),
+        ({"ask-about": "join"}, {}, "--ask-about: needs --ask"),
+        ({"ask-failing": "open"}, {}, "--ask-failing: 'open' must be refuse or accept"),
         ({"webhook-events": "message,nonsense"}, {}, "--webhook-events: 'message,nonsense' must"),
         ({"webhook-events": ""}, {}, "--webhook-events: '' must be names"),
         ({}, {"LIVECHAT_WEBHOOK_SECRET": "geheim"}, "LIVECHAT_WEBHOOK_SECRET: must be whsec_"),

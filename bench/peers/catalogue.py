@@ -63,6 +63,7 @@ class Peer(ABC):
     clustered: bool = False  # several processes, which scenarios of one say nothing about
     like: str = ""  # the server, by name, in whose scenarios it is, if that is another
     column: str = ""  # the head of its column, if that is not its name
+    scenarios: tuple[str, ...] = ()  # the only ones that it is in, if any are named
 
     path: ClassVar = "/ws/chat/room{r}/"  # of WebSockets
 

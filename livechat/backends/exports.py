@@ -26,7 +26,7 @@ from msgspec import Raw, Struct
 
 from livechat.backends.records import Record, to_entry
 from livechat.protocol.messages import User, user_of_text, user_to_text
-from livechat.protocol.names import is_internal, is_room_name
+from livechat.protocol.names import EVENTS_ROOM, is_internal, is_room_name
 
 #: The format that this module reads and writes.
 FORMAT: Final = 1
@@ -146,6 +146,11 @@ _decode: Final = msgspec.json.Decoder(Line).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
+def is_exported(room: str) -> bool:
+    """Tell whether exports have *room*: all but the one of what waits for receivers outside."""
+    return room != EVENTS_ROOM
+
+
 def to_line(line: Line) -> bytes:
     """Write a line, with its end."""
     return _encode(line) + b"\n"
@@ -263,7 +268,7 @@ class Reading:
     def _check_room(self, room: Room) -> None:
         named = is_room_name(room.name) or (is_internal(room.name) and is_room_name(room.name[1:]))
         numbered = 0 < room.oldest <= room.top + 1 <= LARGEST and 0 <= room.event <= room.top
-        if not (named and numbered and _EPOCH.fullmatch(room.epoch)):
+        if not (named and is_exported(room.name) and numbered and _EPOCH.fullmatch(room.epoch)):
             raise self._wrong("it is no room")
         if not 0 <= room.time <= LARGEST:
             raise self._wrong("its time is none")

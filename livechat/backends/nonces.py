@@ -95,9 +95,11 @@ def digest(act: Submission, secret: bytes) -> bytes:
     @param secret: without it nobody finds out a phone number by trying them all.
     """
     if isinstance(act, Draft):
-        said: tuple[object, ...] = "message", act.message, act.reply_to, act.data
+        text = act.message if act.original is None else act.original
+        said: tuple[object, ...] = "message", text, act.reply_to, act.data
     elif isinstance(act, Edit):
-        said = "edit", act.ref, act.message, act.data
+        text = act.message if act.original is None else act.original
+        said = "edit", act.ref, text, act.data
     elif isinstance(act, Redaction):
         said = "redact", act.changes
     else:

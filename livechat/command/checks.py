@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from twisted.python import usage
 
 from livechat import __version__
-from livechat.command.checking import disk, machine, trust
+from livechat.command.checking import disk, machine, site, trust
 from livechat.command.checking.findings import Finding, doubtful, ill
 from livechat.command.checking.webhooks import webhooks
 from livechat.command.client import Client, RefusedError, UnreachableError
@@ -80,6 +80,7 @@ def _findings(
     elif config.backend is not None:
         yield Finding("backend", "ok", "an extension's; it is not looked at")
     yield from trust.token_keys(config)
+    yield from site.site(config)
     yield from webhooks(config)
     yield from _server(server, state, environment, config)
 

@@ -17,6 +17,7 @@ from twisted.application.service import MultiService, Service
 
 from livechat import backends, extensions, web
 from livechat.config import Config
+from livechat.daemon.asking import asked_site
 from livechat.daemon.hooks import Webhooks, hooks
 from livechat.daemon.identities import identities
 from livechat.daemon.parts import Core, Transports
@@ -27,6 +28,7 @@ from livechat.daemon.services import (
     Storage,
 )
 from livechat.daemon.signing_in import SigningIn, operators
+from livechat.daemon.subscribing import Subscribers, shared_outbox, telling
 from livechat.daemon.trust import PublishedKeys
 from livechat.http.access_log import AccessLog
 from livechat.http.origins import Asked, Origins
@@ -85,9 +87,11 @@ def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
     time = Time(reactor)
     found = extensions.load(config)
     backend = backends.load(config, reactor, found.backend)
+    outbox = shared_outbox(config, backend, found.subscribers)
     password = operators_password(config)
     hub = Hub(time, write_all)
-    known = identities(config, backend, time, found.authenticators, reactor)
+    site, asking = asked_site(config, reactor, time)
+    known = identities(config, backend, time, found.authenticators, reactor, site=site)
     chat = Chat(
         backend,
         hub,
@@ -99,6 +103,7 @@ def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
         leases=known.leases,
         rules=make_rules(backend, time, RoomSettings(guests=config.guests), found.policies),
         listeners=Listeners(found.listeners, time),
+        site=site,
     )
     return Core(
         config=config,
@@ -114,7 +119,10 @@ def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
         day=Day(),
         # A backend may have one; without it, a trace is of this process alone.
         tracing=Tracing(hub, time, getattr(backend, "relay", None), process_name()),
-        hooks=hooks(config, backend, reactor, time, chat.cases.find),
+        site=site,
+        asking=asking,
+        hooks=hooks(config, backend, reactor, time, chat.cases.find, outbox=outbox),
+        telling=telling(config, outbox, backend, found.subscribers, chat=chat, hub=hub, time=time),
     )
 
 
@@ -139,7 +147,10 @@ def services(
             core.chat,
         ),
         Removals(core.chat.removal, core.chat.forgetting),
+        # It ends before the storage does, which has what it accepts at the last moment.
+        *(() if core.asking is None else (core.asking,)),
         *(() if core.hooks is None else (Webhooks(core.hooks),)),
+        *(() if core.telling is None else (Subscribers(core.telling),)),
     )
 
 

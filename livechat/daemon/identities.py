@@ -15,6 +15,8 @@ from livechat.identity.keys import Keys, keys_map
 from livechat.identity.leases import Leases, revoked_map
 from livechat.identity.local_key import local_key
 from livechat.identity.pseudonyms import Pseudonyms
+from livechat.identity.site import Site
+from livechat.identity.site_sessions import SiteSessions
 from livechat.identity.tokens import Tokens, Trust
 from livechat.interfaces import IAuthenticator, IBackend
 from livechat.system.time import Time
@@ -43,10 +45,13 @@ def identities(
     time: Time,
     authenticators: Sequence[IAuthenticator],
     reactor: PosixReactorBase,
+    *,
+    site: Site | None = None,
 ) -> Identities:
     """
     Build them on the maps of *backend*.
 
+    @param site: asked about clients that join, if it is.
     @raise StartError: a key in a file cannot be used.
     """
     known, secret = keys_map(backend), backend.processes.secret
@@ -55,8 +60,11 @@ def identities(
     tokens = Tokens(secret, time, config.token_lifetime, trusted)
     leases = Leases(revoked_map(backend), time, config.token_lifetime, known, Pseudonyms(secret))
     authentication = Authentication(authenticators, time) if authenticators else None
+    sessions = None
+    if site is not None and site.asks("join"):
+        sessions = SiteSessions(site, time, config.token_cookie)
     return Identities(
-        door=Door(secret, tokens, leases, authentication, keys=keys, time=time),
+        door=Door(secret, tokens, leases, authentication, keys=keys, time=time, sessions=sessions),
         keys=keys,
         leases=leases,
         tokens=tokens,

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from livechat.config import Config
+from livechat.daemon.asking import Asking
 from livechat.daemon.hooks import Hooks
 from livechat.daemon.identities import Identities
+from livechat.events.telling import Telling
 from livechat.extensions import Extensions
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
+from livechat.identity.site import Site
 from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.members.backpressure import Backpressure
@@ -33,7 +36,9 @@ class Core(Struct, frozen=True, kw_only=True):
 
     @ivar day: the figures of the last day, of all processes on the port.
     @ivar tracing: what operators trace.
+    @ivar site: the site that is asked; None: none is.
     @ivar hooks: the receivers of webhooks; None where there can be none.
+    @ivar telling: tells subscribers of extensions; None where nobody can be told.
     """
 
     config: Config
@@ -48,7 +53,10 @@ class Core(Struct, frozen=True, kw_only=True):
     password: Password
     day: Day
     tracing: Tracing
+    site: Site | None = None
+    asking: Asking | None = None
     hooks: Hooks | None = None
+    telling: Telling | None = None
 
 
 class Transports(Struct, frozen=True):

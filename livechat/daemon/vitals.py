@@ -91,6 +91,7 @@ class Vitals(Service):
             unsent_bytes=members.sockets.unsent() + members.feeds.unsent(),
             slow_members=len(members.backpressure),
             storing=self._core.chat.trouble() is None,
+            asking=0 if self._core.site is None else self._core.site.waiting,
         )
 
     async def _resume(self) -> None:

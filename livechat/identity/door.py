@@ -3,7 +3,8 @@ The door for clients: makes an `Actor` of what vouches for a client, or else of 
 says of itself.
 
 What a client brings is looked at in this order: its key or its token, the authenticators of
-extensions, and last its own word, by which it is a guest.
+extensions, the site where it is asked about those that join, and last the client's own word, by
+which it is a guest.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from livechat.identity.guests import passer_by, regular
 from livechat.identity.keys import PREFIX, Keys
 from livechat.identity.known import Known, known
 from livechat.identity.leases import Leases
+from livechat.identity.site_sessions import Joining, SiteSessions
 from livechat.identity.tokens import Tokens
 from livechat.interfaces import Credentials, Identity
 from livechat.limits.source import Source
@@ -48,6 +50,8 @@ class Claim(Struct, frozen=True):
     @ivar credential: its token or its key, as it was sent.
     @ivar here: whether it comes from this machine, and not through a proxy.
     @ivar user: the user for whom a key acts.
+    @ivar room: the room that it wants to join.
+    @ivar ours: a page sent the request that may use the visitor's cookies.
     """
 
     name: str | None = None
@@ -57,6 +61,8 @@ class Claim(Struct, frozen=True):
     credential: str | None = None
     here: bool = False
     user: Identity | None = None
+    room: str | None = None
+    ours: bool = False
 
     @property
     def by_key(self) -> bool:
@@ -76,12 +82,14 @@ class Door:
         *,
         keys: Keys,
         time: Time,
+        sessions: SiteSessions | None = None,
     ) -> None:
         """
         @param secret: reads the secret of these rooms
             (`livechat.interfaces.IProcessRegistry.secret`).
         @param authentication: other people's code that knows clients.
         @param keys: knows back ends.
+        @param sessions: asks the site about clients that join; None: it is not asked.
         """
         self._secret = secret
         self._tokens = tokens
@@ -89,6 +97,7 @@ class Door:
         self._authentication = authentication
         self._keys = keys
         self._time = time
+        self._sessions = sessions
 
     async def member(self, source: Source, claim: Claim) -> Actor:
         """
@@ -98,8 +107,25 @@ class Door:
         """
         await self._mark(source)
         connection = secrets.token_urlsafe(_NAME_BYTES)
-        actor = await self._known(source, claim, connection)
-        return actor or await self._guest(source, claim, connection, connection)
+        asks = self._sessions is not None and claim.room is not None
+        actor = await self._known(source, claim, connection, asks=asks)
+        actor = actor or await self._guest(source, claim, connection, connection)
+        return await self._asked(actor, claim) if asks else actor
+
+    async def _asked(self, actor: Actor, claim: Claim) -> Actor:
+        """
+        Ask the site about *actor*, which may turn out to be one of its users.
+
+        @raise ChatError: it is turned away.
+        """
+        assert self._sessions is not None
+        joining = Joining(claim.room or "", claim.headers, claim.ours, claim.credential)
+        found = await self._sessions.known(actor, joining)
+        if found is not None:
+            return self._admitted(_user(actor.source, found, actor.connection))
+        if actor.kind == "guest" and claim.credential is not None and self._tokens.strict:
+            raise _unknown()
+        return actor
 
     async def caller(self, source: Source, claim: Claim) -> Actor:
         """
@@ -141,8 +167,14 @@ class Door:
             with suppress(ChatError):
                 source.marked(await self._secret())
 
-    async def _known(self, source: Source, claim: Claim, connection: str | None) -> Actor | None:
-        """The actor whom something else than the client's own word vouches for."""
+    async def _known(
+        self, source: Source, claim: Claim, connection: str | None, *, asks: bool = False
+    ) -> Actor | None:
+        """
+        The actor whom something else than the client's own word vouches for.
+
+        @param asks: the site will be asked, and may know the issuer of a token.
+        """
         found = None
         if claim.by_key:
             return self._admitted(self._back_end(source, claim, connection))
@@ -152,7 +184,7 @@ class Door:
             asked = Credentials(claim.headers, source.address, claim.proxied)
             found = await self._authentication.user(asked)
         if found is None:
-            if claim.credential is not None and self._tokens.strict:
+            if claim.credential is not None and self._tokens.strict and not asks:
                 raise _unknown()
             return None
         return self._admitted(_user(source, found, connection))

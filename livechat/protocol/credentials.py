@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from msgspec import Struct
 
 from livechat.errors import ChatError, Kind
+
+#: All values of a request's headers by lower-case name.
+Headers = Mapping[str, tuple[str, ...]]
+#: How the name of the admin page's cookie begins, at the root and below a path.  The first prefix
+#: makes browsers refuse it from anything but this very host, over TLS; it allows no path, and
+#: others on the same host need not get the cookie.
+COOKIE: Final = "__Host-livechat"
+COOKIE_BELOW: Final = "__Secure-livechat"
+OWN_COOKIES: Final = (COOKIE, COOKIE_BELOW)
 
 
 class Credentials(Struct, frozen=True):
@@ -19,7 +29,7 @@ class Credentials(Struct, frozen=True):
         client may have written any header.
     """
 
-    headers: Mapping[str, tuple[str, ...]]
+    headers: Headers
     address: str
     proxied: bool
 

@@ -102,6 +102,8 @@ class Draft(Struct, frozen=True):
     @ivar reply_to: the number of the entry that it answers.
     @ivar data: a JSON object without insignificant white space, for the clients.
     @ivar throttle: refuses it if the room's pace is too fast; None: it does not count.
+    @ivar original: the text that was sent, where the site has rewritten it.  By that one a
+        repetition is known.
     """
 
     room: str
@@ -112,6 +114,7 @@ class Draft(Struct, frozen=True):
     reply_to: int | None = None
     data: Raw | None = None
     throttle: Throttle | None = None
+    original: str | None = None
 
 
 class Edit(Struct, frozen=True):
@@ -122,6 +125,7 @@ class Edit(Struct, frozen=True):
     @ivar author: the subject (`User.subject`) that the message must be of.
     @ivar since: the message must not be older, in milliseconds since 1970, UTC.
     @ivar data: what takes the place of its data; None removes them.
+    @ivar original: as in `Draft`.
     """
 
     room: str
@@ -132,6 +136,7 @@ class Edit(Struct, frozen=True):
     data: Raw | None = None
     nonce: str | None = None
     sender: str = ""
+    original: str | None = None
 
 
 class Retraction(Struct, frozen=True):

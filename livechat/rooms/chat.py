@@ -4,8 +4,8 @@ The rules: what an actor may join, send and read, and how often.
 The backend, the hub, the limits and the policy meet only here.  Whatever a rule refuses is
 refused here, by a `ChatError` before anything has happened: sockets, HTTP and pages all come
 through.  An act is checked in this order: its shape, its rates, the actor's lease, its rights, the
-policies of extensions, its words and links.  The backend checks whose the messages are that an
-actor edits or retracts, in the step that changes them.
+policies of extensions, its words and links; last the site is asked.  The backend checks whose the
+messages are that an actor edits or retracts, in the step that changes them.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
 from livechat.identity.leases import Leases
 from livechat.identity.rights import Right
+from livechat.identity.site import Site
 from livechat.interfaces import IBackend, IReceiver, ISink
 from livechat.limits.rates import Rate
 from livechat.protocol.messages import (
@@ -40,6 +41,7 @@ from livechat.protocol.v1 import Can, Limits, Present
 from livechat.protocol.wire import NO_DATA, checked_data
 from livechat.rooms.activity import Activity
 from livechat.rooms.answers import answer_of
+from livechat.rooms.asking import Act, Asking
 from livechat.rooms.audit import Audit
 from livechat.rooms.bulletins import Bulletins
 from livechat.rooms.cases import Cases
@@ -94,19 +96,16 @@ class Chat:
         leases: Leases,
         rules: Rules,
         listeners: Listeners | None = None,
+        site: Site | None = None,
     ) -> None:
         """
         @param max_message: bytes of UTF-8 in a message.
         @param rate: messages a second of a connection; 0 is no limit.
-        @param listeners: other people's code, told of what happens.
+        @param site: asked about messages; None: nobody is.
         """
-        self._backend = backend
-        self._entries = backend.messages
-        self._hub = hub
-        self._time = time
-        self._policy = rules.policy
-        self.settings = rules.settings
-        self.restrictions = rules.restrictions
+        self._backend, self._entries = backend, backend.messages
+        self._hub, self._time, self._policy = hub, time, rules.policy
+        self.settings, self.restrictions = rules.settings, rules.restrictions
         self.audit = Audit(backend.messages, hub, self._policy, time)
         self._activity = Activity(time)
         self.directory = Directory(backend, hub, self._activity)
@@ -115,16 +114,18 @@ class Chat:
         tells_who = lambda room: self.settings.of(room).presence  # noqa: E731
         self.presence = Presence(time, hub, backend.presence, self._listeners, tells_who)
         self.searches = Searches(time)
-        self._pace = pace
-        self.leases = leases
-        self.max_message = max_message
-        self.default_room = default_room
+        self._pace, self.leases = pace, leases
+        self.max_message, self.default_room = max_message, default_room
         burst = Rate.of(rate).burst if rate else 0
         self.limits = Limits(max_message, rate, burst, HISTORY_PAGE, EDIT_WITHIN)
         self._make_moderation(backend, rules, time)
+        self._asking = None
+        if site is not None and site.asks("send"):
+            self._asking = Asking(
+                site, rules, self.cases, leases, backend=backend, time=time, max_message=max_message
+            )
         self._retain()
-        # Rooms that keep less now are to be looked at, though nobody says anything.
-        self.settings.watch(self._retain)
+        self.settings.watch(self._retain)  # rooms that keep less now, though nobody says anything
 
     def _retain(self, *_: object) -> None:
         self._entries.retain(self.settings.retained)
@@ -292,6 +293,8 @@ class Chat:
             self.restrictions.saw(actor)
         if self._policy.waits(actor, draft):
             self.cases.hold(actor, draft, nonce, receiver)
+        elif self._asking is not None and self._asking.concerns(actor):
+            self._asking.take(Act(actor, draft, receiver, nonce))
         else:
             self._entries.publish(self._policy.paced(actor, draft), receiver)
 
@@ -330,11 +333,13 @@ class Chat:
         kept = checked_data(data)
         self.admit(actor)
         once = None if nonce is None else scoped(actor, nonce)
-        user, sender = actor.user, actor.source.key
-        self._policy.edit(actor, Draft(room, text, user, once, sender, data=kept))
-        author = "" if user is None else user.subject
+        draft = Draft(room, text, actor.user, once, actor.source.key, data=kept)
+        self._policy.edit(actor, draft)
+        author = "" if actor.user is None else actor.user.subject
         since = self.now() - 1000 * self.settings.of(room).edit
-        edit = Edit(room, ref, text, author, since, kept, once, sender)
+        edit = Edit(room, ref, text, author, since, kept, once, draft.sender)
+        if self._asking is not None and self._asking.concerns(actor):
+            return answer_of(self._asking.edit, actor, draft, edit)
         return answer_of(self._entries.amend, edit)
 
     def retract(
@@ -352,14 +357,9 @@ class Chat:
         self.admit(actor)
         once = None if nonce is None else scoped(actor, nonce)
         moderates = "moderate" in self._policy.rights(actor, room)
-        retraction = Retraction(
-            room,
-            tuple(sorted(set(refs))),
-            None if actor.user is None else actor.user.subject,
-            moderates,
-            once,
-            actor.source.key,
-        )
+        user, numbers = actor.user, tuple(sorted(set(refs)))
+        author = None if user is None else user.subject
+        retraction = Retraction(room, numbers, author, moderates, once, actor.source.key)
         self._policy.retract(actor, retraction)
         if moderates:
             self.audit.check()

@@ -124,7 +124,7 @@ class Removal:
         """@param amended: told of each event, and its room; a removal waits for it."""
         self._jobs = jobs_map(backend)
         self._jobs.watch(self._changed)
-        self._sweeper = Sweeper(backend.messages, audit, time, amended)
+        self._sweeper = Sweeper(backend.messages, audit, time, amended, backend.outbox)
         self._policy = policy
         self._audit = audit
         self._time = time

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from twisted.internet.task import deferLater
 
 from livechat.errors import ChatError, Kind
-from livechat.interfaces import IBackend, IMessageLog, ISharedMap
+from livechat.interfaces import IBackend, IMessageLog, IOutbox, ISharedMap
 from livechat.protocol.audit import Author
 from livechat.protocol.messages import MOST_REFS, Amended, Entry, Message, Retraction
 from livechat.rooms.answers import answer_of
@@ -109,10 +109,13 @@ class Sweeper:
         audit: Audit,
         time: Time,
         amended: Callable[[Amended, str], Awaitable[object]],
+        outbox: IOutbox | None = None,
     ) -> None:
         """
         @param amended: told of each event, and its room; the sweep waits for it.
+        @param outbox: holds messages that no history shows.
         """
+        self._outbox = outbox
         self._log = log
         self._audit = audit
         self._time = time
@@ -142,6 +145,8 @@ class Sweeper:
             job = replace(job, below=below)
             await keep(job)
             await deferLater(self._time, PAUSE)
+        if self._outbox is not None:
+            await self._outbox.erase(job.room, job.subject or None, job.since)
         return job
 
     async def _find(self, job: Job) -> tuple[list[int], int]:

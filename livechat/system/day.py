@@ -28,12 +28,16 @@ _COUNTED: Final = frozenset(
     f"{name}_total"
     for name in (
         "stored", "delivered", "refusals", "closes", "turned_away", "handshakes_failed", "healed",
+        "asked",
     )
 )  # fmt: skip
 _TIMED: Final = frozenset(
     f"{name}_bucket"
-    for name in ("stored_to_written_seconds", "reactor_lag_seconds", "redis_answer_seconds")
-)
+    for name in (
+        "stored_to_written_seconds", "reactor_lag_seconds", "redis_answer_seconds",
+        "ask_answer_seconds",
+    )
+)  # fmt: skip
 _GAUGES: Final = frozenset(
     (
         "connections", "members", "rooms", "unsent_bytes", "slow_members", "storing", "processes",

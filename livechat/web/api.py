@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, Final
 
 from msgspec import Raw
+from msgspec.structs import replace
 from twisted.web import http_headers
 
 from livechat.errors import ChatError, Kind
@@ -190,7 +191,8 @@ class Api:
                 raise
             # In plain mode a query that cannot be read has always been ignored.
             asked = {}
-        claimed = self._claim(call, asked)
+        ours = self._credentials.lends(call)
+        claimed = replace(self._claim(call, asked), room=room, ours=ours)
         if encoding == Encoding.PLAIN:
             count = min(number(asked, "history") or 0, HISTORY_PAGE)
             return JoinRequest(room, encoding, history=count), claimed

@@ -36,11 +36,11 @@ class CredentialFinder:
         found = call.bearer
         if found is None and "sec-websocket-protocol" in call.headers:
             found = _of_subprotocols(call)
-        if found is None and self._cookie is not None and self._is_of_our_pages(call):
+        if found is None and self._cookie is not None and self.lends(call):
             found = _of_cookies(call, self._cookie)
         return found
 
-    def _is_of_our_pages(self, call: Call) -> bool:
+    def lends(self, call: Call) -> bool:
         """
         Tell whether a page sent the request that may use the visitor's cookies.
 

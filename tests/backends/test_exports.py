@@ -101,6 +101,7 @@ def test_a_line_is_missing(missing: int) -> None:
     [
         b"", b"\xff", b"[]", b"null", b"{}", b'{"line":"other"}', b"{" * 10_000,
         ROOM | {"more": 1}, ROOM | {"name": "../x"}, ROOM | {"name": "!"}, ROOM | {"name": "!a/b"},
+        ROOM | {"name": "!events"},
         ROOM | {"name": ""}, ROOM | {"name": "a" * 200}, ROOM | {"epoch": ""},
         ROOM | {"epoch": "a b"}, ROOM | {"epoch": "=x"}, ROOM | {"epoch": "e" * 65},
         ROOM | {"epoch": "é"}, ROOM | {"top": 1 << 53}, ROOM | {"top": -1}, ROOM | {"oldest": 0},

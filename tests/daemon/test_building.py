@@ -41,7 +41,7 @@ def test_sockets_that_were_handed_over(tmp_path: Path) -> None:
         port: Any = daemon.getServiceNamed("port")
         assert [each.socket for each in port._listening] == [given]
         signpost: Any = daemon.getServiceNamed("signpost")
-        assert (signpost._host, signpost._port) == given.getsockname()
+        assert (signpost._address.interface, signpost._address.port) == given.getsockname()
         release(daemon)
 
 

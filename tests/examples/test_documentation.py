@@ -16,7 +16,9 @@ from livechat.rooms import listeners
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "extending.md").read_text()
-EXAMPLES = sorted(set((ROOT / "examples").glob("*.py")) - {ROOT / "examples" / "__init__.py"})
+#: The site is no extension; docs/identity.md has it.
+OTHERS = {ROOT / "examples" / name for name in ("__init__.py", "django_ask.py")}
+EXAMPLES = sorted(set((ROOT / "examples").glob("*.py")) - OTHERS)
 
 
 def blocks(language: str) -> list[str]:

@@ -36,13 +36,13 @@ def test_two_in_the_file(tmp_path: Path) -> None:
         assert site_secrets((), tmp_path) == (ONE, TWO)
 
 
-@pytest.mark.parametrize("text", ["", "geheim", "\0" * 2_000, f"{secret_to_text(ONE)}\n" * 3])
+@pytest.mark.parametrize("text", ["", "s3same", "\0" * 2_000, f"{secret_to_text(ONE)}\n" * 3])
 def test_broken(tmp_path: Path, text: str) -> None:
     """A file without a secret stops the start, in a line that does not show it."""
     (tmp_path / FILE).write_text(text)
     with pytest.raises(StartError, match="without this file a new one is made") as caught:
         site_secrets((), tmp_path)
-    assert "geheim" not in str(caught.value)
+    assert "s3same" not in str(caught.value).replace(str(tmp_path), "")
     assert (tmp_path / FILE).read_text() == text
 
 

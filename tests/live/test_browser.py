@@ -21,8 +21,9 @@ from tests.live.visitor import say
 DAEMON = ("--max-connections-per-ip=0",)
 
 
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+@pytest.mark.parametrize(
+    ("scripts", "viewport"), [(True, NARROW), (False, WIDE)], ids=["scripts", "no scripts"]
+)
 def test_tour(
     tab: Callable[..., Tab], daemon: Daemon, scripts: bool, viewport: dict[str, int]
 ) -> None:
@@ -175,8 +176,9 @@ def test_hostile_texts(tab: Callable[..., Tab], daemon: Daemon, scripts: bool) -
     expect(operator.page.locator("[data-messages] p")).to_have_count(len(HOSTILE) + 1)
 
 
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+@pytest.mark.parametrize(
+    ("scripts", "viewport"), [(True, NARROW), (False, WIDE)], ids=["scripts", "no scripts"]
+)
 def test_authors(
     tab: Callable[..., Tab], daemon: Daemon, scripts: bool, viewport: dict[str, int]
 ) -> None:

@@ -194,7 +194,7 @@ def test_texts_of_the_site(visitor: Callable[..., Visitor], daemon: Daemon) -> N
     expect(ann.page.get_by_label("Your name")).to_be_visible()
 
 
-@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize("width", [320, pytest.param(1280, marks=pytest.mark.soak)])
 def test_from_right_to_left(visitor: Callable[..., Visitor], daemon: Daemon, width: int) -> None:
     """In the pseudo-locale all is mirrored, and nothing overlaps, is cut off, or too wide."""
     ann = visitor(locale="de", viewport={"width": width, "height": 700})

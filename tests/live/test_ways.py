@@ -12,12 +12,12 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from tests.live.browser import Tab
-from tests.live.daemon import CHEAP, ROOT, TWISTD, Daemon, Wscat, eventually, refused, tool
+from tests.live.daemon import CHEAP, ROOT, TWISTD, Daemon, eventually, refused, tool
 from tests.live.front import NAME, SOCKET, Front, by_file
 from tests.live.visitor import Visitor
 
@@ -83,6 +83,10 @@ WAYS: Final = {
     "HAProxy, PROXY protocol": ("haproxy", HAPROXY_THROUGH),
     "Caddy, path, socket file": ("caddy", changed(CADDY_FILE, *CADDY_BELOW)),
 }
+#: Those with which pages are looked at: a browser sees of its way the name and the path only.
+WITH_PAGES: Final = (
+    "nginx, path, socket file", "HAProxy, socket file", "Caddy, path, socket file",
+)  # fmt: skip
 #: A proxy that takes the path away.
 STRIPS: Final = {
     "nginx": (
@@ -152,15 +156,15 @@ def test_curl(way: Front) -> None:
         assert way.curl(CLIENT, f"{base}/metrics/", *status) == "404"
 
 
-def test_wscat(way: Front) -> None:
+def test_websocket(way: Front) -> None:
     """Two people talk."""
-    at: Any = SimpleNamespace(port=way.port)
-    base, room, host = path_of(way), f"wscat{way.number}", ("-H", f"Host: {NAME}:{way.port}")
-    with Wscat(at, room, *host, base=base) as ann, Wscat(at, room, *host, base=base) as bob:
-        ann.says('{"message": "hello"}')
-        assert bob.hears(1) == ann.hears(1) == [{"message": "hello"}]
+    path = f"{path_of(way)}/ws/chat/socket{way.number}/"
+    with way.socket(CLIENT, path, way.url) as ann, way.socket(CLIENT, path, way.url) as bob:
+        ann.send('{"message": "hello"}')
+        assert json.loads(bob.recv()) == json.loads(ann.recv()) == {"message": "hello"}
 
 
+@pytest.mark.parametrize("way", WITH_PAGES, indirect=True)
 def test_chat_page(way: Front, tab: Callable[..., Tab]) -> None:
     """From the front page into a room, and a word there."""
     base = path_of(way)
@@ -177,6 +181,7 @@ def test_chat_page(way: Front, tab: Callable[..., Tab]) -> None:
     made.page.locator(".said .message p", has_text="by a proxy").wait_for()
 
 
+@pytest.mark.parametrize("way", WITH_PAGES, indirect=True)
 def test_admin_page(way: Front, tab: Callable[..., Tab]) -> None:
     """Operators sign in, see a room live, and sign out."""
     base = path_of(way)

@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,7 @@ from tests.live.daemon import (
     Output,
     Wscat,
     eventually,
+    refused,
     tool,
 )
 from tests.live.front import SOCKET, by_file
@@ -44,14 +45,30 @@ def several(start: Callable[..., Daemon], redis: RedisServer) -> Daemon:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The Redis of the shared daemon."""
+    with RedisServer(tmp_path_factory.mktemp("redis") / "redis") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, shared_redis: RedisServer) -> Iterator[Daemon]:
     """Another one, for all tests that leave it as it was."""
     directory = tmp_path_factory.mktemp("shared")
-    with (
-        RedisServer(directory / "redis") as redis,
-        Daemon(directory, *options(redis), environment=CHEAP) as running,
-    ):
+    with Daemon(directory, *options(shared_redis), environment=CHEAP) as running:
         yield ready(running)
+
+
+#: A line of the log for each worker that can store, again and again.
+USABLE = r"\[worker \d#info\].* Redis at \S+ can be used"
+
+
+@contextmanager
+def all_again(daemon: Daemon, many: int = 1) -> Iterator[None]:
+    """Then wait until so many more workers can store: tests share them."""
+    before = len(re.findall(USABLE, daemon.log.text))
+    yield
+    daemon.log.wait_for(USABLE, before + many)
 
 
 def post(daemon: Daemon, text: str, *options: str) -> str:
@@ -93,23 +110,22 @@ def test_one_room(shared: Daemon) -> None:
     assert [each["seq"] for each in shared.history("?room=r")] == [1, 2, 3]
 
 
-def test_a_worker_is_killed(several: Daemon) -> None:
+def test_a_worker_is_killed(shared: Daemon) -> None:
     """Only its own connections end; it is started again."""
-    with ExitStack() as stack:
-        members = [stack.enter_context(member) for member in several.members(20)]
-        os.kill(several.workers()[0], signal.SIGKILL)
-        several.log.wait_for(r"Worker 1 has ended: signal 9; it is started again")
-        post(several, "hello")
+    with all_again(shared), ExitStack() as stack:
+        members = [stack.enter_context(member) for member in shared.members(20)]
+        os.kill(shared.workers()[0], signal.SIGKILL)
+        shared.log.wait_for(r"Worker 1 has ended: signal 9; it is started again")
+        post(shared, "hello")
         # The others go on at the file, too.
-        assert all("method_not_allowed" in by_a_proxy(several) for _ in range(4))
+        assert all("method_not_allowed" in by_a_proxy(shared) for _ in range(4))
         heard = []
         for member in members:
             with suppress(ConnectionClosed):
                 heard.append(member.recv())
         assert 0 < len(heard) < len(members)
         assert {json.loads(text)["message"] for text in heard} == {"hello"}
-    several.log.wait_for(r"Worker 1 is ready", 2)
-    assert len(several.workers()) == WORKERS
+    assert len(shared.workers()) == WORKERS
 
 
 def test_the_parent_is_killed(several: Daemon) -> None:
@@ -185,19 +201,10 @@ def test_metrics(several: Daemon) -> None:
 def test_a_port_that_is_taken(shared: Daemon, tmp_path: Path) -> None:
     """Nobody can slip in where others share a port."""
     for workers in ("1", "3"):
-        other = subprocess.run(
-            [
-                TWISTD, "--nodaemon", "--pidfile=", "livechat", f"--port={shared.port}",
-                f"--workers={workers}", "--redis=redis://localhost:1", f"--state={tmp_path}/other",
-            ],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            timeout=PATIENCE,
-            check=False,
-        )  # fmt: skip
-        assert other.returncode != 0
-        assert f"--port: {shared.port} is taken" in other.stdout + other.stderr
+        *_, last = refused(
+            tmp_path, f"--port={shared.port}", f"--workers={workers}", "--redis=redis://localhost:1"
+        )
+        assert f"--port: {shared.port} is taken" in last
 
 
 def test_redis_comes_later(start: Callable[..., Daemon], redis: RedisServer) -> None:
@@ -237,15 +244,15 @@ def test_operators(shared: Daemon, tmp_path: Path) -> None:
         eventually(all_shown)
 
 
-def test_a_member_while_redis_is_away(several: Daemon, redis: RedisServer) -> None:
+def test_a_member_while_redis_is_away(shared: Daemon, shared_redis: RedisServer) -> None:
     """It stays connected, is told that its message was not stored, and goes on afterwards."""
-    with several.socket() as member:
-        redis.kill()
-        several.log.wait_for(r"Redis at \S+ cannot be used: ", WORKERS)
-        member.send('{"message": "lost"}')
-        assert json.loads(member.recv())["error"]["code"] == "unavailable"
-        redis.start()
-        several.log.wait_for(r"Redis at \S+ can be used", 2 * WORKERS)
+    with shared.socket() as member:
+        with all_again(shared, WORKERS):
+            shared_redis.kill()
+            shared.log.wait_for(r"Redis at \S+ cannot be used: ", WORKERS)
+            member.send('{"message": "lost"}')
+            assert json.loads(member.recv())["error"]["code"] == "unavailable"
+            shared_redis.start()
         member.send('{"message": "hello"}')
         assert json.loads(member.recv()) == {"message": "hello"}
 
@@ -253,11 +260,11 @@ def test_a_member_while_redis_is_away(several: Daemon, redis: RedisServer) -> No
 def test_with_a_redis_of_its_own(tmp_path: Path) -> None:
     """What `make run REDIS=1` runs: all ends together, with the exit code of livechat."""
     command = (ROOT / "deploy" / "with-redis", TWISTD, "--nodaemon", "--pidfile=", "livechat")
-    refused = subprocess.run(
+    ended = subprocess.run(
         [*command, "--port=none"], cwd=tmp_path, capture_output=True, timeout=PATIENCE, check=False
     )
-    assert refused.returncode == 1
-    assert b"--port" in refused.stdout + refused.stderr
+    assert ended.returncode == 1
+    assert b"--port" in ended.stdout + ended.stderr
     running_it = subprocess.Popen(
         [*command, "--port=0"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

@@ -239,14 +239,27 @@ class TestPeople:
         assert files_with(world, "confided", "Annegret", ID) == []
 
     def test_events(self, world: World) -> None:
-        """What waits for webhooks and names them is emptied."""
-        for user in (ANN, BOB):
+        """What waits for webhooks and names them is emptied, whoever is its author."""
+        until(world, world.backend.outbox.keep(["shop"]))
+        for user, author in ((ANN, ANN), (BOB, BOB), (ANN, None)):
             text = f'{{"event":"joined","user":{{"id":"{user.id}","name":"x","verified":true}}}}'
-            say(world, text, user=None, room=EVENTS_ROOM)
+            say(world, text, user=author, room=EVENTS_ROOM)
         forgets(world)
-        found = result(world.backend.archive.read(EVENTS_ROOM, 0, 9)).entries
-        assert [type(each) for each in found if each.seq != 2] == [Gone] * (len(found) - 1)
+        found = until(world, world.backend.outbox.read("shop", EVENTS_ROOM, 9)).entries
+        assert [type(each) for each in found[:3]] == [Gone, Message, Gone]
+        assert all(isinstance(each, Gone) for each in found[3:])
         assert files_with(world, ID) == []
+
+    def test_held_of_a_room(self, world: World) -> None:
+        """What waits for webhooks beyond what a history shows is emptied."""
+        until(world, world.backend.outbox.keep(["shop"]))
+        say(world, "confided", user=ANN)
+        say(world, "b", user=BOB)
+        world.backend.messages.retain(lambda room: (1, 0))
+        forgets(world)
+        found = until(world, world.backend.outbox.read("shop", "r", 9)).entries
+        assert [type(each) for each in found[:2]] == [Gone, Message]
+        assert files_with(world, "confided", "Annegret") == []
 
     def test_held(self, world: World) -> None:
         """What waits for receivers beyond what a history shows is emptied, in every room told."""

@@ -9,11 +9,11 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import capturedLogs
 
 from livechat.errors import ChatError, Kind
+from livechat.events.recording import RETRY_EVERY
 from livechat.identity.actor import OPERATOR
 from livechat.identity.rights import Right
 from livechat.protocol.audit import Action, AuditRecord, Author
-from livechat.protocol.messages import Draft
-from livechat.rooms.audit import RETRY_EVERY
+from livechat.protocol.messages import Draft, Gone, Retracted
 from livechat.rooms.removal import (
     LEASE,
     LOOK_EVERY,
@@ -140,8 +140,8 @@ class TestInterrupted:
             done = world.chat.removal.by_subject(ADMIN, "r", "g:eve")
             assert kind(world, done) is Kind.UNKNOWN
             goes_on(world, 4 * (LEASE + LOOK_EVERY))
-        assert len(world.chat.audit._waiting) + len(texts(world)) == 900
-        assert len(world.chat.audit._waiting) <= 300
+        assert len(world.chat.audit._recorder._waiting) + len(texts(world)) == 900
+        assert len(world.chat.audit._recorder._waiting) <= 300
         store.records = True
         goes_on(world, RETRY_EVERY + 2 * LEASE + LOOK_EVERY)
         assert texts(world) == []
@@ -151,7 +151,7 @@ class TestInterrupted:
 
     def test_audit_full(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """Then nothing is begun."""
-        monkeypatch.setattr("livechat.rooms.audit.MOST_WAITING", 0)
+        monkeypatch.setattr("livechat.events.recording.MOST_WAITING", 0)
         say(world, "spam")
         for call in (
             lambda: world.chat.removal.clear(ADMIN, "r"),
@@ -332,3 +332,20 @@ class TestMany:
             assert other._held == {}
             assert all(each.lease > world.wall for each in jobs(world).values())
         assert jobs(world) == {}
+
+
+@pytest.mark.parametrize("subject", [None, EVE.subject])
+def test_what_waits_for_receivers(world: World, subject: str | None) -> None:
+    """Messages that only receivers outside would be told of lose their words too."""
+    backend = world.backend
+    backend.messages.retain(lambda _: (1, 0))
+    assert backend.outbox is not None
+    result(backend.outbox.keep(["a"]))
+    say(world, "a", "b", "c")
+    removal = world.chat.removal
+    done = removal.clear(ADMIN, "r") if subject is None else removal.by_subject(ADMIN, "r", subject)
+    for _ in range(5):
+        world.clock.advance(0.01)
+    result(done)
+    waiting = result(backend.outbox.read("a", "r", 9)).entries
+    assert [type(each) for each in waiting] == [Gone, Gone, Gone, Retracted]

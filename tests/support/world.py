@@ -25,6 +25,7 @@ from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.identity.pseudonyms import Pseudonyms
 from livechat.identity.sessions import Sessions, operators_map
+from livechat.identity.site_sessions import SiteSessions
 from livechat.identity.tokens import Minted, Tokens
 from livechat.interfaces import IAuthenticator, IListener, IPolicy
 from livechat.limits.rates import Rate
@@ -43,6 +44,7 @@ from livechat.rooms.settings import SettingsRegistry
 from livechat.rooms.tracing import Tracing
 from livechat.system.time import Time
 from livechat.webhooks.board import Board, board_map
+from tests.support.asked import AskedSite
 from tests.support.lanes import Lane
 from tests.support.outcomes import result, run
 
@@ -80,6 +82,7 @@ def make_door(
     leases: Leases | None = None,
     tokens: Tokens | None = None,
     keys: Keys | None = None,
+    sessions: SiteSessions | None = None,
 ) -> Door:
     """A door, on a clock that stands still unless there is one."""
     time = time or Time(Clock(), lambda: 1_790_000_000.0)
@@ -90,6 +93,7 @@ def make_door(
         Authentication(authenticators, time) if authenticators else None,
         keys=keys or make_keys(time),
         time=time,
+        sessions=sessions,
     )
 
 
@@ -137,6 +141,7 @@ class World:
         policies: Sequence[IPolicy] = (),
         listeners: Sequence[IListener] = (),
         authenticators: Sequence[IAuthenticator] = (),
+        asked: AskedSite | None = None,
     ) -> None:
         self.rate = Rate.of(rate)
         self.clock = Clock()
@@ -162,6 +167,10 @@ class World:
         )
         self.keys = Keys(keys_map(self.backend), self.time, LOCAL_KEY)
         self.tokens = Tokens(self.backend.processes.secret, self.time, LIFETIME)
+        self.site = None if asked is None else asked.site(self.time)
+        sessions = None
+        if self.site is not None and self.site.asks("join"):
+            sessions = SiteSessions(self.site, self.time, "chat")
         self.door = make_door(
             self.backend.processes.secret,
             *authenticators,
@@ -169,6 +178,7 @@ class World:
             leases=self.leases,
             tokens=self.tokens,
             keys=self.keys,
+            sessions=sessions,
         )
         self.tokens = Tokens(self.backend.processes.secret, self.time, LIFETIME)
         self.operators = self._operators(directory / "operators.json")
@@ -183,6 +193,7 @@ class World:
             leases=self.leases,
             rules=make_rules(self.backend, self.time, RoomSettings(guests=guests), policies),
             listeners=Listeners(listeners, self.time),
+            site=self.site,
         )
         self.backend.start(
             self.hub,

@@ -26,6 +26,7 @@ from livechat.backends.exports import (
     Room,
     Said,
     Value,
+    is_exported,
     to_line,
 )
 from livechat.backends.redis.moving import Rooms
@@ -162,7 +163,7 @@ async def _export_redis(draft: Draft, rooms: Rooms, place: Path) -> bytes:
             draft.write(value)
     with closing(_Names()) as names, NamedTemporaryFile(dir=place, prefix=".room.") as spool:
         async for some in rooms.names():
-            names.add(some)
+            names.add([*filter(is_exported, some)])
         for name in names.after(draft.after):
             room = await rooms.read(name, cast(BinaryIO, spool))
             if room is not None:

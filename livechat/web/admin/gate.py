@@ -34,6 +34,7 @@ from livechat.identity.operators import Operators, new_token
 from livechat.identity.rights import EVERYWHERE
 from livechat.identity.sessions import TOKEN
 from livechat.protocol.audit import Action
+from livechat.protocol.credentials import COOKIE, COOKIE_BELOW
 from livechat.protocol.v1 import Can
 from livechat.rooms.chat import Chat
 from livechat.web.admin.events import EventStream
@@ -41,11 +42,7 @@ from livechat.web.admin.notices import Notice, notice_of, see_notice
 from livechat.web.admin.paths import SIGN_IN, here, is_room, page_of, safe
 from livechat.web.html import Templates
 
-# The prefix makes browsers refuse it from anything but this very host, over TLS.
-# The port follows, because cookies know none.
-_COOKIE: Final = "__Host-livechat"
-# The prefix of that name allows no path.  Others on the same host need not get the cookie.
-_COOKIE_BELOW: Final = "__Secure-livechat"
+# In a cookie's name the port follows, because cookies know none.
 _PORT: Final = re.compile(r":(\d+)$", re.ASCII)
 _ATTRIBUTES: Final = "Secure; HttpOnly; SameSite=Strict"
 
@@ -324,7 +321,7 @@ class Cookies:
     """The cookies of a server that is below *base*."""
 
     def __init__(self, base: str) -> None:
-        self._name = _COOKIE_BELOW if base else _COOKIE
+        self._name = COOKIE_BELOW if base else COOKIE
         self._path = f"{base}/"
 
     def token(self, call: Call) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -165,6 +166,7 @@ def tiles(
     found = [
         Tile("Storage", "Trouble" if trouble else "Working", trouble or "", ill=bool(trouble)),
         *_redis(figures, times),
+        *_site(minutes[-1] if minutes else None),
         _disk(figures),
         _clocks(reports),
         _workers(figures),
@@ -189,6 +191,29 @@ def _redis(figures: Mapping[str, float], times: Mapping[str, float]) -> list[Til
         for name, up in sorted(figures.items())
         if name.startswith("redis_up ")
     ]
+
+
+def _site(minute: Minute | None) -> list[Tile]:
+    """The answers of the site that is asked in the last minute; nothing where it was not."""
+    asked = {} if minute is None else _answers(minute)
+    if minute is None or not asked:
+        return []
+    unanswered = sum(asked.get(each, 0) for each in ("failed", "not_asked", "overloaded"))
+    note = f"{unanswered:,.0f} of {sum(asked.values()):,.0f} without an answer, in a minute"
+    seconds = minute.times.get("ask_answer")
+    if seconds is None:
+        return [Tile("Site", "Not asked", note, ill=True)]
+    return [Tile("Site's answers", seconds, note, "seconds", ill=unanswered > 0)]
+
+
+def _answers(minute: Minute) -> Counter[str]:
+    """Count the answers of the site in a minute, by kind."""
+    found: Counter[str] = Counter()
+    for key, count in minute.counts.items():
+        name, *labels = key.split(" ")
+        if name == "asked":
+            found[labels[-1]] += round(count)
+    return found
 
 
 def _disk(figures: Mapping[str, float]) -> Tile:

@@ -95,7 +95,7 @@ def test_live(browser: Browser, port: Port) -> None:
     """Parts come again when they look different, and only then."""
     wire = browser.events(f"{TARGET}events")
     assert {name for name, _ in wire.events()} == {
-        "health_now", "health_webhooks", "health_day", "health_counts", "health_processes",
+        "health_now", "health_day", "health_counts", "health_processes", "health_webhooks",
     }  # fmt: skip
     port.world.clock.pump([0.5] * 4)
     assert {name for name, _ in wire.events()} <= {"health_now", "health_processes"}
@@ -227,3 +227,27 @@ def test_the_largest_page() -> None:
     full = [minute(ago, {"stored": float(ago)}) for ago in range(24 * 60 - 1, 0, -1)]
     day.take(full, NOW)
     assert sum(len(each.path) for each in charts(day.minutes(), NOW)) < 60_000
+
+
+@pytest.mark.parametrize(
+    ("counts", "times", "title", "value", "ill"),
+    [
+        ({"asked send accept": 9, "asked join reject": 1}, {"ask_answer": 0.1}, "Site's answers",
+         0.1, False),
+        ({"asked send accept": 9, "asked send failed": 1}, {"ask_answer": 1.0}, "Site's answers",
+         1.0, True),
+        ({"asked send not_asked": 3}, {}, "Site", "Not asked", True),
+    ],
+)  # fmt: skip
+def test_site(
+    counts: dict[str, float], times: dict[str, float], title: str, value: object, ill: bool
+) -> None:
+    """A site that is asked has a tile, which says whether it answers."""
+    tile = of(title, tiles({}, [minute(1, counts, **times)], [REPORT], None))
+    assert (tile.value, tile.ill) == (value, ill)
+
+
+def test_no_site() -> None:
+    """Without a site that is asked there is no tile of it."""
+    for minutes in ([], [minute(1, {"stored": 3})]):
+        assert not any("Site" in each.title for each in tiles({}, minutes, [REPORT], None))

@@ -1,0 +1,444 @@
+"""`livechat.rooms.asking`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, succeed
+
+from livechat.errors import ChatError, Kind
+from livechat.identity.actor import Actor
+from livechat.identity.door import Claim
+from livechat.identity.rights import ALL_RIGHTS
+from livechat.identity.site import BOUNDS, MOST_FAILURES, WITHIN
+from livechat.protocol.asking import ACCEPT
+from livechat.protocol.messages import Message, Repeated, User
+from livechat.rooms import asking
+from livechat.rooms.asking import Answers
+from tests.members.plain_client import Client as PlainClient
+from tests.members.session_client import Client
+from tests.rooms.moderating import code, manager, moderator, user
+from tests.rooms.reporting import listed, texts
+from tests.support import ADMIN, LOCAL_KEY, World, kind, result, run
+from tests.support.asked import AskedSite
+
+MakeWorld = Callable[..., World]
+
+
+@pytest.fixture
+def there() -> AskedSite:
+    return AskedSite("send")
+
+
+@pytest.fixture
+def world(make_world: MakeWorld, there: AskedSite) -> World:
+    return make_world(asked=there)
+
+
+def sender(world: World, name: str = "Ann", address: str = "192.0.2.1") -> Actor:
+    return world.caller(address, User(name.lower(), name))
+
+
+def send(world: World, actor: Actor, text: str = "hi", **more: Any) -> Deferred[Message]:
+    return world.chat.send(actor, "r", text, **more)
+
+
+def pump(world: World) -> None:
+    """Let pass what is done at once, but no time that the site could need."""
+    world.clock.pump([0.01] * 10)
+
+
+def test_accepted(world: World, there: AskedSite) -> None:
+    """Nobody sees a message before the site has accepted it."""
+    sent = send(world, sender(world), "hi", reply_to=7)
+    assert there.asked[0].question == {
+        "type": "ask",
+        "about": "send",
+        "room": "r",
+        "kind": "guest",
+        "user": {"id": "ann", "name": "Ann"},
+        "message": "hi",
+        "reply_to": 7,
+    }
+    assert texts(world) == []
+    assert not sent.called
+    there.asked[0].says()
+    assert (result(sent).seq, texts(world)) == (1, ["hi"])
+
+
+def test_rewritten(world: World, there: AskedSite) -> None:
+    """The room has the site's words, and never the sender's."""
+    sent = send(world, sender(world), "darn")
+    there.asked[0].says("accept", message="d***")
+    assert result(sent).message == "d***"
+    assert texts(world) == ["d***"]
+
+
+def test_rejected(world: World, there: AskedSite) -> None:
+    """A sender is told the site's reason."""
+    sent = send(world, sender(world))
+    there.asked[0].says("reject", reason="Be nice.")
+    with pytest.raises(ChatError) as caught:
+        result(sent)
+    assert (caught.value.kind, caught.value.reason) == (Kind.REJECTED, "Be nice.")
+    assert "Be nice." in caught.value.detail
+    assert texts(world) == []
+
+
+def test_held(world: World, there: AskedSite) -> None:
+    """A message that the site is not sure of waits for a review, and is then said unasked."""
+    mod = moderator(world)
+    sent = send(world, sender(world))
+    there.asked[0].says("hold")
+    pump(world)
+    assert kind(sent) is Kind.HELD
+    [(case, found)] = listed(world)
+    assert found.message == "hi"
+    mod.sends({"type": "review", "case": case, "verdict": "approve"})
+    pump(world)
+    assert texts(world) == ["hi"]
+    assert len(there.asked) == 1
+
+
+@pytest.mark.parametrize("failing", ["refuse", "accept"])
+def test_no_answer(make_world: MakeWorld, failing: Any) -> None:
+    """Where the site hangs a message is refused, or said as it is, as the operator wants it."""
+    world = make_world(asked=AskedSite("send", failing=failing))
+    sent = send(world, sender(world))
+    world.clock.advance(WITHIN)
+    if failing == "accept":
+        assert result(sent).seq == 1
+    else:
+        assert kind(sent) is Kind.UNAVAILABLE
+        assert texts(world) == []
+
+
+@pytest.mark.parametrize("failing", ["refuse", "accept"])
+@pytest.mark.parametrize("text", ["x" * 101, "é" * 51, "\ud83d", "", " \u200b "])
+def test_useless_rewrites(make_world: MakeWorld, failing: Any, text: str) -> None:
+    """
+    A text that cannot be said is not said, nor the one before it; and nobody can make a pause of
+    the site's by it.
+    """
+    there = AskedSite("send", failing=failing, usual={"verdict": "accept", "message": text})
+    world = make_world(asked=there, max_message=100)
+    for _ in range(2 * MOST_FAILURES):
+        assert kind(send(world, sender(world))) is Kind.REJECTED
+    assert len(there.asked) == 2 * MOST_FAILURES
+    assert texts(world) == []
+
+
+def test_order_of_one(world: World, there: AskedSite) -> None:
+    """One sender's messages are stored in their order, in whatever order the site answers."""
+    ann = sender(world)
+    sent = [send(world, ann, text) for text in "abcd"]
+    assert there.texts == list("abcd")
+    there.asked[3].says()
+    there.asked[1].says("reject")
+    there.asked[2].says()
+    assert texts(world) == []
+    there.asked[0].says()
+    assert texts(world) == ["a", "c", "d"]
+    assert [result(sent[number]).seq for number in (0, 2, 3)] == [1, 2, 3]
+    assert kind(sent[1]) is Kind.REJECTED
+
+
+def test_others_do_not_wait(world: World, there: AskedSite) -> None:
+    """A question that is not answered delays nobody else, and nobody in another room."""
+    ann, bob = sender(world), sender(world, "Bob")
+    late = send(world, ann, "late")
+    said = [send(world, bob, "bob"), world.chat.send(ann, "s", "elsewhere")]
+    for each in there.asked[1:]:
+        each.says()
+    assert [result(each).seq for each in said] == [1, 1]
+    there.asked[0].says()
+    assert result(late).seq == 2
+
+
+def test_anonymous_requests_do_not_wait(world: World, there: AskedSite) -> None:
+    """Requests of nobody in particular are nobody's line."""
+    one = send(world, world.caller("192.0.2.1"))
+    two = send(world, world.caller("192.0.2.1"))
+    there.asked[1].says()
+    assert result(two).seq == 1
+    assert not one.called
+    there.asked[0].says()
+    assert result(one).seq == 2
+
+
+def test_plain_and_v1(world: World, there: AskedSite) -> None:
+    """Sockets of both protocols are told what became of their messages."""
+    plain, client = PlainClient(world), Client(world)
+    plain.says({"message": "one"})
+    client.sends({"type": "message", "message": "two", "nonce": "n"})
+    there.asked[0].says("reject", reason="No.")
+    there.asked[1].says()
+    world.hub.flush()
+    assert plain.heard()[0]["error"]["code"] == "rejected"
+    assert client.hears("ack")[0]["seq"] == 1
+
+
+def test_sender_leaves(world: World, there: AskedSite) -> None:
+    """What a client has said goes on without it."""
+    client = Client(world)
+    client.sends({"type": "message", "message": "bye", "nonce": "n"})
+    client.session.close()
+    there.asked[0].says()
+    assert texts(world) == ["bye"]
+
+
+@pytest.mark.parametrize("verdict", ["accept", "hold"])
+def test_banned_meanwhile(world: World, there: AskedSite, verdict: str) -> None:
+    """A ban that is made while the site thinks wins over its answer."""
+    mod, ann = moderator(world), user(world)
+    ann.sends({"type": "message", "message": "spam", "nonce": "n"})
+    mod.sends({"type": "restrict", "user": "42", "kind": "ban"})
+    pump(world)
+    there.asked[0].says(verdict)
+    pump(world)
+    assert texts(world) == []
+    assert listed(world) == []
+
+
+def test_request_muted_meanwhile(world: World, there: AskedSite) -> None:
+    """The same goes for a request, which no restriction is told of."""
+    actor = run(world.door.caller(world.source("192.0.2.1"), _claim(world.token())))
+    sent = send(world, actor)
+    mod = moderator(world)
+    mod.sends({"type": "restrict", "user": "42", "kind": "mute"})
+    pump(world)
+    there.asked[0].says()
+    assert kind(sent) is Kind.MUTED
+    assert texts(world) == []
+
+
+def test_revoked_meanwhile(world: World, there: AskedSite) -> None:
+    """A token that is revoked meanwhile says nothing any more."""
+    actor = run(world.door.caller(world.source("192.0.2.1"), _claim(world.token())))
+    sent = send(world, actor)
+    result(world.leases.revoke_user("42"))
+    there.asked[0].says()
+    assert kind(sent) is Kind.TOKEN_REVOKED
+
+
+def test_held_meanwhile(world: World, there: AskedSite) -> None:
+    """A room that is made quiet meanwhile is quiet."""
+    sent = send(world, sender(world))
+    boss = manager(world)
+    boss.sends({"type": "room", "set": {"hold": "all"}})
+    pump(world)
+    there.asked[0].says()
+    pump(world)
+    assert kind(sent) is Kind.HELD
+    assert texts(world) == []
+
+
+def test_rewritten_content(world: World, there: AskedSite) -> None:
+    """The room's words count for what the site has written, too."""
+    boss = manager(world)
+    boss.sends({"type": "room", "set": {"words": ["bad"]}})
+    pump(world)
+    sent = send(world, sender(world))
+    there.asked[0].says("accept", message="so bad")
+    assert kind(sent) is Kind.REJECTED
+    with pytest.raises(ChatError):
+        send(world, sender(world), "bad")
+    assert len(there.asked) == 1, "what may not be said is not asked about"
+
+
+def test_repeated(world: World, there: AskedSite) -> None:
+    """A message that is sent again with its nonce is asked about once, and said once."""
+    ann = sender(world)
+    first, again = (send(world, ann, "darn", nonce="n") for _ in range(2))
+    assert len(there.asked) == 1
+    there.asked[0].says("accept", message="d***")
+    later = send(world, ann, "darn", nonce="n")
+    found = [result(each) for each in (first, again, later)]
+    assert [each.seq for each in found] == [1, 1, 1]
+    assert [isinstance(each, Repeated) for each in found] == [False, True, True]
+    assert texts(world) == ["d***"]
+    assert len(there.asked) == 1
+    with pytest.raises(ChatError) as caught:
+        send(world, ann, "something else", nonce="n")
+    assert caught.value.kind is Kind.NONCE_REUSED
+
+
+def test_repeated_and_rejected(world: World, there: AskedSite) -> None:
+    """The same answer a second time."""
+    ann = sender(world)
+    for _ in range(2):
+        sent = send(world, ann, nonce="n")
+        if not there.asked[0].answer.called:
+            there.asked[0].says("reject", reason="No.")
+        assert kind(sent) is Kind.REJECTED
+    assert len(there.asked) == 1
+
+
+def test_repeated_and_held(
+    make_world: MakeWorld, there: AskedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits for a review waits on, also where a process that knows no answer is asked."""
+    world = make_world(asked=there)
+    ann = sender(world)
+    sent = send(world, ann, nonce="n")
+    there.asked[0].says("hold")
+    pump(world)
+    assert kind(sent) is Kind.HELD
+    monkeypatch.setattr(world.chat._asking, "_answers", Answers(world.time))
+    again = send(world, ann, nonce="n")
+    pump(world)
+    assert kind(again) is Kind.HELD
+    assert len(there.asked) == len(listed(world)) == 1
+
+
+def test_repeated_elsewhere(
+    world: World, there: AskedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that knows no answer asks under the same id, and the message is not said twice."""
+    ann = sender(world)
+    first = send(world, ann, "darn", nonce="n")
+    there.asked[0].says("accept", message="d***")
+    monkeypatch.setattr(world.chat._asking, "_answers", Answers(world.time))
+    again = send(world, ann, "darn", nonce="n")
+    there.asked[1].says("accept", message="d..n")
+    found = [result(each) for each in (first, again)]
+    assert [each.seq for each in found] == [1, 1]
+    assert isinstance(found[1], Repeated)
+    assert len({each.headers["webhook-id"] for each in there.asked}) == 1
+    assert texts(world) == ["d***"]
+
+
+def test_repeated_after_no_answer(world: World, there: AskedSite) -> None:
+    """A message about which nobody has decided is asked about anew."""
+    ann = sender(world)
+    first, again = (send(world, ann, nonce="n") for _ in range(2))
+    there.asked[0].fails()
+    assert kind(first) is kind(again) is Kind.UNAVAILABLE
+    later = send(world, ann, nonce="n")
+    there.asked[1].says()
+    assert result(later).seq == 1
+
+
+def test_answers_are_forgotten(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers are bounded in time and number."""
+    monkeypatch.setattr(asking, "MOST_REMEMBERED", 3)
+    answers = Answers(world.time)
+    for number in range(5):
+        answers.expect("r", str(number), b"d", succeed(ACCEPT))
+    assert len(answers) == 3
+    assert answers.find("r", "1", b"d") is None
+    assert answers.find("r", "4", b"d") is not None
+    world.clock.advance(asking.REMEMBERED_FOR + 1)
+    assert answers.find("r", "4", b"d") is None
+    answers.expect("r", "5", b"d", succeed(ACCEPT))
+    assert len(answers) == 1
+
+
+def test_edits(world: World, there: AskedSite) -> None:
+    """An edit is asked about as a message is, in the order of both."""
+    client = Client(world, key="k" * 16)
+    client.sends({"type": "message", "message": "a", "nonce": "1"})
+    there.asked[0].says()
+    client.sends(
+        {"type": "message", "message": "b", "nonce": "2"},
+        {"type": "edit", "ref": 1, "message": "darn", "nonce": "3"},
+    )
+    assert there.asked[2].question["ref"] == 1
+    assert there.asked[2].question["message"] == "darn"
+    there.asked[2].says("accept", message="d***")
+    assert texts(world) == ["a"]
+    there.asked[1].says()
+    assert texts(world) == ["d***", "b"]
+    client.sends({"type": "edit", "ref": 1, "message": "darn", "nonce": "3"})
+    assert [each["seq"] for each in client.hears("ack")][-2:] == [3, 3]
+
+
+@pytest.mark.parametrize(("verdict", "expected"), [("reject", "rejected"), ("hold", "forbidden")])
+def test_refused_edits(world: World, there: AskedSite, verdict: str, expected: str) -> None:
+    """An edit cannot wait for a review."""
+    client = Client(world, key="k" * 16)
+    client.sends({"type": "message", "message": "a", "nonce": "1"})
+    there.asked[0].says()
+    client.sends({"type": "edit", "ref": 1, "message": "b", "nonce": "2"})
+    there.asked[1].says(verdict)
+    assert code(client.hears("error")[-1]) == expected
+    assert texts(world) == ["a"]
+
+
+def test_retractions_are_not_asked_about(world: World, there: AskedSite) -> None:
+    """Whoever takes back words need not ask."""
+    client = Client(world, key="k" * 16)
+    client.sends({"type": "message", "message": "a", "nonce": "1"})
+    there.asked[0].says()
+    client.sends({"type": "retract", "ref": 1, "nonce": "2"})
+    assert (texts(world), len(there.asked)) == ([], 1)
+
+
+def test_operators_are_not_asked_about(world: World, there: AskedSite) -> None:
+    """Operators, and commands on the server, can say that the site is down."""
+    there.usual = OSError("away")
+    local = run(world.door.caller(world.source("127.0.0.1"), _claim(LOCAL_KEY, here=True)))
+    for actor in (ADMIN, local):
+        assert result(send(world, actor, "The site is down.")).seq
+    assert not there.asked
+
+
+def test_very_many(make_world: MakeWorld, there: AskedSite) -> None:
+    """Of 1,100 messages at once so many are stored as were taken, and all are answered."""
+    world = make_world(asked=there)
+    sent, refused = [], 0
+    for number in range(1_100):
+        try:
+            sent.append(send(world, sender(world, f"n{number}", f"198.51.{number % 100}.1")))
+        except ChatError as error:
+            refused += error.kind is Kind.OVERLOADED
+    assert (len(sent), refused) == (BOUNDS.running + BOUNDS.waiting, 36)
+    while waiting := [each for each in there.asked if not each.answer.called]:
+        for each in waiting:
+            each.says()
+    assert sorted(result(each).seq for each in sent) == list(range(1, len(sent) + 1))
+    assert world.chat._asking is not None
+    assert not world.chat._asking._lines
+
+
+def test_bugs(world: World, there: AskedSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug costs the act that met it, and no other one of the line."""
+    ann = sender(world)
+    one, two = send(world, ann, "one"), send(world, ann, "two")
+    publish = world.backend.messages.publish
+
+    def broken(draft: Any, receiver: Any) -> None:
+        if draft.message == "one":
+            raise RuntimeError("a bug")
+        publish(draft, receiver)
+
+    monkeypatch.setattr(world.backend.messages, "publish", broken)
+    there.asked[1].says()
+    there.asked[0].says()
+    with pytest.raises(RuntimeError):
+        result(one)
+    assert result(two).seq == 1
+
+
+def test_nothing_is_asked(make_world: MakeWorld) -> None:
+    """Without a site that is asked about messages a message is stored before the call returns."""
+    for there in (None, AskedSite("join")):
+        world = make_world(asked=there)
+        assert world.chat._asking is None
+        assert send(world, sender(world)).called
+
+
+def test_key(world: World, there: AskedSite) -> None:
+    """A back end is asked about too, as itself or for a user."""
+    key = Actor("key", world.source("192.0.2.1"), grants={"*": ALL_RIGHTS})
+    sent = send(world, key)
+    there.asked[0].says()
+    assert result(sent).user is None
+    assert there.asked[0].question["kind"] == "key"
+    assert "user" not in there.asked[0].question
+
+
+def _claim(credential: str, **more: Any) -> Any:
+    return Claim(credential=credential, **more)
