@@ -4,14 +4,15 @@ Finds and loads other people's code (`livechat.interfaces.IExtension`).
 An extension is a plugin of Twisted, or has a name that ``--extension`` gives.  Whatever is wrong
 with one while it is loaded is a `StartError`, one line: a server whose policy is missing must not
 run.  What raises later is caught where it is asked: `livechat.rooms.policy`,
-`livechat.identity.authentication`, `livechat.rooms.listeners`.
+`livechat.identity.authentication`, `livechat.rooms.listeners`, `livechat.events.subscriptions`.
 """
 
 from __future__ import annotations
 
 import inspect
+import re
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from msgspec import Struct
@@ -32,7 +33,9 @@ from livechat.interfaces import (
     IExtension,
     IListener,
     IPolicy,
+    ISubscriber,
 )
+from livechat.protocol.events import KINDS, Event
 from livechat.protocol.messages import Draft, Edited, Message, Retracted, Retraction, User
 
 if TYPE_CHECKING:
@@ -42,6 +45,8 @@ T = TypeVar("T")
 
 #: How the file of a plugin is named that must not be missing.
 PREFIX: Final = "livechat_"
+#: Name of a subscriber.
+_SUBSCRIBER: Final = re.compile(r"[A-Za-z0-9-]{1,40}", re.ASCII)
 #: Characters of somebody else's error that a line repeats.
 _REPEATED: Final = 300
 
@@ -59,6 +64,9 @@ class ExtensionBase:
         return None
 
     def listeners(self, config: Config) -> Sequence[IListener]:
+        return ()
+
+    def subscribers(self, config: Config) -> Sequence[ISubscriber]:
         return ()
 
     def resources(self, chat: Any) -> Mapping[str, Any]:
@@ -102,6 +110,17 @@ class ListenerBase:
         pass
 
 
+@implementer(ISubscriber)
+class SubscriberBase:
+    """A subscriber to all that happens: give yours a name, and override `events`."""
+
+    name = "subscriber"
+    kinds: Collection[str] | None = None
+
+    def events(self, batch: Sequence[Event]) -> Awaitable[None] | None:
+        return None
+
+
 class Named(Struct, frozen=True):
     """
     An extension.
@@ -125,6 +144,17 @@ class Named(Struct, frozen=True):
             raise StartError(f"{self.name}: {_one_line(str(reason))}") from None
         except Exception as error:  # noqa: BLE001 - somebody else's code may raise anything
             raise StartError(f"{self.name}: {method}() failed: {explained(error)}") from None
+
+    def several(self, method: str, *given: object) -> Sequence[Any]:
+        """
+        Ask a method of the extension, which must return a sequence, and return that.
+
+        @raise StartError: the method raises, or returns none.
+        """
+        found = self.ask(method, *given)
+        if not isinstance(found, Sequence):
+            raise StartError(f"{self.name}: {method}() returned {_shown(found)}, no sequence")
+        return found
 
     def check(self, given: object, interface: type[Interface], method: str) -> None:
         """
@@ -157,6 +187,7 @@ class Extensions:
         self.authenticators: list[IAuthenticator] = []
         self.policies: list[IPolicy] = []
         self.listeners: list[IListener] = []
+        self.subscribers: list[ISubscriber] = []
         for each in found:
             self._take(each)
 
@@ -170,13 +201,14 @@ class Extensions:
             each.check(policy, IPolicy, "policy")
             _check_blocking(each, policy, IPolicy)
             self.policies.append(policy)
-        listeners = each.ask("listeners", self._config)
-        if not isinstance(listeners, Sequence):
-            raise StartError(f"{each.name}: listeners() returned {_shown(listeners)}, no sequence")
-        for listener in listeners:
+        for listener in each.several("listeners", self._config):
             each.check(listener, IListener, "listeners")
             _check_blocking(each, listener, IListener)
-        self.listeners += listeners
+            self.listeners.append(listener)
+        for subscriber in each.several("subscribers", self._config):
+            each.check(subscriber, ISubscriber, "subscribers")
+            _check_subscriber(each, subscriber, self.subscribers)
+            self.subscribers.append(subscriber)
 
     def resources(self, chat: Any) -> dict[str, Any]:
         """
@@ -338,6 +370,20 @@ def _one_line(text: str) -> str:
 
 def _shown(given: object) -> str:
     return _one_line(repr(given))
+
+
+def _check_subscriber(each: Named, given: ISubscriber, others: Sequence[ISubscriber]) -> None:
+    """
+    @raise StartError: the name of *given* is none or another's, or its kinds are none.
+    """
+    name, kinds = given.name, given.kinds
+    if not isinstance(name, str) or not _SUBSCRIBER.fullmatch(name):
+        raise StartError(f"{each.name}: {_shown(name)} can be no subscriber's name")
+    if any(other.name == name for other in others):
+        raise StartError(f"{each.name}: there is a subscriber {name} already")
+    if kinds is not None and (isinstance(kinds, str) or not KINDS.issuperset(kinds)):
+        known = ", ".join(sorted(KINDS))
+        raise StartError(f"{each.name}: the kinds of {name} must be of these: {known}")
 
 
 def _check_blocking(each: Named, given: object, interface: type[Interface]) -> None:

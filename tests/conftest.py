@@ -7,7 +7,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,25 @@ def pytest_configure() -> None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
     # pytest asks for Twisted's before each test, and a file is parsed each time.
     importlib.metadata.version = cache(importlib.metadata.version)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """
+    Import a share of the tests, where several processes are to collect all of them.
+
+    pytest rewrites asserts, which takes longer than all else of a first collection, and caches
+    the result.  Without shares every process would do so for every file at the same time.
+    """
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None or [Path(each).absolute() for each in session.config.args] != [HERE]:
+        return
+    number, count = int(worker["workerid"].removeprefix("gw")), worker["workercount"]
+    folder = LIVE if session.config.option.markexpr == "alone" else HERE
+    paths = [path for path in folder.rglob("test_*.py") if "node_modules" not in path.parts]
+    for path in sorted(paths)[number::count]:
+        # The collection tells of a module that cannot be imported.
+        with suppress(Exception):
+            import_module(".".join(path.relative_to(HERE.parent).with_suffix("").parts))
 
 
 def pytest_collection_finish() -> None:

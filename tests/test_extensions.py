@@ -97,7 +97,7 @@ def test_found(write: Write) -> None:
 HEAD = """
 from zope.interface import implementer
 from livechat.errors import StartError
-from livechat.extensions import ExtensionBase, ListenerBase, PolicyBase
+from livechat.extensions import ExtensionBase, ListenerBase, PolicyBase, SubscriberBase
 from livechat.interfaces import *
 """
 
@@ -173,6 +173,35 @@ def refused(write: Write, text: str, *names: str) -> str:
             "class L(ListenerBase):\n  async def stored(self, room, message): pass\n"
             "class Ours(ExtensionBase):\n  def listeners(self, config): return [L()]",
             ": IListener.stored() must not be async",
+        ),
+        (
+            "class Ours(ExtensionBase):\n  def subscribers(self, config): return [print]",
+            ": subscribers() returned <built-in function print>, which is not as ISubscriber says",
+        ),
+        (
+            "class S(SubscriberBase): name = 'two words'\n"
+            "class Ours(ExtensionBase):\n  def subscribers(self, config): return [S()]",
+            ": 'two words' can be no subscriber's name",
+        ),
+        (
+            "class S(SubscriberBase): name = None\n"
+            "class Ours(ExtensionBase):\n  def subscribers(self, config): return [S()]",
+            ": None can be no subscriber's name",
+        ),
+        (
+            "class S(SubscriberBase): name = 'twice'\n"
+            "class Ours(ExtensionBase):\n  def subscribers(self, config): return [S(), S()]",
+            ": there is a subscriber twice already",
+        ),
+        (
+            "class S(SubscriberBase): kinds = ['message', 'gone']\n"
+            "class Ours(ExtensionBase):\n  def subscribers(self, config): return [S()]",
+            ": the kinds of subscriber must be of these: edited, ",
+        ),
+        (
+            "class S(SubscriberBase): kinds = 'message'\n"
+            "class Ours(ExtensionBase):\n  def subscribers(self, config): return [S()]",
+            ": the kinds of subscriber must be of these: edited, ",
         ),
     ],
 )

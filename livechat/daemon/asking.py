@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Bytes of an answer's body.
 LARGEST: Final = 65_536
+#: Seconds for connections to close at the end.
+CLOSE_WITHIN: Final = 1.0
 
 
 class SitePoster:
@@ -26,6 +28,7 @@ class SitePoster:
 
     def __init__(self, reactor: PosixReactorBase, url: str) -> None:
         self._url = url
+        self._reactor = reactor
         self._poster = Poster(reactor, connections=BOUNDS.running, largest=LARGEST)
 
     def post(
@@ -35,8 +38,9 @@ class SitePoster:
         return self._poster.post(self._url, body, headers, within).addCallback(body_of)
 
     def close(self) -> Deferred[object]:
-        """Close the connections that are not in use."""
-        return self._poster.close()
+        """Close the connections that are not in use; fires within `CLOSE_WITHIN` seconds."""
+        closed = self._poster.close()
+        return closed.addTimeout(CLOSE_WITHIN, self._reactor, lambda *_: None)
 
 
 def body_of(answered: Answered) -> bytes | None:

@@ -28,6 +28,7 @@ from livechat.daemon.services import (
     Storage,
 )
 from livechat.daemon.signing_in import SigningIn, operators
+from livechat.daemon.subscribing import Subscribers, shared_outbox, telling
 from livechat.daemon.trust import PublishedKeys
 from livechat.http.access_log import AccessLog
 from livechat.http.origins import Asked, Origins
@@ -86,6 +87,7 @@ def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
     time = Time(reactor)
     found = extensions.load(config)
     backend = backends.load(config, reactor, found.backend)
+    outbox = shared_outbox(config, backend, found.subscribers)
     password = operators_password(config)
     hub = Hub(time, write_all)
     site, asking = asked_site(config, reactor, time)
@@ -119,7 +121,8 @@ def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
         tracing=Tracing(hub, time, getattr(backend, "relay", None), process_name()),
         site=site,
         asking=asking,
-        hooks=hooks(config, backend, reactor, time, chat.cases.find),
+        hooks=hooks(config, backend, reactor, time, chat.cases.find, outbox=outbox),
+        telling=telling(config, outbox, backend, found.subscribers, chat=chat, hub=hub, time=time),
     )
 
 
@@ -147,6 +150,7 @@ def services(
         # It ends before the storage does, which has what it accepts at the last moment.
         *(() if core.asking is None else (core.asking,)),
         *(() if core.hooks is None else (Webhooks(core.hooks),)),
+        *(() if core.telling is None else (Subscribers(core.telling),)),
     )
 
 

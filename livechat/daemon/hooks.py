@@ -16,7 +16,7 @@ from livechat.errors import StartError
 from livechat.events.feed import Feed
 from livechat.events.merging import CaseOf
 from livechat.identity.site_secret import site_secrets
-from livechat.interfaces import IBackend
+from livechat.interfaces import IBackend, IOutbox
 from livechat.net.posting import Poster
 from livechat.protocol.receivers import receiver_name
 from livechat.system.time import Time
@@ -48,14 +48,17 @@ def hooks(
     reactor: PosixReactorBase,
     time: Time,
     case_of: CaseOf = lambda _: None,
+    *,
+    outbox: IOutbox | None = None,
 ) -> Hooks | None:
     """
     Build what tells the receivers that *config* names; None if rooms are where nobody can be told.
 
     @param case_of: finds cases, whose texts are in no log.
+    @param outbox: that of the backend, where others have a part of it.
     @raise StartError: there are receivers, and they cannot be told.
     """
-    outbox = backend.outbox
+    outbox = outbox or backend.outbox
     if outbox is None:
         if config.webhook:
             raise StartError("--webhook: the place of --backend keeps nothing for receivers")

@@ -10,6 +10,7 @@ from livechat.config import Config
 from livechat.daemon.asking import Asking
 from livechat.daemon.hooks import Hooks
 from livechat.daemon.identities import Identities
+from livechat.events.telling import Telling
 from livechat.extensions import Extensions
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
@@ -37,6 +38,7 @@ class Core(Struct, frozen=True, kw_only=True):
     @ivar tracing: what operators trace.
     @ivar site: the site that is asked; None: none is.
     @ivar hooks: the receivers of webhooks; None where there can be none.
+    @ivar telling: tells subscribers of extensions; None where nobody can be told.
     """
 
     config: Config
@@ -54,6 +56,7 @@ class Core(Struct, frozen=True, kw_only=True):
     site: Site | None = None
     asking: Asking | None = None
     hooks: Hooks | None = None
+    telling: Telling | None = None
 
 
 class Transports(Struct, frozen=True):

@@ -24,6 +24,7 @@ from livechat.interfaces.extensions import (
     IExtension as IExtension,
     IListener as IListener,
     IPolicy as IPolicy,
+    ISubscriber as ISubscriber,
 )
 from livechat.protocol.credentials import Credentials as Credentials
 from livechat.protocol.credentials import Identity as Identity

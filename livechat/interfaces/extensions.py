@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from typing import Any
 
 from zope.interface import Attribute, Interface
 
 from livechat.interfaces.backends import IBackend
 from livechat.protocol.credentials import Credentials, Identity
+from livechat.protocol.events import Event
 from livechat.protocol.messages import Draft, Edited, Message, Retracted, Retraction, User
 
 
@@ -33,6 +34,9 @@ class IExtension(Interface):
 
     def listeners(config: Any) -> Sequence[IListener]:
         """Told of what happens."""
+
+    def subscribers(config: Any) -> Sequence[ISubscriber]:
+        """Told of what happens, at least once each, whatever process is killed."""
 
     def resources(chat: Any) -> Mapping[str, Any]:
         """
@@ -127,4 +131,30 @@ class IListener(Interface):
         """
         *user* has no connection of this process in *room* any more.  Told ten seconds later of
         a user who may come back.
+        """
+
+
+class ISubscriber(Interface):
+    """
+    Told of what happens in all rooms, in order within a room, at least once each: out of the
+    rooms' own logs, with a cursor for the subscriber, after kill -9 too.
+
+    One process of all tells it, in the reactor's thread: it must not block.
+    """
+
+    name: str = Attribute(
+        "1 to 40 ASCII letters, digits and hyphens, the same after each start: the cursor's name."
+    )
+    kinds: Collection[str] | None = Attribute(
+        "The kinds of events (`livechat.protocol.events.KINDS`) that are wanted; None: all."
+    )
+
+    def events(batch: Sequence[Event]) -> Awaitable[None] | None:
+        """
+        Events have happened: up to a thousand, in their order.  The cursor moves once what this
+        returns has fired; while it has not, nothing more comes.
+
+        Whatever it raises, and `livechat.events.subscriptions.TELL_WITHIN` seconds without an end,
+        have the events come again, after a pause that grows.  An event that comes again has the
+        ``id`` that it had.
         """

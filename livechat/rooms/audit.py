@@ -3,53 +3,46 @@ The audit: a record of what operators did, in an internal room.
 
 An act is done first, then recorded, and answered only after that.  A killed process may leave an
 act without a record, but no answer without one.  A record that cannot be stored at once waits in
-memory, and is tried again until it is stored; its act is answered as ``unknown``.  While
-`MOST_WAITING` records wait, `check` refuses acts, so that no removed text is lost.
+memory, and is tried again until it is stored; its act is answered as ``unknown``
+(`livechat.events.recording`).  The event of an act, which receivers are told of, is stored in the
+same way.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from secrets import token_hex
-from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 
-from livechat.errors import ChatError, Kind
+from livechat.events.announcing import Announcer
+from livechat.events.recording import Recorder, not_recorded
 from livechat.identity.actor import Actor
 from livechat.identity.rights import EVERYWHERE
 from livechat.interfaces import IMessageLog, ISink
 from livechat.protocol.audit import Action, AuditRecord, Author, record_to_text
-from livechat.protocol.messages import Amended, Draft, Message
+from livechat.protocol.messages import Amended, Draft
 from livechat.protocol.names import AUDIT_ROOM
 from livechat.rooms.answers import answer_of
 from livechat.rooms.history import History, Window
 from livechat.rooms.hub import Hub
 from livechat.rooms.policy import Policy
 
-#: Records that wait in memory, beyond which acts are refused; one act may add
-#: `livechat.protocol.messages.MOST_REFS`.
-MOST_WAITING: Final = 200
-#: Seconds between two attempts to store what waits.
-RETRY_EVERY: Final = 5.0
-
-_log = Logger()
-
 
 class Audit:
-    """Records acts, and shows the records to operators."""
+    """
+    Records acts, and shows the records to operators.
+
+    @ivar announcer: makes the events of acts; None: nobody is told of them.
+    """
 
     def __init__(self, log: IMessageLog, hub: Hub, policy: Policy, clock: IReactorTime) -> None:
         self._entries = log
         self._hub = hub
         self._policy = policy
-        self._clock = clock
-        self._waiting: deque[Draft] = deque()
-        self._retrying = False
+        self._recorder = Recorder(lambda draft: answer_of(log.publish, draft), clock)
+        self.announcer: Announcer | None = None
 
     def check(self) -> None:
         """
@@ -57,8 +50,7 @@ class Audit:
 
         @raise ChatError: too many records wait.
         """
-        if len(self._waiting) >= MOST_WAITING:
-            raise ChatError(Kind.UNAVAILABLE, "Nothing was done: acts cannot be recorded just now.")
+        self._recorder.check()
 
     async def record(
         self, actor: Actor, action: Action, room: str | None = None, text: str | None = None
@@ -84,9 +76,9 @@ class Audit:
         return Deferred.fromCoroutine(self._removed(amended, actor, room))
 
     async def _removed(self, amended: Amended, actor: Actor, room: str) -> Amended:
-        if amended.repeated and self._waiting:
+        if amended.repeated and self._recorder.waits:
             # Its records may be among these.
-            raise _not_recorded()
+            raise not_recorded()
         await self._record(_removals(amended, author_of(actor), room), actor.source.key)
         return amended
 
@@ -123,58 +115,15 @@ class Audit:
             self._entries.unsubscribe(AUDIT_ROOM)
 
     async def _record(self, records: Iterable[AuditRecord], sender: str = "") -> None:
-        drafts = [
+        await self._recorder.store(list(self._drafts(records, sender)))
+
+    def _drafts(self, records: Iterable[AuditRecord], sender: str) -> Iterator[Draft]:
+        for record in records:
             # With a nonce, a record that may have been stored can be tried again.
-            Draft(AUDIT_ROOM, record_to_text(record), None, token_hex(8), sender)
-            for record in records
-        ]
-        # All at once: they are stored in one group, whatever is between this and the answer.
-        answers = [(draft, answer_of(self._entries.publish, draft)) for draft in drafts]
-        failed = [draft for draft, answer in answers if not await _stored(answer)]
-        if failed:
-            self._waiting += failed
-            _log.error(
-                "{count} acts cannot be recorded in the audit yet; it is tried again.",
-                count=len(failed),
-            )
-            self._retry_soon()
-            raise _not_recorded()
-
-    def _retry_soon(self) -> None:
-        if not self._retrying:
-            self._retrying = True
-            self._clock.callLater(
-                RETRY_EVERY, lambda: Deferred.fromCoroutine(self._retry()).addErrback(_broken)
-            )
-
-    async def _retry(self) -> None:
-        """Store what waits, the oldest first, as far as that goes."""
-        try:
-            while self._waiting:
-                if not await _stored(answer_of(self._entries.publish, self._waiting[0])):
-                    return
-                self._waiting.popleft()
-            _log.info("All acts are recorded in the audit now.")
-        finally:
-            self._retrying = False
-            if self._waiting:
-                self._retry_soon()
-
-
-async def _stored(answer: Deferred[Message]) -> bool:
-    try:
-        await answer
-    except ChatError:
-        return False
-    return True
-
-
-def _broken(failure: Failure) -> None:
-    _log.failure("The audit could not be written.", failure)
-
-
-def _not_recorded() -> ChatError:
-    return ChatError(Kind.UNKNOWN, "This was done, but could not be recorded yet.")
+            yield Draft(AUDIT_ROOM, record_to_text(record), None, token_hex(8), sender)
+            event = None if self.announcer is None else self.announcer.act(record)
+            if event is not None:
+                yield event
 
 
 def author_of(actor: Actor) -> Author:

@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from livechat.errors import ChatError, Kind
+from livechat.events.announcing import Announcer
 from livechat.identity.actor import Actor
 from livechat.identity.rights import EVERYWHERE
 from livechat.interfaces import IBackend, IReceiver
@@ -62,6 +63,7 @@ class Cases:
     Opens, shows and closes cases.
 
     @ivar changes: how often a case was opened or changed, at any process.
+    @ivar announcer: told of cases that are opened; None: nobody is.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Cases:
         time: Time,
     ) -> None:
         self.changes = 0
+        self.announcer: Announcer | None = None
         self._messages = backend.messages
         self._policy = policy
         self._time = time
@@ -134,6 +137,7 @@ class Cases:
             )
             until = int(self._time.wall()) + HELD_LASTS
             if await self._register.add(known_as, case, until):
+                await self._announce("held", known_as, case)
                 raise _held(known_as)
             found = self._register.find(known_as)
             if found is None:
@@ -191,8 +195,14 @@ class Cases:
         if self._register.find(known_as) is None:
             until = int(self._time.wall()) + REPORT_LASTS
             opened = await self._register.add(known_as, case, until)
+            if opened:
+                await self._announce("reported", known_as, case)
         await self._check_kept(known_as, room, action.ref)
         return Ack(time=self._now(), nonce=action.nonce, duplicate=not opened, case=known_as)
+
+    async def _announce(self, kind: str, known_as: str, case: Case) -> None:
+        if self.announcer is not None:
+            await self.announcer.case(kind, case.room, known_as, case.user)
 
     async def _message(self, room: str, ref: int) -> Message:
         page = await self._messages.read(room, ref - 1, 1)

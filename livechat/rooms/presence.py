@@ -30,6 +30,7 @@ from msgspec import structs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
+from livechat.events.announcing import Announcer
 from livechat.identity.actor import Actor
 from livechat.interfaces import IPresenceRelay, IPresenceSink
 from livechat.limits.deadlines import Deadlines
@@ -80,9 +81,10 @@ class _Attendance:
     @ivar away: those of them that may come back, in the order in which they went.
     @ivar others: the shares of the other processes.
     @ivar announced: the numbers that its members got last, while it is large.
+    @ivar doubtful: users that have left this process, while another one said that it has them.
     """
 
-    __slots__ = ("announced", "away", "connections", "here", "others")
+    __slots__ = ("announced", "away", "connections", "doubtful", "here", "others")
 
     def __init__(self) -> None:
         self.here: dict[str, _LocalUser] = {}
@@ -90,6 +92,7 @@ class _Attendance:
         self.connections = 0
         self.others: Sequence[Share] = ()
         self.announced: Present | None = None
+        self.doubtful: dict[str, User] = {}
 
     def share(self) -> Share:
         users = (
@@ -124,6 +127,7 @@ class Presence:
 
     @ivar follow: called when a user of this process has taken another name in a room, and whether
         the room's members are told.
+    @ivar announcer: told of users that come and go; None: nobody is.
     """
 
     def __init__(
@@ -150,6 +154,7 @@ class Presence:
         self._large: dict[str, None] = {}
         self._timer: IDelayedCall | None = None
         self.follow: Callable[[str, User, bool], None] = lambda *_: None
+        self.announcer: Announcer | None = None
 
     def enter(self, name: str, actor: Actor) -> None:
         """Count a connection in."""
@@ -161,6 +166,9 @@ class Presence:
             self._listeners.joined(name, user)
             if not room.others or user.subject not in room.elsewhere():
                 self._announce(name, room, Joined(user))
+                if self.announcer is not None:
+                    self.announcer.came("joined", name, user)
+            room.doubtful.pop(user.subject, None)
         if not here.connections:
             here.named = 0
             if here.user != user:
@@ -203,7 +211,14 @@ class Presence:
         room.away.pop(here.user.subject, None)
         if not room.others or here.user.subject not in room.elsewhere():
             self._announce(name, room, Left(here.user))
+            self._tell_left(name, here.user)
+        elif self.announcer is not None:
+            room.doubtful[here.user.subject] = here.user
         self._forget(name, room)
+
+    def _tell_left(self, name: str, user: User) -> None:
+        if self.announcer is not None:
+            self.announcer.came("left", name, user)
 
     def present(self, name: str, shares: Sequence[Share]) -> None:
         room = self._rooms.get(name)
@@ -214,6 +229,9 @@ class Presence:
         before, small = room.elsewhere(), room.count() <= LARGE_ROOM
         room.others = shares
         after = room.elsewhere()
+        for known_as in room.doubtful.keys() - after.keys():
+            # That process lost it at the same time, and perhaps took it to be here.
+            self._tell_left(name, room.doubtful.pop(known_as))
         if small:
             # In a large room they may have been there before without a name.
             for known_as in after.keys() - before.keys() - room.here.keys():

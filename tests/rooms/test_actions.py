@@ -413,7 +413,7 @@ def test_revoke(world: World) -> None:
 
 def test_revoked_without_a_record(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is revoked of whom there would be no record."""
-    monkeypatch.setattr("livechat.rooms.audit.MOST_WAITING", 0)
+    monkeypatch.setattr("livechat.events.recording.MOST_WAITING", 0)
     assert refusal(world, MANAGER, {"type": "revoke", "user": "42"}) is Kind.UNAVAILABLE
 
 

@@ -11,13 +11,13 @@ from twisted.logger import capturedLogs
 
 from livechat import metrics
 from livechat.errors import ChatError, Kind
+from livechat.events.recording import MOST_WAITING, RETRY_EVERY
 from livechat.identity.actor import OPERATOR, Actor
 from livechat.interfaces import IReceiver
 from livechat.protocol.audit import Action, AuditRecord, Author, record_of_text
 from livechat.protocol.messages import Amended, Draft, User
 from livechat.protocol.names import AUDIT_ROOM
 from livechat.rooms.answers import Answer
-from livechat.rooms.audit import MOST_WAITING, RETRY_EVERY
 from livechat.rooms.history import Window
 from tests.support import ADMIN, ANN, SOMEBODY, RecordingClient, RecordingSink, World, kind, result
 

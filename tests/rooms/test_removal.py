@@ -9,11 +9,11 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import capturedLogs
 
 from livechat.errors import ChatError, Kind
+from livechat.events.recording import RETRY_EVERY
 from livechat.identity.actor import OPERATOR
 from livechat.identity.rights import Right
 from livechat.protocol.audit import Action, AuditRecord, Author
 from livechat.protocol.messages import Draft, Gone, Retracted
-from livechat.rooms.audit import RETRY_EVERY
 from livechat.rooms.removal import (
     LEASE,
     LOOK_EVERY,
@@ -140,8 +140,8 @@ class TestInterrupted:
             done = world.chat.removal.by_subject(ADMIN, "r", "g:eve")
             assert kind(world, done) is Kind.UNKNOWN
             goes_on(world, 4 * (LEASE + LOOK_EVERY))
-        assert len(world.chat.audit._waiting) + len(texts(world)) == 900
-        assert len(world.chat.audit._waiting) <= 300
+        assert len(world.chat.audit._recorder._waiting) + len(texts(world)) == 900
+        assert len(world.chat.audit._recorder._waiting) <= 300
         store.records = True
         goes_on(world, RETRY_EVERY + 2 * LEASE + LOOK_EVERY)
         assert texts(world) == []
@@ -151,7 +151,7 @@ class TestInterrupted:
 
     def test_audit_full(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """Then nothing is begun."""
-        monkeypatch.setattr("livechat.rooms.audit.MOST_WAITING", 0)
+        monkeypatch.setattr("livechat.events.recording.MOST_WAITING", 0)
         say(world, "spam")
         for call in (
             lambda: world.chat.removal.clear(ADMIN, "r"),

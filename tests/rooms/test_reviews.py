@@ -13,6 +13,7 @@ from twisted.logger import capturedLogs
 from livechat.backends.alone import LoneMap
 from livechat.backends.nonces import NONCE_LASTS
 from livechat.errors import ChatError, Kind
+from livechat.events.recording import MOST_WAITING
 from livechat.interfaces import IReceiver
 from livechat.protocol.actions import Review
 from livechat.protocol.audit import Action, Author
@@ -20,7 +21,6 @@ from livechat.protocol.messages import Draft, User
 from livechat.protocol.moderation import Case, Verdict
 from livechat.protocol.names import AUDIT_ROOM
 from livechat.rooms.answers import Answer
-from livechat.rooms.audit import MOST_WAITING
 from livechat.rooms.case_register import CaseRegister, cases_map
 from livechat.rooms.reviews import DECIDED_LASTS, FINISH_EVERY, FINISH_WITHIN, Reviews
 from tests.members.session_client import Client
@@ -310,7 +310,7 @@ def test_map_is_away_in_between(
 def test_audit_is_full(waiting: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     """No decision that could not be recorded."""
     audit = waiting.world.chat.audit
-    monkeypatch.setattr(audit, "_waiting", [None] * MOST_WAITING)
+    monkeypatch.setattr(audit._recorder, "_waiting", [None] * MOST_WAITING)
     assert code(waiting.reviews("approve")) == "unavailable"
     assert len(listed(waiting.world)) == 1
 

@@ -142,7 +142,7 @@ def test_made_listed_dropped(manager: BackEnd) -> None:
 
 def test_an_audit_that_cannot_be_written(manager: BackEnd, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is done of which there would be no record."""
-    monkeypatch.setattr("livechat.rooms.audit.MOST_WAITING", 0)
+    monkeypatch.setattr("livechat.events.recording.MOST_WAITING", 0)
     assert code(manager.make()) == (503, "unavailable")
     assert code(manager.ask("DELETE", f"{KEYS}{manager.id}/")) == (503, "unavailable")
     assert len(manager.ask("GET", KEYS).json()["keys"]) == 1

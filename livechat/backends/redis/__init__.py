@@ -27,7 +27,8 @@ Rooms in Redis, or in several.
 
 Redis runs the scripts beside the modules, each with `history.lua` before it, those that store
 with `writing.lua`, too, and the one that stores messages with `pacing.lua`; `changing.lua` is for
-those that change entries, and `holding.lua` for all that know of receivers outside.
+those that change entries, `holding.lua` for all that know of receivers outside, and `telling.lua`
+for those that move their cursors.
 """
 
 from __future__ import annotations

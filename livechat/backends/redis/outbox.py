@@ -51,9 +51,9 @@ from livechat.protocol.messages import Page, Position
 from livechat.protocol.names import EVENTS_ROOM
 from livechat.system.wallclock import WallClock
 
-UNSENT: Final = Script("unsent", "holding")
-TOLD: Final = Script("told", "holding")
-REWIND: Final = Script("rewind", "holding")
+UNSENT: Final = Script("unsent", "holding", "telling")
+TOLD: Final = Script("told", "holding", "telling")
+REWIND: Final = Script("rewind", "holding", "telling")
 ERASE: Final = Script("erase", "holding", "changing")
 #: Seconds for which a process leads unless it asks again.
 LEASE: Final = 10.0

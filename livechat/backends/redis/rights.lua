@@ -16,7 +16,7 @@ local tried = {
     {'XTRIM', key, 'MINID', '1'}, {'XDEL', key, '1-0'},
     {'PEXPIRE', key, '60000'}, {'DEL', key},
     {'ZADD', key, '1', 'a'}, {'ZRANGE', key, '0', '-1'}, {'ZRANGEBYSCORE', key, '1', '2'},
-    {'ZRANGEBYLEX', key, '-', '+', 'LIMIT', '0', '1'},
+    {'ZRANGEBYLEX', key, '-', '+', 'LIMIT', '0', '1'}, {'ZCARD', key},
     {'ZSCAN', key, '0'}, {'ZREMRANGEBYSCORE', key, '2', '3'}, {'ZREM', key, 'a'},
     {'PUBLISH', channel, ''}, {'TIME'},
 }

@@ -99,10 +99,10 @@ class RedisContract(AmendContract, ArchiveContract, OutboxContract, BackendContr
 
     async def settle(self, backend: Any) -> None:
         backends = getattr(backend, "_backends", [backend])
-        for _ in range(3):
-            for at, server in enumerate(self._servers):
-                streams = server.ask("KEYS", "lc:*}:s").encode().split()
-                await backends[at % len(backends)]._sweep._trim(streams)
+        for each in backends:
+            for _ in range(3):
+                async for streams in each._sweep.streams():
+                    await each._sweep._trim(streams)
         boxes = [each.outbox for each in backends]
         await boxes[0].give_up_excess(boxes, now=True)
 

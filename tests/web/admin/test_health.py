@@ -8,10 +8,11 @@ from html import unescape
 import pytest
 
 from livechat.protocol.cluster import Condition, Report
+from livechat.protocol.receivers import Answer, ReceiverState
 from livechat.system.day import EVERY, Day, Figures, Minute
 from livechat.web.admin import health
 from livechat.web.admin.health import BARS, Tile, charts, counts, others, tiles
-from tests.support import Browser, Port, World
+from tests.support import Browser, Port, World, run
 from tests.web.admin.looking import named, page
 
 TARGET = "/admin/health/"
@@ -94,7 +95,7 @@ def test_live(browser: Browser, port: Port) -> None:
     """Parts come again when they look different, and only then."""
     wire = browser.events(f"{TARGET}events")
     assert {name for name, _ in wire.events()} == {
-        "health_now", "health_day", "health_counts", "health_processes",
+        "health_now", "health_day", "health_counts", "health_processes", "health_webhooks",
     }  # fmt: skip
     port.world.clock.pump([0.5] * 4)
     assert {name for name, _ in wire.events()} <= {"health_now", "health_processes"}
@@ -102,6 +103,24 @@ def test_live(browser: Browser, port: Port) -> None:
     port.world.wall = NOW
     port.world.clock.pump([0.5] * 4)
     assert {"health_day", "health_counts"} <= {name for name, _ in wire.events()}
+
+
+def test_webhooks(browser: Browser, port: Port) -> None:
+    """The page has state, lag and last answer of each receiver; an answer cannot be markup."""
+    assert "not told just now" in page(browser, TARGET)
+    now = int(1000 * port.world.wall)
+    answer = Answer(now, 0.25, 500, "<script>no</script>")
+    state = ReceiverState(
+        "hooks-example-1", "", "failing", 7, now - 90_000, 3, 2, 1, answer, now + 60_000, now
+    )
+    run(port.world.board.write(state))
+    shown = page(browser, TARGET)
+    assert "https://hooks.example/…" in shown
+    assert "7 entries wait" in shown
+    assert "3 sent, 2 attempts failed" in shown
+    assert "after 250 ms" in shown
+    assert "<script>no" not in shown
+    assert "geheim" not in shown
 
 
 def of(title: str, found: list[Tile]) -> Tile:

@@ -1,0 +1,77 @@
+"""Subscribers of extensions, built as the daemon builds them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livechat.daemon.subscribing import Subscribers, shared_outbox, telling
+from livechat.errors import StartError
+from livechat.extensions import SubscriberBase
+from tests.support import World
+from tests.support.outbox import MemoryOutbox
+from tests.support.services import config
+
+
+class Named(SubscriberBase):
+    def __init__(self, name: str, kinds: Any = None) -> None:
+        self.name, self.kinds = name, kinds
+
+
+class Backend:
+    """A backend, as far as receivers go."""
+
+    def __init__(self, outbox: MemoryOutbox | None) -> None:
+        self.outbox = outbox
+
+
+def test_too_many(tmp_path: Path) -> None:
+    """More receivers than there may be are no start."""
+    backend: Any = Backend(MemoryOutbox())
+    given = config(tmp_path)
+    assert shared_outbox(given, backend, [Named(f"s{n}") for n in range(10)]) is not None
+    with pytest.raises(StartError, match="more than 10"):
+        shared_outbox(given, backend, [Named(f"s{n}") for n in range(11)])
+
+
+def test_no_outbox(tmp_path: Path) -> None:
+    """Where rooms keep nothing for receivers, a subscriber is no start."""
+    backend: Any = Backend(None)
+    assert shared_outbox(config(tmp_path), backend, []) is None
+    with pytest.raises(StartError, match="keeps nothing"):
+        shared_outbox(config(tmp_path), backend, [Named("s")])
+
+
+def told(world: World, directory: Path, *subscribers: Named) -> Any:
+    return telling(
+        config(directory), MemoryOutbox(), world.backend, subscribers,
+        chat=world.chat, hub=world.hub, time=world.time,
+    )  # fmt: skip
+
+
+def test_nobody(tmp_path: Path) -> None:
+    """Without a receiver nothing is written, and no room looked at."""
+    world = World(tmp_path)
+    made = told(world, tmp_path)
+    assert not made.feeds
+    assert world.chat.audit.announcer is None
+    assert world.chat.presence.announcer is None
+    assert world.chat.cases.announcer is None
+    service = Subscribers(made)
+    service.startService()
+    service.stopService()
+
+
+def test_wanted(tmp_path: Path) -> None:
+    """Events are written that some subscriber wants."""
+    world = World(tmp_path)
+    made = told(world, tmp_path, Named("a", ["message"]))
+    assert world.chat.audit.announcer is None
+    made = told(world, tmp_path, Named("a", ["message"]), Named("b", ["left"]))
+    assert sorted(made.feeds) == ["subscriber-a", "subscriber-b"]
+    announcer = world.chat.presence.announcer
+    assert announcer is not None
+    assert announcer.wants("left")
+    assert not announcer.wants("joined")
