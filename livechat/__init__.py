@@ -1,3 +1,3 @@
 """A live chat server: rooms over WebSockets and HTTP, on one TLS port."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
