@@ -7,6 +7,7 @@ The process that tells them writes how that goes.  Any process can ask it to tel
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from secrets import token_hex
 from typing import Final, TypeVar
 
@@ -107,10 +108,9 @@ class Board:
             due = before.updated + 1000 * WRITE_EVERY
             if before.updated <= state.updated < due:
                 return
-        try:
+        # It is written again soon.
+        with suppress(ChatError):
             await self._shared.put(key, msgspec.json.encode(state))
-        except ChatError as reason:
-            _log.debug("The state of a receiver is not written: {why}", why=reason.detail)
 
     async def rewind(self, names: Collection[str], since: int) -> dict[str, int | None]:
         """

@@ -104,8 +104,7 @@ class Telling:
             try:
                 await self._outbox.keep(self._deliveries)
                 return
-            except ChatError as reason:
-                _log.debug("Nothing is kept for receivers yet: {why}", why=reason.detail)
+            except ChatError:
                 await self._rest(RETRY_EVERY)
 
     def _begin(self) -> None:
@@ -161,8 +160,8 @@ class Telling:
                 # It is gone, until this is cancelled.
                 gone: Deferred[None] = Deferred()
                 await gone
-            except ChatError as reason:
-                _log.debug("{name} is not rewound yet: {why}", name=name, why=reason.detail)
+            except ChatError:
+                # The store is away, of which others have told.
                 await self._rest(RETRY_EVERY)
             except CancelledError:
                 raise

@@ -8,6 +8,8 @@ const SETTLED = 600;
 
 let marked = null;
 let settled = 0;
+// Cases that are being decided here. That one is gone may be told before the answer comes.
+const deciding = new Set();
 
 const cases = () => [...document.querySelectorAll("[data-case]")];
 
@@ -49,13 +51,16 @@ export function showCases(old, fresh, sync) {
   // The next one behind that which is gone.
   const at = order.indexOf(marked);
   const left = order.slice(at + 1).find((id) => cases().some(({ dataset }) => dataset.case === id));
-  mark(cases().find(({ dataset }) => dataset.case === left) ?? cases()[0] ?? null, false);
+  mark(cases().find(({ dataset }) => dataset.case === left) ?? cases()[0] ?? null, deciding.has(marked));
 }
 
 async function decide(form, button) {
   const line = form.closest("[data-case]");
   const goes = button.value !== "mute";
+  const id = line.dataset.case;
+  deciding.add(id);
   const done = await send(form, button, "[data-told]");
+  deciding.delete(id);
   if (!done || !goes || !line.isConnected) return;
   const all = cases();
   const next = all[all.indexOf(line) + 1] ?? all[all.indexOf(line) - 1] ?? null;

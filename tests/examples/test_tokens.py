@@ -119,7 +119,8 @@ def test_public_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize("language", ["python", "js"])
 def test_snippets(language: str) -> None:
     """Code that the page shows is in the examples, which are ten lines and few more."""
-    files = [path.read_text() for path in EXAMPLES.iterdir() if path.is_file()]
+    shown_in = (*EXAMPLES.iterdir(), ROOT / "examples" / "django_ask.py")
+    files = [path.read_text() for path in shown_in if path.is_file()]
     shown = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     assert shown
     for block in shown:

@@ -133,7 +133,7 @@ def test_commands() -> None:
     names = set(re.findall(r"^    (\w+) ", helped, re.MULTILINE))
     assert names == {
         "token", "key", "operator", "tail", "say", "act", "trace", "check", "backup", "restore",
-        "export", "import", "version", "webhook",
+        "export", "forget", "import", "version", "webhook",
     }  # fmt: skip
     for name in names:
         assert re.search(rf"`(livechat )?{name}\b", COMMAND), name
