@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.loops import run_apart
-from tests.tools.upgrade import CASES, Found, measure
+from tests.tools.crowd import Found
+from tests.tools.upgrade import CASES, measure
 
 
 # The renewal of workers is in test_rolling.py too, and in `make upgrade`.

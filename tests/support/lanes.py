@@ -40,6 +40,10 @@ class Lane:
     def step(self) -> None:
         """Run what waits, but not what that sets going, and tell those who wait."""
         self.work()
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell those who wait for what has run."""
         done, self._done = self._done, []
         for deferred, result in done:
             deferred.callback(result)

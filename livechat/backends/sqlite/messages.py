@@ -62,6 +62,22 @@ WAIT: Final = 5.0
 _Act = Act[Submission]
 
 
+class SharedRead:
+    """
+    A page that several wait for.
+
+    @ivar begun: a thread reads it: who asks now may have been told of what it does not see.
+    @ivar result: None until it has been read.
+    """
+
+    __slots__ = ("begun", "result", "waiting")
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.result: Page | Failure | None = None
+        self.waiting: list[Deferred[Page]] = []
+
+
 @implementer(IMessageLog)
 class SqliteMessageLog:
     """The messages of a `Database`, and their way into it."""
@@ -89,6 +105,8 @@ class SqliteMessageLog:
         self._record: Record | None = None
         # The epochs of the rooms that have members here.
         self._subscribed: dict[str, str] = {}
+        # Pages that are read, or about to be, by room, number and limit.
+        self._reads: dict[tuple[str, int, int], SharedRead] = {}
         self._waitlist: Waitlist[_Act] = Waitlist(clock, WAIT, self._late)
         # Messages that were not handed to the writer yet, and the group that was.
         self._queue: deque[_Act] = deque()
@@ -114,7 +132,33 @@ class SqliteMessageLog:
         self._subscribed.pop(room, None)
 
     def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
-        return self.reading(self._database.read, room, after, limit)
+        # Members of a room that come back together ask for the same page.
+        key = room, after, limit
+        shared = self._reads.get(key)
+        if shared is None or shared.begun:
+            shared = self._reads[key] = SharedRead()
+            asked = self.reading(self._read, shared, room, after, limit)
+            asked.addBoth(self._end_read, key, shared)
+        page: Deferred[Page] = Deferred()
+        if shared.result is None:
+            shared.waiting.append(page)
+        else:
+            page.callback(shared.result)
+        return page
+
+    def _read(self, shared: SharedRead, room: str, after: int, limit: int) -> Page:
+        """Read a page, in a thread."""
+        shared.begun = True
+        return self._database.read(room, after, limit)
+
+    def _end_read(
+        self, result: Page | Failure, key: tuple[str, int, int], shared: SharedRead
+    ) -> None:
+        shared.result = result
+        if self._reads.get(key) is shared:
+            del self._reads[key]
+        for page in shared.waiting:
+            page.callback(result)
 
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
         return self.reading(self._database.newest, rooms)

@@ -26,7 +26,7 @@ from livechat.backends.sqlite.messages import (
 from livechat.errors import Kind
 from livechat.protocol.messages import Draft
 from livechat.rooms.answers import answer_of
-from tests.support import RecordingSink, World, kind, result
+from tests.support import Lane, RecordingSink, World, kind, result
 
 
 class FailingStore:
@@ -344,3 +344,41 @@ def test_the_log_is_not_taken_in_an_erasure(world: World) -> None:
     world.store.take_log()
     assert Path(world.store._path).read_bytes() == before
     world.store._eraser.give_up()
+
+
+def test_shared_reads(make_world: Callable[..., World]) -> None:
+    """Readers of the same page wait for one read, unless it has begun."""
+    world = make_world()
+    log = world.backend.messages
+    result(publish(world, "a"))
+    log._readers = lane = Lane(held=True)
+    first, second, other = log.read("r", 0, 10), log.read("r", 0, 10), log.read("r", 1, 10)
+    assert len(lane._waiting) == 2
+    lane.work()
+    late = log.read("r", 0, 10)
+    assert len(lane._waiting) == 1
+    lane.tell()
+    page = result(first)
+    assert page is result(second)
+    assert [each.message for each in page.messages] == ["a"]
+    assert result(other).messages == ()
+    assert not late.called
+    result(publish(world, "b"))
+    lane.work()
+    lane.tell()
+    assert [each.message for each in result(late).messages] == ["a", "b"]
+    assert log._reads == {}
+
+
+def test_a_shared_read_that_fails(make_world: Callable[..., World]) -> None:
+    """Every reader of a page is told that it cannot be read."""
+    world = make_world()
+    log = world.backend.messages
+    log._readers = lane = Lane(held=True)
+    pages = [log.read("r", 0, 10) for _ in range(3)]
+    world.clock.advance(WAIT)
+    assert [kind(page) for page in pages] == [Kind.UNAVAILABLE] * 3
+    again = log.read("r", 0, 10)
+    lane.work()
+    lane.tell()
+    assert result(again).messages == ()
