@@ -45,8 +45,10 @@ class Leader:
         try:
             while True:
                 await deferLater(self._clock, await self._lead(), lambda: None)
-        finally:
+        except Exception:
+            # Not a coroutine that is thrown away with its reactor: nobody is there to be told.
             self._over()
+            raise
 
     async def _lead(self) -> float:
         """Try once; return the seconds after which to try again."""
