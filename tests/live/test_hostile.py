@@ -98,12 +98,12 @@ def test_plain_http(daemon: Daemon) -> None:
     elsewhere = rest(daemon.raw(b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", tls=False))
     assert elsewhere.startswith(b"HTTP/1.1 421 ")
     assert b"Location" not in elsewhere
-    files = daemon.descriptors()
+    sockets = daemon.sockets()
     began = time.monotonic()
     staying = [daemon.raw(request("GET", "/healthz"), tls=False) for _ in range(20)]
     dripping = daemon.raw(b"GET /", tls=False)
     assert all(peer.recv(12) == b"HTTP/1.1 308" for peer in staying)
-    eventually(lambda: daemon.descriptors() <= files + 1)
+    eventually(lambda: daemon.sockets() <= sockets + 1)
     assert time.monotonic() - began < 1.5 * CLOSE_WITHIN
     assert rest(dripping, HANDSHAKE_WITHIN + 2) == b""
     for peer in staying:
@@ -221,7 +221,7 @@ def test_connections_come_back(start: Callable[..., Daemon]) -> None:
     """Over the limit an address is told so; when its connections go, it can come again."""
     daemon = start("--max-connections-per-ip=20")
     daemon.curl("-d", "message=x", f"{daemon.url}/chat/send/")  # opens the database
-    files = daemon.descriptors()
+    sockets = daemon.sockets()
     open_ = [daemon.raw(UPGRADE) for _ in range(20)]
     for connection in open_:
         assert b"101" in connection.recv(100)
@@ -230,12 +230,12 @@ def test_connections_come_back(start: Callable[..., Daemon]) -> None:
     for connection in open_:
         connection.close()
     eventually(lambda: "code" not in json.loads(daemon.curl(f"{daemon.url}/healthz")))
-    eventually(lambda: daemon.descriptors() <= files)
+    eventually(lambda: daemon.sockets() <= sockets)
 
 
 def test_peers_that_stay(daemon: Daemon) -> None:
     """A peer that answers neither a close frame nor TLS's goodbye is cut off in five seconds."""
-    files = daemon.descriptors()
+    sockets = daemon.sockets()
     said = [
         # Peers that close, break the protocol, or had their handshake or last request answered.
         UPGRADE + client_frame(b"\x03\xe8", 8),
@@ -246,7 +246,7 @@ def test_peers_that_stay(daemon: Daemon) -> None:
     ]
     began = time.monotonic()
     peers = [daemon.raw(data) for _ in range(4) for data in said]
-    eventually(lambda: daemon.descriptors() <= files + 3)
+    eventually(lambda: daemon.sockets() <= sockets)
     assert time.monotonic() - began < 1.5 * CLOSE_WITHIN
     for peer in peers:
         peer.close()

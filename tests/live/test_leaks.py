@@ -24,7 +24,7 @@ def test_connections_leave_nothing(start: Callable[..., Daemon]) -> None:
     """After thousands of connects and disconnects a daemon is as large as after the first ones."""
     daemon = start("--max-connections-per-ip=0")
     daemon.curl("-d", "message=x", f"{daemon.url}/chat/send/")  # opens the database
-    files = daemon.descriptors()
+    sockets = daemon.sockets()
     for hang_up in ("--hard-close", "--resume"):
         storm = ("--mode=connect", "--conns=50", "--conc=16", "--warmup=0", hang_up)
         daemon.load(*storm, "--duration=2")
@@ -32,5 +32,5 @@ def test_connections_leave_nothing(start: Callable[..., Daemon]) -> None:
         report = daemon.load(*storm, "--duration=4")
         assert report["failed_conns"] == 0
         assert report["conns_open"] > 500
-        eventually(lambda: daemon.descriptors() <= files)
+        eventually(lambda: daemon.sockets() <= sockets)
         assert daemon.memory() - before < SOME
