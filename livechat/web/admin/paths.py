@@ -17,6 +17,7 @@ _OTHERS: Final = frozenset(
         OVERVIEW,
         "/admin/audit/",
         "/admin/cases/",
+        "/admin/forget/",
         "/admin/health/",
         "/admin/keys/",
         "/admin/settings/",

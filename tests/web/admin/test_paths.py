@@ -10,7 +10,7 @@ from livechat.web.admin.paths import is_room, of_room, query, safe
 @pytest.mark.parametrize(
     "page",
     [
-        "/admin/", "/admin/cases/?room=lobby&page=2", "/admin/keys/",
+        "/admin/", "/admin/cases/?room=lobby&page=2", "/admin/keys/", "/admin/forget/?user=42",
         "/admin/settings/?of=team-%2A",
         "/admin/audit/?person=u%3A42", "/admin/rooms/lobby/", "/admin/rooms/lobby/?user=g%3Aeve",
         "/admin/rooms/lobby/members/?member=ann", "/admin/rooms/lobby/restrictions/",
