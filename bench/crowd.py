@@ -230,7 +230,7 @@ class Measurement:
         last = max(int(each.status()["last_foreign_ns"]) for each in self._crowd.loads)
         time.sleep(0.5)
         server, redis = self._bill.take()
-        # What pings cost meanwhile is not the message's.
+        # The cost of pings meanwhile is not the message's.
         server -= pinging * (time.monotonic_ns() - begun) / 1e9
         say(
             f"a message to all: {server:.2f} s of CPU, "

@@ -53,7 +53,7 @@ class ArchiveContract(ActContract):
         assert await self.named(backend) == [AUDIT_ROOM, *rooms]
 
     async def test_hidden(self) -> None:
-        """What no history shows is read or missing, never in part; redacted, it is gone."""
+        """Hidden entries are read or missing, never in part; redacted, they are gone."""
         backend = await self.said(*"abcdef", history_limit=0)
         await backend.stop()
         backend = await self.begin(history_limit=2)
@@ -116,7 +116,7 @@ class ArchiveContract(ActContract):
         assert [each.seq for each in await self.entries(backend)] == [1, 2, 3, 4, 5]
 
     async def test_nothing_to_redact(self) -> None:
-        """What there is not is refused, and takes no number."""
+        """Missing entries are refused, and take no number."""
         backend = await self.said("a", "b")
         await amend(backend.messages, retract(1))
         for refs in ((1,), (3,), (9, 10**12)):

@@ -169,7 +169,7 @@ class Feed:
             self._wake = None
             if late.active():
                 late.cancel()
-        # What comes in the same moment is of the same batch.
+        # Events of the same moment are of the same batch.
         await deferLater(self._clock, GATHER, lambda: None)
 
     async def told(self, batch: Batch) -> None:

@@ -57,7 +57,7 @@ class Leader:
         try:
             lease = await answer.addTimeout(ANSWER_WITHIN, self._clock)
         except (ChatError, TimeoutError):
-            # What was granted before counts.
+            # A lease that was granted before counts.
             return TRY_EVERY
         if asked + lease <= self._clock.seconds():
             self._over()

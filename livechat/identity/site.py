@@ -214,7 +214,7 @@ class Site:
 
 
 def owner_of(actor: Actor) -> str:
-    """Whose share of the questions *actor* takes: as its rates are counted."""
+    """Name the share of the questions that *actor* takes: as its rates are counted."""
     if actor.lease is not None and actor.lease.key is not None:
         return f"k:{actor.lease.key}"
     if actor.user is not None and actor.user.verified:

@@ -71,7 +71,7 @@ class Veil(Struct, frozen=True):
             return text
         action = veiled.get("action")
         if isinstance(action, dict):
-            # What was said of a person names the person; so does what the person said.
+            # Reasons and texts about a person name the person, as the person's own do.
             action.pop("reason", None)
             if action.get("user", {}).get("id") == self.pseudonym.id:
                 veiled.pop("text", None)

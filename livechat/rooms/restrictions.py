@@ -305,7 +305,7 @@ def _veiled(restriction: Restriction, subject: str, pseudonym: User) -> Restrict
     """*restriction*, with *pseudonym* in the place of *subject*."""
     user, author, reason = restriction.user, restriction.author, restriction.reason
     if user.subject == subject:
-        # What was said of a person names the person.
+        # A reason about a person names the person.
         user, reason = pseudonym, ""
     if author.user is not None and author.user.subject == subject:
         author = msgspec.structs.replace(author, user=pseudonym)

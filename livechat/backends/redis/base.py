@@ -85,7 +85,7 @@ class BackendInRedis(ABC):
         self.generation = Generation(connection, keys, self._generation_began)
         self.wall = WallClock(self._redis_time, clock.seconds)
         self._build(RoomRetention(retention))
-        # What hears of channels that are no room's.
+        # Listeners of channels that are no room's.
         self._news: dict[bytes, Callable[[bytes], None]] = {
             keys.control: self._controlled,
             self.relay.channel: self.relay.published,

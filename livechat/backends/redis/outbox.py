@@ -216,7 +216,7 @@ class RedisOutbox:
             self._leads = False
             await self._connection.call(LEAD, [self._keys.teller], [self._process, b"1"])
 
-    # What waits.
+    # Entries that wait.
 
     def waiting(
         self, receiver: str, after: str = "", limit: int = 1000
