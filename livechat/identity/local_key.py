@@ -7,11 +7,9 @@ share it; no map and no other machine has it.
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from secrets import token_urlsafe
-from tempfile import mkstemp
 from typing import Final
 
 from livechat.errors import StartError
@@ -38,7 +36,7 @@ def local_key(state: Path) -> str:
     try:
         if not path.exists():
             state.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _make(path)
+            files.make(path, f"lck_{LOCAL}_{token_urlsafe(SECRET_BYTES)}\n".encode())
         return read_local_key(state)
     except OSError as reason:
         raise StartError(f"{path}: {reason.strerror}") from None
@@ -57,19 +55,3 @@ def read_local_key(state: Path) -> str:
     if found is None:
         raise ValueError("it has no key")
     return f"lck_{LOCAL}_{found[1]}"
-
-
-def _make(path: Path) -> None:
-    """Make the key; the first counts, if several processes do so at the same time."""
-    handle, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    draft = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(f"lck_{LOCAL}_{token_urlsafe(SECRET_BYTES)}\n".encode())
-            file.flush()
-            os.fsync(handle)
-        path.hardlink_to(draft)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()

@@ -6,10 +6,8 @@ It is in the environment, or in a file of the state directory that only its owne
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import mkstemp
 from typing import Final
 
 from livechat.errors import StartError
@@ -34,7 +32,7 @@ def site_secrets(given: Sequence[bytes], state: Path) -> tuple[bytes, ...]:
     try:
         if not path.exists():
             state.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _make(path)
+            files.make(path, f"{secret_to_text(make_secret())}\n".encode())
         return read_site_secrets(state)
     except OSError as reason:
         raise StartError(f"{path}: {reason.strerror}") from None
@@ -53,19 +51,3 @@ def read_site_secrets(state: Path) -> tuple[bytes, ...]:
     if not 0 < len(texts) <= MOST_SECRETS:
         raise ValueError(f"it has {len(texts)} secrets, and must have one, or two")
     return tuple(map(secret_of_text, texts))
-
-
-def _make(path: Path) -> None:
-    """Make the secret; the first counts, if several processes do so at the same time."""
-    handle, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    draft = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(f"{secret_to_text(make_secret())}\n".encode())
-            file.flush()
-            os.fsync(handle)
-        path.hardlink_to(draft)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()

@@ -46,3 +46,24 @@ def write(path: Path, data: bytes, mode: int) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def make(path: Path, data: bytes) -> None:
+    """
+    Make a file for its owner only.  No-op if it is there: the first counts, if several processes
+    make it at the same time.
+
+    @raise OSError: it was not made.
+    """
+    handle, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    draft = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(handle)
+        path.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

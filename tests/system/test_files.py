@@ -45,3 +45,13 @@ def test_reading(tmp_path: Path) -> None:
         files.read(path, 3)
     with pytest.raises(ValueError, match="more than 3 bytes"):
         files.read(Path("/dev/zero"), 3)
+
+
+def test_made_once(tmp_path: Path) -> None:
+    """A file that is there stays as it is; only its owner can use one that is made."""
+    path = tmp_path / "secret"
+    files.make(path, b"first")
+    files.make(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
