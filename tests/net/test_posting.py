@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import CancelledError
 from twisted.internet.ssl import Certificate, trustRootFromCertificates
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 from twisted.web.client import BrowserLikePolicyForHTTPS
 
@@ -72,6 +73,15 @@ class PostTest(TestCase):
         assert b"\r\nwebhook-id: msg_1\r\n" in head.lower()
         assert b"\r\nContent-Type: application/json\r\n" in head
         assert body == BODY
+
+    async def test_quiet(self) -> None:
+        """A post is no line in the log."""
+        logged: list[LogEvent] = []
+        globalLogPublisher.addObserver(logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
+        await self.post(with_body(b""))
+        await self.trusting.close()
+        assert [formatEvent(each) for each in logged] == []
 
     async def test_certificates(self) -> None:
         """Nothing is sent to a server that only says that it is the right one."""
