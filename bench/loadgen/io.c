@@ -6,9 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "http.h"
 #include "run.h"
-#include "websocket.h"
 
 /* All connections read into one buffer; what is left over is kept with the connection.
  * It is read into as long as it has this much room. */
@@ -165,8 +163,7 @@ static void keep_left_over(struct connection *c, const uint8_t *data, uint32_t l
 static void handle_received(struct connection *c, uint32_t length)
 {
     uint64_t now = now_ns();
-    uint32_t used = c->is_poster ? http_receive(c, receive_buffer, length, now)
-                                 : websocket_receive(c, receive_buffer, length, now);
+    uint32_t used = c->protocol->receive(c, receive_buffer, length, now);
     if (connection_is_up(c))
         keep_left_over(c, receive_buffer + used, length - used);
 }

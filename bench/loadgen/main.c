@@ -10,6 +10,7 @@
 #include "connection.h"
 #include "io.h"
 #include "ledger.h"
+#include "lifecycle.h"
 #include "options.h"
 #include "phases.h"
 #include "processes.h"
@@ -48,7 +49,7 @@ static void say_goodbye(void)
         return;
     for (int i = 0; i < options.connections; i++)
         if (roster.members[i].state == STATE_OPEN)
-            connection_say_goodbye(&roster.members[i]);
+            lifecycle_say_goodbye(&roster.members[i]);
     usleep(GOODBYE_US);
 }
 
@@ -60,9 +61,9 @@ int main(int argc, char **argv)
     random_seed();
     tls_init();
     processes_init();
-    connections_init();
+    connections_init(&lifecycle);
     io_init();
-    ledgers_init();
+    ledgers_init(&publish_events);
     roster_build();
     publish_init();
     get_tickets();

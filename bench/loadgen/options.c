@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "common.h"
-#include "ledger.h"
+#include "marker.h"
 
 struct options options = {
     .mode = MODE_FANOUT,

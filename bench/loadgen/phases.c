@@ -7,6 +7,8 @@
 
 #include "common.h"
 #include "connection.h"
+#include "events.h"
+#include "lifecycle.h"
 #include "options.h"
 #include "processes.h"
 #include "publish.h"
@@ -91,7 +93,7 @@ static void stall_readers(void)
     for (int i = 0; i < options.connections; i++) {
         struct connection *member = &roster.members[i];
         if (member->stalls && member->state == STATE_OPEN)
-            connection_pause(member);
+            lifecycle_stall(member);
     }
 }
 
@@ -152,10 +154,10 @@ static long deliveries_due(void)
     long due = 0;
     for (int i = 0; i < roster.publisher_count; i++) {
         const struct publisher *publisher = &roster.publishers[i];
-        long receivers = roster.rooms[publisher->room].live;
+        long receivers = room_of(publisher->connection)->live;
         if (options.no_echo && publisher->connection->state == STATE_OPEN)
             receivers--;
-        due += (long)publisher->sent * receivers;
+        due += (long)publisher->stream->sent * receivers;
     }
     return due;
 }
@@ -323,6 +325,6 @@ struct readings phases_run(void)
             act(now);
         if (run.phase == PHASE_DONE)
             return readings;
-        connections_wait(wait_ms());
+        events_wait(wait_ms());
     }
 }

@@ -17,7 +17,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct publisher;
+#include "ledger.h"
+#include "roster.h"
+
+/* Callbacks of the ledgers: progress moves windows on. */
+extern const struct ledger_events publish_events;
 
 void publish_init(void);
 
@@ -32,10 +36,7 @@ uint64_t publish_next_ns(void);
 
 void publish_check_stalls(uint64_t now);
 
-/* It may have room for a message: let publish_due() look at it. */
+/* Have publish_due() look at the publisher: it may have room for a message. */
 void publisher_ready(struct publisher *publisher);
-
-/* A member has got on from sequence number `from` to just before `to`. */
-void publisher_progress(struct publisher *publisher, uint32_t from, uint32_t to, uint64_t now);
 
 #endif

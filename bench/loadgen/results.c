@@ -23,7 +23,7 @@ struct balance balance_ledgers(void)
             continue;
         long expected;
         long missing;
-        ledger_balance(member, &expected, &missing);
+        ledger_balance(&member->ledger, member->room, member->stream, &expected, &missing);
         total.expected += expected;
         if (missing)
             total.members_short++;
