@@ -1,6 +1,6 @@
 /*
- * loadgen puts a chat server under load and checks every single delivery: see README.md.
- * Here it is set up and taken down again.
+ * loadgen puts a chat server under load and checks every single delivery: see README.md. This
+ * file sets the run up, and takes it down.
  */
 #include <signal.h>
 #include <sys/resource.h>
@@ -19,7 +19,7 @@
 #include "roster.h"
 #include "tls.h"
 
-/* For the last words to reach the server before the sockets are closed. */
+/* Time for close frames to reach the server before the sockets are closed. */
 #define GOODBYE_US 100000
 
 static void raise_file_limit(void)

@@ -6,25 +6,24 @@
 #include "roster.h"
 #include "run.h"
 
-/* A sender does not queue more than this while the server does not read. */
+/* The limit of a sender's queue while the server does not read. */
 #define MAX_UNSENT_BYTES (8u << 20)
 
-/* Requests that are due while all posters are busy: a ring of the times. */
+/* Requests that are due while all posters are busy: a ring of their times. */
 #define MAX_BACKLOG (1u << 20)
 
-/* So that a schedule far behind still lets the loop come round to receiving. */
+/* A schedule that is far behind sends this many at most, before the loop receives again. */
 #define MAX_CATCH_UP 10000
 
 static uint32_t ring_mask; /* of publisher.receivers */
 
-/* Publishers that may have room in their window.  While one queue is gone through, the
- * other fills. */
+/* Publishers that may have room in their window. One queue fills while the other is emptied. */
 static struct publisher **ready_queue;
 static struct publisher **other_queue;
 static int ready_count;
 
 static uint64_t schedule_start_ns;
-static uint64_t scheduled; /* messages whose time has come */
+static uint64_t scheduled; /* messages whose time has passed */
 static int next_publisher;
 
 static uint64_t *backlog;
@@ -41,7 +40,7 @@ void publish_init(void)
         backlog = xcalloc(MAX_BACKLOG, sizeof *backlog);
         return;
     }
-    /* More than the window, because messages skipped by a member come into it late. */
+    /* More than the window: messages that a member skipped are entered late. */
     uint32_t ring = 16;
     while (ring < (uint32_t)options.window * 4)
         ring *= 2;

@@ -34,8 +34,6 @@ static const char accepted_key[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /* Templates are filled in here, to become frames or requests. */
 static struct buffer scratch;
 
-/* Sending. */
-
 static void append_frame(struct connection *c, uint8_t opcode, const uint8_t *payload,
                          uint32_t length)
 {
@@ -53,7 +51,7 @@ static void append_frame(struct connection *c, uint8_t opcode, const uint8_t *pa
         for (int shift = 56; shift >= 0; shift -= 8)
             header[header_length++] = (uint8_t)((uint64_t)length >> shift);
     }
-    /* No byte of the mask is 0, so that every byte of the payload is really masked. */
+    /* No byte of the mask is 0, so every byte of the payload is really masked. */
     uint32_t random = random_u32() | 0x01010101;
     uint8_t *mask = header + header_length;
     memcpy(mask, &random, 4);
@@ -81,8 +79,6 @@ void websocket_close(struct connection *member)
     append_frame(member, OPCODE_CLOSE, code, sizeof code);
     io_flush(member);
 }
-
-/* The upgrade and the steps. */
 
 static void request_upgrade(struct connection *member)
 {
@@ -152,8 +148,6 @@ static uint32_t receive_upgrade(struct connection *member, const uint8_t *data, 
     }
     return head_length;
 }
-
-/* Receiving. */
 
 static void receive_message(struct connection *member, uint8_t opcode, const uint8_t *message,
                             uint32_t length, uint64_t now)
