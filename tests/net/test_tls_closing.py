@@ -59,7 +59,7 @@ class LoseConnectionTest(PortTest):
         assert end.received == b""
 
     async def test_nothing_after_it(self) -> None:
-        """From then on nothing is written, and nothing more is delivered."""
+        """After closing nothing is written, and nothing more is delivered."""
         end, peer = await self.connect()
         end.transport.write(b"before")
         end.transport.loseConnection()
@@ -240,7 +240,7 @@ class AbortTest(PortTest):
         await self.assertFailure(in_thread(rest, peer), ConnectionResetError, ssl.SSLEOFError)
 
     async def test_nothing_after_it(self) -> None:
-        """From then on nothing is written."""
+        """After aborting nothing is written."""
         end, peer = await self.connect(TLS12)
         end.transport.abortConnection()
         end.transport.write(b"after")
