@@ -1,8 +1,9 @@
-"""Dependencies point one way, imports for types included."""
+"""Dependencies point one way, imports for types included; docs/architecture.md says the same."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -73,6 +74,50 @@ def test_no_arrow_up(module: str) -> None:
         if part(imported) != part(module):
             assert floor(imported) < floor(module), f"{module} imports {imported}"
     assert not any(imported.startswith("tests") for imported in imports(MODULES[module], MODULES))
+
+
+MAP = (ROOT.parent / "docs" / "architecture.md").read_text()
+MAP = MAP[MAP.index("## The map") : MAP.index("### Beside the package")]
+
+
+def sections() -> Iterator[tuple[set[str], str]]:
+    """The map's sections: the parts that a heading names, and what stands below it."""
+    for section in re.split(r"^### ", MAP, flags=re.MULTILINE)[1:]:
+        heading, _, text = section.partition("\n")
+        yield set(re.findall(r"\w+", heading)) & {name for names in FLOORS for name in names}, text
+
+
+SECTIONS = {name: text for names, text in sections() for name in names}
+
+
+def test_the_map_has_the_floors() -> None:
+    """The drawing in the map is what this test holds modules to."""
+    drawn = re.findall(r"^ +(\d+) +((?:\w+ *)+)$", MAP, re.MULTILINE)
+    assert [int(number) for number, _ in drawn] == [*range(len(FLOORS), 0, -1)]
+    assert [set(names.split()) for _, names in reversed(drawn)] == FLOORS
+
+
+@pytest.mark.parametrize("module", [each for each in MODULES if part(each)])
+def test_the_map_has_every_module(module: str) -> None:
+    """A module is named in its package's section, or in the heading."""
+    package = MODULES[module].name == "__init__.py"
+    if package or module.count(".") == 1:
+        assert part(module) in SECTIONS
+    else:
+        assert re.search(rf"`(\w+/)*{MODULES[module].stem}`", SECTIONS[part(module)]), module
+
+
+@pytest.mark.parametrize("module", [each for each in MODULES if part(each)])
+def test_the_map_has_every_import(module: str) -> None:
+    """A package imports only the parts that its section names."""
+    line = re.search(r"\*\*Imports\*\* (.*)", SECTIONS[part(module)])
+    if line is None or line[1].startswith("all"):
+        return
+    named = set(re.findall(r"\w+", line[1])) | {part(module)}
+    if "each other" in line[1]:
+        named |= {name for names, _ in sections() if part(module) in names for name in names}
+    imported = {part(each) for each in imports(MODULES[module], MODULES) & MODULES.keys()}
+    assert imported - named - {""} == set(), module
 
 
 def test_no_circle() -> None:
