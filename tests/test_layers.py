@@ -146,7 +146,7 @@ def test_core(module: str) -> None:
 
 
 def doings(path: Path) -> list[str]:
-    """What a module does when it is imported, other than to define names."""
+    """List the statements that a module runs on import, other than definitions of names."""
     found = []
     for node in ast.parse(path.read_text()).body:
         match node:
@@ -190,7 +190,7 @@ def test_http_knows_no_chat() -> None:
 
 
 def test_redis_libraries() -> None:
-    """What a library does is known in one place."""
+    """Only the backend for Redis imports its libraries."""
     for module in MODULES:
         if any(name.split(".")[0] in ("txredisapi", "hiredis") for name in imported_by(module)):
             assert module.startswith("livechat.backends.redis."), module
@@ -208,7 +208,7 @@ def test_the_guard_works(tmp_path: Path) -> None:
 
 
 def test_every_module_has_its_test() -> None:
-    """There is one test file for each module that does something."""
+    """Every module has its test file."""
     tests = ROOT.parent / "tests"
     for module, path in MODULES.items():
         if path.name == "__init__.py":
@@ -219,7 +219,7 @@ def test_every_module_has_its_test() -> None:
 
 
 def test_no_test_is_imported() -> None:
-    """What several tests use stands in a module of its own."""
+    """Test modules import no test module; shared helpers have modules of their own."""
     here = Path(__file__).parent
     tests = {f"tests.{'.'.join(path.relative_to(here).with_suffix('').parts)}": path
              for path in here.rglob("*.py") if "node_modules" not in path.parts}  # fmt: skip

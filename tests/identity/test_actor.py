@@ -31,7 +31,7 @@ def test_nobody_changes_an_actor() -> None:
 
 
 def test_operators() -> None:
-    """With the shared password, operators may everything everywhere."""
+    """The shared password gives operators every right everywhere."""
     actor = operator(SOURCE)
     assert (actor.kind, actor.user) == ("operator", OPERATOR)
     assert actor.grants == {EVERYWHERE: ALL_RIGHTS}

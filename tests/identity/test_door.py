@@ -62,7 +62,7 @@ def test_a_member_with_a_key() -> None:
 
 
 def test_a_single_request() -> None:
-    """Nobody, unless it claims to be somebody; and it is no connection that others could see."""
+    """A single request is anonymous unless it claims a name, and is no visible connection."""
     assert caller(Claim()).user is None
     ann = caller(Claim("Ann"))
     assert ann.user is not None

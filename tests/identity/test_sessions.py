@@ -125,7 +125,7 @@ def test_a_disk_that_hangs(desk: Desk) -> None:
 
 
 def test_expired_sessions_end(desk: Desk) -> None:
-    """What goes on for a session that is over ends at the latest when the next one begins."""
+    """An expired session's work ends when the next session begins, at the latest."""
     ended: list[str] = []
     with desk.operators.sessions.during(desk.sign_in(), lambda: ended.append("first")):
         desk.wall += LASTS
@@ -134,7 +134,7 @@ def test_expired_sessions_end(desk: Desk) -> None:
 
 
 def test_several_processes(desks: tuple[Desk, Desk]) -> None:
-    """Who is signed in to one is signed in to all, and signed out of all."""
+    """A session holds in all processes, and its end too."""
     one, two = desks
     first, second = one.sign_in(), two.sign_in()
     for desk in desks:

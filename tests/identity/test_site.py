@@ -94,7 +94,7 @@ def test_pause() -> None:
         assert asker.site.trouble() is None
         asker.there.asked[number].fails()
     assert asker.site.trouble() == "it is away"
-    # Its own five, and those that had not been asked.
+    # The last five, and those that had not been asked.
     assert sum(each.called for each in asked) >= MOST_FAILURES + 5
     count = len(asker.there.asked)
     assert kind(asker.ask()) is Kind.UNAVAILABLE
@@ -129,7 +129,7 @@ def test_failures_not_in_a_row() -> None:
 
 
 def test_very_many() -> None:
-    """Of 1,100 at once 64 are asked, 1,000 wait, and the rest are refused; then all go on."""
+    """Among 1,100 questions at once 64 are asked, 1,000 wait and the rest are refused."""
     asker = Asker()
     asked: list[Deferred[Ruling]] = []
     refused = 0

@@ -46,7 +46,7 @@ def said(daemon: Daemon) -> list[str]:
 
 
 def hold(daemon: Daemon, whose: str) -> None:
-    """Let messages wait, at all workers: connections come to them by chance."""
+    """Set `hold` and wait until all workers know it: connections reach them by chance."""
     act(daemon, "r/", type="room", set={"hold": whose})
     in_force = 0
     while in_force < 4 * WORKERS:
@@ -72,7 +72,7 @@ def answers(member: Member, count: int) -> dict[str, Any]:
 
 
 def test_decided_at_two_workers(daemon: Daemon) -> None:
-    """One approves what another rejects: each message is said once, or never, as the ack says."""
+    """Opposite verdicts at two workers: each message is published or not, as the ack says."""
     hold(daemon, "all")
     with ExitStack() as stack:
 

@@ -108,7 +108,7 @@ def test_bubbles(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
         assert long.evaluate("each => each.getClientRects().length") == 1
         assert long.evaluate("each => each.offsetHeight") < 24
         ann.page.set_viewport_size({"width": WIDE["width"], "height": WIDE["height"]})
-        # One's own stand at the end of the line.
+        # One's own messages stand at the end of the line.
         assert mine["x"] + mine["width"] == pytest.approx(line["x"] + line["width"], abs=1)
 
 
@@ -138,7 +138,7 @@ def test_another_name(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     assert ann.tab.findings() == []
     ann.page.reload()
     expect(button).to_be_visible()
-    # Where somebody has a name that another one had, both are told apart.
+    # A user with another's former name is told apart from that one.
     bob.renames("Ann")
     bob.says("me, too")
     ann.hears("as Ann", "a draft", "me, too")

@@ -1,4 +1,4 @@
-"""How the pages are seen and written to: widths, zoom, and input methods, in Chromium."""
+"""Pages in Chromium: widths, zoom, and input methods."""
 
 from __future__ import annotations
 

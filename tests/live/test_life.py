@@ -32,7 +32,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 
 def fails(directory: Path, *options: str, **environment: str) -> str:
-    """What the daemon says when it does not start: one line."""
+    """Start a daemon that must fail, and return its one line."""
     (line,) = refused(directory, *options, **environment)
     assert line.startswith("livechat: ")
     return line
@@ -255,7 +255,7 @@ def test_access_log(start: Callable[..., Daemon]) -> None:
 
 
 def test_daemonized(tmp_path: Path) -> None:
-    """It runs as a daemon with --rundir, where its files then are."""
+    """A daemonized twistd keeps its files in --rundir."""
     files = (f"--{name}file={tmp_path}/{name}" for name in ("pid", "log"))
     command = [TWISTD, f"--rundir={tmp_path}", *files]
     subprocess.run([*command, "livechat", "--port=0"], check=True, timeout=PATIENCE)

@@ -168,7 +168,7 @@ def test_cases_by_button(tab: Callable[..., Tab], daemon: Daemon, scripts: bool)
     ],
 )
 def test_axe(tab: Callable[..., Tab], daemon: Daemon, scheme: str, options: dict[str, Any]) -> None:
-    """Nobody is kept out of any page, and nothing is wider than the window."""
+    """Axe-core finds nothing serious on any page, and nothing is wider than the window."""
     operator = tab(color_scheme=scheme, **options)
     room, long = f"axe-{scheme}", "W" * 40
     act(daemon, room, type="room", set={"topic": "🙂" * 100, "title": "W" * 100, "hold": "none"})

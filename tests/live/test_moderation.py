@@ -134,7 +134,7 @@ def recorded(daemon: Daemon, moderator: Member, eve: str, count: int) -> None:
 
 
 def test_a_restart(start: Callable[..., Daemon], tmp_path: Path) -> None:
-    """What is restricted for a time, and what was set, hold over a kill and a restart."""
+    """Restrictions and settings hold after a kill and a restart."""
     secret_file(tmp_path)
     with start(*OPTIONS) as daemon:
         before = moderated(daemon)

@@ -118,7 +118,7 @@ def test_too_long(reactor: Reactor, pairs: list[Pair]) -> None:
 def test_wires_that_are_not_read_here(
     reactor: Reactor, pairs: list[Pair], flag: str, value: Any
 ) -> None:
-    """Their events are reported, and nothing of theirs is read."""
+    """Unread wires have their events reported and keep their data."""
     setattr(pairs[0].wire, flag, value)
     for pair in pairs[:2]:
         pair.there.sendall(HI)

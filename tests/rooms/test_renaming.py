@@ -169,7 +169,7 @@ def test_coming_back(world: World) -> None:
 
 
 def test_large_and_silent_rooms(world: World) -> None:
-    """Where nobody is told of single users, only the guest's own connections are."""
+    """Large rooms are not told of single users; the guest's own connections are."""
     client, tab = Client(world, name="Ann", key=KEY), Client(world, name="Ann", key=KEY)
     others = [Client(world) for _ in range(LARGE_ROOM)]
     for each in (client, tab, others[0]):

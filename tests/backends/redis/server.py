@@ -25,7 +25,7 @@ def server_program() -> str:
 
 
 def server_version() -> tuple[int, ...]:
-    """Its version, in numbers."""
+    """The server's version, in numbers."""
     told = subprocess.run([server_program(), "--version"], capture_output=True, check=True).stdout
     (found,) = re.findall(rb" v=([\d.]+)", told)
     return tuple(int(part) for part in found.split(b"."))
@@ -143,7 +143,7 @@ def free_port() -> int:
 
 class Sentinel:
     """
-    One that watches over a Redis and its replica, and makes up its mind by itself.
+    A Redis Sentinel, which watches over a Redis and its replica and decides by itself.
 
     @ivar login: words of redis-cli, with which it signs in.
     """

@@ -24,10 +24,10 @@ from tests.live.daemon import ROOT
 from tests.support.outcomes import amend, publish
 
 DIRECTORY = Path(livechat.backends.redis.__file__).parent
-#: What is not tried by the script: it is tried by itself, or is not needed.
+#: Commands that the script does not try: they are tried elsewhere, or not needed.
 ELSEWHERE = {
     "EVAL", "EVALSHA", "SCRIPT", "SUBSCRIBE", "UNSUBSCRIBE", "PING", "INFO", "CONFIG",
-    # Of a cluster.
+    # Commands of a cluster.
     "CLUSTER", "ASKING", "SPUBLISH",
 }  # fmt: skip
 
@@ -103,7 +103,7 @@ class RightsTest(ProcessesTest):
         assert self.server.ask("EXISTS", Keys().trial.decode()) == "0"
 
     async def test_size_of_nodes(self) -> None:
-        """It is asked for, if that is allowed; otherwise the usual is taken."""
+        """The size of nodes is read from Redis if that is allowed, else the default is used."""
         connection = self.here.backend._connection
         self.server.ask("CONFIG", "SET", "stream-node-max-entries", "7")
         self.server.ask("CONFIG", "SET", "stream-node-max-bytes", "0")

@@ -23,7 +23,7 @@ def test_entries() -> None:
     "document", [b"{", b"\xff", b"[]", b'{"sessions":1}', b" " * LARGEST + b"{}"]
 )
 def test_damaged(document: bytes) -> None:
-    """It is nothing, and the log says so."""
+    """A damaged document is logged and empty."""
     with capturedLogs() as events:
         assert document_entries(document) == {}
     assert "damaged" in events[0]["log_format"]

@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 
 class SqliteMachine(AmendMachine):
     """
-    One process; a killed one leaves its files as they are.
+    A process with SQLite; a killed one leaves its files as they are.
 
     Its journal is moved often, and writes fail in the middle.
     """

@@ -65,7 +65,7 @@ def test_killed(disk: Disk) -> None:
 
 
 def test_a_write_that_fails_does_not_count(disk: Disk) -> None:
-    """Its author can send again as soon as the disk takes it."""
+    """A failed write counts nothing: its author may send again once the disk takes it."""
     store = disk.store()
     say(store, "a")
     assert store._connection is not None

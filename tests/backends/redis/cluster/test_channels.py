@@ -42,7 +42,7 @@ def test_confirmed() -> None:
 
 
 def test_not_connected() -> None:
-    """Nobody is asked before it can be; then for all at once."""
+    """Nothing is asked before the master is connected; then everything at once."""
     world = World()
     world.a.hears = False
     world.channels.add([R])
