@@ -19,7 +19,7 @@ from typing import Final
 SHARES: Final = (0.5, 0.99)
 #: How many times longer each of them may take under attack, in the median of the turns.
 #: On a quiet machine this revision has 6.6 and 6.0; without the bound of a group's gathering
-#: (docs/architecture.md, "While others flood") it has 12.6 at 99 %.
+#: (docs/decisions.md, "While others flood") it has 12.6 at 99 %.
 RATIO: Final = 8.0
 #: Bytes by which an attack may let the daemon grow.
 GROWTH: Final = 50 << 20
