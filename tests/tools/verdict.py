@@ -19,7 +19,7 @@ from typing import Final
 SHARES: Final = (0.5, 0.99)
 #: Bound on the ratio of each quantile, attacked to beside, in the median of the turns.
 #: On a quiet machine this revision has 6.6 and 6.0; without the bound of a group's gathering
-#: (docs/architecture.md, "While others flood") it has 12.6 at 99 %.
+#: (docs/decisions.md, "While others flood") it has 12.6 at 99 %.
 RATIO: Final = 8.0
 #: Bytes by which an attack may let the daemon grow.
 GROWTH: Final = 50 << 20
