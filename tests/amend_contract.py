@@ -253,7 +253,7 @@ class AmendContract(ActContract):
         assert (await self.entries(backend))[3] == Gone(4, before.entries[3].time)
 
     async def test_pages_of_entries(self) -> None:
-        """From wherever one reads, however many: each entry under its number, as it is now."""
+        """Any page from anywhere has each entry under its number, in its present state."""
         backend = await self.said("a", "b", "c")
         await publish(backend.messages, Draft("r", "d", BOB, reply_to=1, data=Raw(DATA[0])))
         for amendment in (edit(1, "e"), retract(2), edit(3, "f"), edit(1, "g"), retract(3)):

@@ -211,7 +211,7 @@ class PaceContract(MapContract):
         assert waits(await outcome(backend, paced("a", rate=1))) is None
 
     async def test_rooms_that_keep_less(self) -> None:
-        """Some rooms keep fewer entries; none keeps more than the server, or is another's."""
+        """A room may keep fewer entries than the server; none keeps more, or another's number."""
         backend = await self.begin(history_limit=5)
         limits = {"r": (3, 0), "more": (7, 0)}
         backend.messages.retain(lambda room: limits.get(room, (0, 0)))

@@ -99,7 +99,7 @@ def of(owner: str, count: int, *, first: int = 0) -> list[Known]:
 
 
 def left(found: Nonces, owner: str, count: int) -> list[int]:
-    """Which of those are known still."""
+    """List the numbers of nonces that are still known."""
     return [n for n in range(count) if found.find(draft(nonce=f"{owner}{n}")) is not None]
 
 

@@ -16,7 +16,7 @@ from tests import support
 
 @pytest.fixture
 def stopping(port: support.Port) -> Port:
-    """The port as a service, with nothing to listen on."""
+    """Make the port's service, without sockets."""
     certificate = certificates.load_or_make(Path(port.world.store._path.parent))
     secured = tls_context.context(certificate.chain, certificate.key)
     tls_port = TLSPort(port.world.clock, port.factory, secured)  # type: ignore[arg-type]

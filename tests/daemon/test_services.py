@@ -64,7 +64,7 @@ class OrderedServiceTest(SynchronousTestCase):
 
 
 def announced(directory: Path, **options: str) -> str:
-    """What the daemon's log says at start."""
+    """Return the lines that the daemon logs at its start."""
     return said(build(config(directory, **options), memory_reactor()))
 
 
@@ -175,7 +175,7 @@ def test_a_store_that_is_almost_there(port: support.Port, opening: Opening) -> N
 
 
 def test_a_store_that_is_away(port: support.Port, opening: Opening) -> None:
-    """After a while those who come are told."""
+    """After a while clients are accepted and told that the store is away."""
     _, _, accepted = opening
     port.world.clock.pump([LOOK_EVERY] * (1 + round(OPEN_WITHIN / LOOK_EVERY)))
     assert len(accepted) == 1

@@ -170,7 +170,7 @@ def test_draining(port: support.Port, stopping: Port) -> None:
             if wire is feed and wire.closing:
                 assert ("goaway", '{"type":"goaway","retry_ms":50}') in wire.events()
             elif wire is not feed and 8 in dict(frames := wire.frames()):
-                # Before it come words of the others who left.
+                # Frames on the members that left before come first.
                 (_, goaway), (_, payload) = frames[-2:]
                 assert json.loads(goaway) == {"type": "goaway", "retry_ms": 50}
                 assert payload[:2] == (1012).to_bytes(2, "big")
@@ -191,7 +191,7 @@ def test_draining(port: support.Port, stopping: Port) -> None:
 def test_asking_while_it_drains(
     port: support.Port, stopping: Port, kind: str, before: int, others: int
 ) -> None:
-    """Whoever has just come is served, and told to come back in the end."""
+    """Clients that come during a drain are served, and told to come back in the end."""
     data = (JOINS | {"send": POST, "ask": request("GET", "/healthz")})[kind]
     stopping._departure.drain = 10.0
     members = [port.socket() for _ in range(others)]
@@ -214,7 +214,7 @@ def test_asking_while_it_drains(
 
 
 def test_a_member_that_leaves_before_its_turn(port: support.Port, stopping: Port) -> None:
-    """Nobody is told twice, or after the end."""
+    """A member that left is told nothing; no goodbye fails."""
     stopping._departure.drain = 10.0
     members = [port.socket() for _ in range(4)]
     stopped = stopping.stopService()

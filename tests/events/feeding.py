@@ -29,7 +29,7 @@ class World:
         return Deferred.fromCoroutine(self.feed.batch())
 
     def batch(self) -> Batch:
-        """The next batch, after the time that it takes to gather."""
+        """Pass the time that gathering takes, and return the next batch."""
         asked = self.asked()
         if not asked.called:
             self.clock.advance(GATHER)
@@ -39,7 +39,7 @@ class World:
         run(self.feed.told(batch))
 
     def take(self) -> list[str]:
-        """The next batch, of which the receiver is told."""
+        """Return the next batch, shown, and count it as told."""
         batch = self.batch()
         self.told(batch)
         return shown(batch)
@@ -50,7 +50,7 @@ class World:
 
 
 def shown(batch: Batch) -> list[str]:
-    """Rooms and numbers, or kinds, or texts of messages."""
+    """Show each event: its room, and its text, its kind, or its kind and number."""
     found = []
     for event in batch.events:
         number, text = getattr(event, "seq", None), getattr(event, "message", None)

@@ -44,7 +44,7 @@ def test_notes_behind_a_backlog() -> None:
 
 
 def test_notes_again_for_another_leader() -> None:
-    """Whoever begins to lead tells at least once what another one may have told."""
+    """A new leader tells again of events that the former one may have told."""
     world = World()
     world.outbox.say(*map(str, range(1_500)))
     world.note("left", after=1_400)
@@ -55,7 +55,7 @@ def test_notes_again_for_another_leader() -> None:
 
 
 def test_kinds() -> None:
-    """What is not wanted is passed over, and cursors move."""
+    """Unwanted kinds are passed over, and cursors move."""
     world = World({"message", "vacated"})
     world.outbox.say("a")
     world.outbox.retract(1)
@@ -67,7 +67,7 @@ def test_kinds() -> None:
 
 
 def test_nothing_wanted_of_all() -> None:
-    """Cursors move by themselves where nothing of what waits is wanted."""
+    """Cursors move without a batch if no waiting event is wanted."""
     for kinds in (NOTES, ENTRIES):
         world = World(kinds - {"message", "joined"})
         world.outbox.say("a", "b")

@@ -13,7 +13,7 @@ from tests.support import Port, World, request
 
 
 def test_silence(port: Port) -> None:
-    """Who connects and says nothing is hung up on, and cut off if he does not hang up."""
+    """A client that sends nothing is hung up on, and cut off if it stays."""
     wire = port.connect()
     port.world.clock.advance(_Stage.HEAD.value)
     assert wire.received() == b""
@@ -33,7 +33,7 @@ def test_a_head_that_drips(port: Port) -> None:
 
 
 def test_a_body_that_drips(port: Port) -> None:
-    """So has its body."""
+    """A request's body has an absolute deadline as well."""
     wire = port.connect()
     wire.send(request("POST", "/chat/send/", Content_Length="100", **JSON))
     for _ in range(int(_Stage.BODY.value)):
@@ -43,7 +43,7 @@ def test_a_body_that_drips(port: Port) -> None:
 
 
 def test_a_second_request_that_drips(port: Port) -> None:
-    """So has the head of every later request on the connection."""
+    """The head of a later request on the connection has the same deadline."""
     wire = port.connect()
     wire.send(request("GET", "/healthz"))
     assert wire.answer().status == 200
@@ -54,7 +54,7 @@ def test_a_second_request_that_drips(port: Port) -> None:
 
 
 def test_idle(port: Port) -> None:
-    """A connection that is not used any more is closed."""
+    """An idle connection is closed."""
     wire = port.connect()
     wire.send(request("GET", "/healthz"))
     wire.received()
@@ -121,7 +121,7 @@ def test_nothing_is_left(port: Port) -> None:
 
 
 def test_requests_without_reading_answers(port: Port) -> None:
-    """Who sends requests and reads no answers is not read any more, and is cut at last."""
+    """A client that reads no answers is read no further, and is cut at the answer's deadline."""
     wire = port.connect()
     wire.transport.full = True
     wire.send(request("GET", "/healthz") * 100)

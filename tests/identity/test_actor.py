@@ -24,7 +24,7 @@ def test_is_what_policies_see() -> None:
 
 
 def test_nobody_changes_an_actor() -> None:
-    """Not an extension either, which is handed it."""
+    """An actor cannot be changed, not even by an extension that gets it."""
     actor = Actor("guest", SOURCE)
     with pytest.raises(AttributeError):
         actor.user = ANN  # type: ignore[misc]

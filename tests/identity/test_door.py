@@ -207,7 +207,7 @@ def test_for_users() -> None:
 
 
 def test_the_local_key() -> None:
-    """From this machine it has all rights, and may name users."""
+    """The local key has all rights from this machine, and may name users."""
     actor = BackEnds().caller(LOCAL_KEY, here=True)
     assert (actor.kind, actor.name, actor.as_users) == ("key", "local", True)
     assert actor.grants == ALL_GRANTS

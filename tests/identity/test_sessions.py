@@ -149,7 +149,7 @@ def test_several_processes(desks: tuple[Desk, Desk]) -> None:
 
 
 def test_the_map_is_away(desks: tuple[Desk, Desk], cluster: Cluster) -> None:
-    """Then nobody can sign in, and who is signed in stays so."""
+    """Without the map signing in fails, and existing sessions stay."""
     one, two = desks
     token = one.sign_in()
     cluster.away = True
@@ -179,7 +179,7 @@ def test_values_that_cannot_be_read(desk: Desk, value: bytes) -> None:
 
 @pytest.mark.parametrize("change", ["drop", "rooms", "password", "again"])
 def test_changed_operators_are_signed_out(desks: tuple[Desk, Desk], change: str) -> None:
-    """At all processes at once, with what goes on for them; others stay."""
+    """Changing an operator ends its sessions and their work at all processes; others stay."""
     one, two = desks
     for name in ("ann", "bob"):
         one.put(name, lobby="moderate")

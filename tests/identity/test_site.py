@@ -108,7 +108,7 @@ def test_pause() -> None:
 
 
 def test_pause_accepts() -> None:
-    """In the pause of a site whose silence means yes everything is accepted, unasked."""
+    """A pausing site whose silence means yes accepts everything, unasked."""
     asker = Asker(failing="accept", usual=OSError("away"))
     for _ in range(MOST_FAILURES + 3):
         assert result(asker.ask()) == ACCEPT
@@ -161,7 +161,7 @@ def test_much_of_one() -> None:
 
 
 def test_stop() -> None:
-    """At the end the last answers are waited for, what waits is refused, and nothing new begins."""
+    """Stopping waits for running questions and refuses waiting and new ones."""
     asker = Asker(failing="accept")
     asked = [asker.ask(str(number)) for number in range(BOUNDS.running + 1)]
     stopped = asker.site.stop()

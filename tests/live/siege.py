@@ -117,7 +117,7 @@ class Raw:
         return data
 
     def send(self, data: bytes) -> None:
-        """As much of it as the server takes."""
+        """Send as much of *data* as the server takes."""
         with suppress(ConnectionError, ssl.SSLError, BrokenPipeError, TimeoutError):
             self.connection.sendall(data)
 

@@ -147,7 +147,7 @@ class Talk:
 
 
 def report(name: str, counts: dict[str, int]) -> None:
-    """For whoever runs this with -s."""
+    """Print a line for runs with -s."""
     counted = f"\n{name}: {counts}; lost 0, duplicated 0, out of order 0"
     print(counted)  # noqa: T201 - it is for people
 

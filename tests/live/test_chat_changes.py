@@ -486,7 +486,7 @@ def test_a_page_read_before(
 
 
 def test_what_is_edited_is_taken_back(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """In another tab: then it is not edited any more, that is said, and nothing of it is kept."""
+    """An edit of a message retracted in another tab ends with a notice, and nothing is kept."""
     ann = visitor().join("tabs", "Ann")
     ann.says("a secret")
     ann.hears("a secret")

@@ -170,7 +170,7 @@ def test_muted_and_banned(
 def test_a_moderator_at_work(
     visitor: Callable[..., Visitor], moderator: Callable[[str], Moderator]
 ) -> None:
-    """From the menu of a message: pin, mute and back, look, remove, ban."""
+    """A message's menu: pin, mute and back, look, remove, ban."""
     moderator("work").says("first")
     eve = signed_in(visitor(), "work", "66", "Eve")
     eve.says("buy", "now", HOSTILE)

@@ -44,7 +44,7 @@ def firewall(daemon: Daemon, how: str) -> Iterator[str]:
 
 
 def test_two_visitors(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """From the front page into a room, where two people talk, and see each other."""
+    """Two visitors go from the front page into a room, talk, and see each other."""
     ann, bob = visitor(), visitor(viewport=NARROW)
     for each, name in ((ann, "Ann"), (bob, "Bob")):
         each.page.goto(daemon.url)

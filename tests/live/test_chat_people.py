@@ -113,7 +113,7 @@ def test_bubbles(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
 
 
 def test_another_name(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """In place, in the head: others and other tabs see it at once, and a draft stays."""
+    """A name changed in the head shows at once to others and other tabs; a draft stays."""
     ann, bob = visitor().join("names", "Ann"), visitor(viewport=NARROW).join("names", "Bob")
     tab = ann.tab.context.new_page()
     tab.goto(f"{daemon.url}/rooms/names/")
@@ -198,7 +198,7 @@ def test_names_that_are_not_taken(visitor: Callable[..., Visitor], daemon: Daemo
 
 
 def test_the_roster_is_sorted(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """As people sort: oneself first, then by letters whatever their case, and 9 before 10."""
+    """The roster begins with oneself, then sorts letters in any case, and 9 before 10."""
     names = ["zoe", "Ärger", "Anton", "berta", "Team 10", "Team 9"]
     ann = visitor().join("sorted", "Mia")
     with ExitStack() as others:

@@ -50,7 +50,7 @@ SetClock = Callable[[int], None]
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    """Such a program."""
+    """A program whose clock the test sets."""
     program = tmp_path / "twistd"
     program.write_text(
         PROGRAM.format(
@@ -66,7 +66,7 @@ def set_clock(tmp_path: Path) -> SetClock:
     """Sets it so many seconds ahead."""
 
     def set_clock(step: int) -> None:
-        """At once: a file that is half written would be no time."""
+        """Set the step at once: a file half written would be no time."""
         (tmp_path / "next").write_text(str(step))
         (tmp_path / "next").rename(tmp_path / "step")
 

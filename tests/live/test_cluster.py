@@ -76,7 +76,7 @@ def test_f_1_redis_is_restarted(daemon: Daemon, redis: RedisServer) -> None:
 
 
 def test_f_2_redis_stands_still(daemon: Daemon, redis: RedisServer) -> None:
-    """For five seconds; meanwhile who sends is refused, and nobody waits until they are over."""
+    """A Redis stopped for five seconds refuses senders, none of whom waits for its end."""
 
     def stop() -> None:
         redis.signal(signal.SIGSTOP)

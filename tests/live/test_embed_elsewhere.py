@@ -333,7 +333,7 @@ def test_launcher(guest: Callable[..., Guest], daemon: Daemon) -> None:
 
 
 def test_launcher_on_a_phone(guest: Callable[..., Guest], daemon: Daemon) -> None:
-    """On a phone the chat takes the whole window, asks for a name there, and goes away again."""
+    """The launcher on a phone opens over the whole window, asks for a name, and closes again."""
     ann = guest(**PHONE)
     ann.opens(f"<div data-livechat=phone data-launcher></div>{script(daemon)}")
     ann.page.get_by_role("button", name="Chat", exact=True).tap()

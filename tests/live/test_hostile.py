@@ -172,7 +172,7 @@ def test_slow_reader(daemon: Daemon) -> None:
 
 
 def test_a_burst_within_the_limits(start: Callable[..., Daemon]) -> None:
-    """As much as one address may say at once closes nobody who reads, and all of it arrives."""
+    """An address's full rate closes nobody who reads, and all of it arrives."""
     daemon = start()
     senders, messages = 10, 40
     text = json.dumps({"message": "\x07" * 16_384})

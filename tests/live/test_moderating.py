@@ -47,7 +47,7 @@ def test_mute_and_ban(
     request: pytest.FixtureRequest,
     options: dict[str, Any],
 ) -> None:
-    """From a message's menu: the person is told why, the page what was done; then a pardon."""
+    """Mute and ban from a message's menu tell person and page; then a pardon."""
     room = "".join(filter(str.isalpha, request.node.callspec.id))
     operator = tab(**options)
     page = operator.page

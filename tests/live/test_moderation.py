@@ -97,7 +97,7 @@ def goes_on(daemon: Daemon, members: list[Member], eve: str) -> None:
 
 
 def stays_out(daemon: Daemon, query: str, hello: Any, at: str = HERE) -> None:
-    """By no way and at no worker."""
+    """Assert that the person gets in by no way and at no worker."""
     since = f"since={hello['epoch']}:{hello['seq']}"
     resuming = f"{query}&{since}" if query else f"?{since}"
     for _ in range(3 * WORKERS):

@@ -118,8 +118,8 @@ def test_license(wheel: Path) -> None:
 
 def test_installed_wheel(wheel: Path, pure_wheel: Path, tmp_path: Path) -> None:
     """
-    In an empty venv the wheel gives a twistd that serves, templates and files included; so does
-    that of a machine without a compiler.
+    A wheel installed in an empty venv serves, templates and files included. So does that of a
+    machine without a compiler.
     """
     place = tmp_path / "venv"
     venv.create(place)

@@ -218,7 +218,7 @@ def shown(daemon: Daemon) -> bytes:
 
 
 def test_a_certificate_that_can_be_trusted(start: Callable[..., Daemon], tmp_path: Path) -> None:
-    """From the first one on that is not self-signed, browsers are bound to HTTPS."""
+    """A certificate that is not self-signed binds browsers to HTTPS."""
     chain, key = (tmp_path / "certs" / f"livechat.{kind}" for kind in ("crt", "key"))
     daemon = start()
     assert "strict-transport-security" not in daemon.curl("-I", daemon.url).lower()

@@ -166,7 +166,7 @@ def test_websocket(way: Front) -> None:
 
 @pytest.mark.parametrize("way", WITH_PAGES, indirect=True)
 def test_chat_page(way: Front, tab: Callable[..., Tab]) -> None:
-    """From the front page into a room, and a word there."""
+    """A visitor goes from the front page into a room and says a word there."""
     base = path_of(way)
     made = tab(SimpleNamespace(url=f"{way.url}{base}"))
     made.page.goto(f"{way.url}{base}/")

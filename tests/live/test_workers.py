@@ -65,7 +65,7 @@ USABLE = r"\[worker \d#info\].* Redis at \S+ can be used"
 
 @contextmanager
 def all_again(daemon: Daemon, many: int = 1) -> Iterator[None]:
-    """Then wait until so many more workers can store: tests share them."""
+    """Wait afterwards until *many* more workers can store: tests share them."""
     before = len(re.findall(USABLE, daemon.log.text))
     yield
     daemon.log.wait_for(USABLE, before + many)

@@ -238,7 +238,7 @@ def test_joined_and_left(world: World) -> None:
 
 
 def test_large_rooms(world: World) -> None:
-    """In a large room there are numbers, once a second."""
+    """Large rooms are told the numbers of users, once a second."""
     clients = [Client(world) for _ in range(LARGE_ROOM + 3)]
     first = clients[0]
     assert len(first.hears("joined")) == LARGE_ROOM - 1

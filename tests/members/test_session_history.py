@@ -121,7 +121,7 @@ def test_resume(make_world: Callable[..., World]) -> None:
 
 
 def test_resume_where_numbering_began_anew(world: World) -> None:
-    """Then the newest page comes, and no more."""
+    """A new numbering sends the newest page, and no more."""
     say(world, *map(str, range(HISTORY_PAGE + 50)))
     answer, numbers = resumed(world, Place("other", 3))
     assert answer["reason"] == "epoch"
@@ -129,7 +129,7 @@ def test_resume_where_numbering_began_anew(world: World) -> None:
 
 
 def test_resume_by_frame(world: World) -> None:
-    """On a connection that is there, as often as one likes, and live after that."""
+    """A resume on an open connection may be repeated, and the client is live after it."""
     say(world, "1", "2", "3")
     client = Client(world)
     epoch = client.heard()[0]["epoch"]

@@ -333,7 +333,7 @@ def test_refused_by_a_code(port: Port) -> None:
 
 
 def test_the_store_is_away(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then one may come back later; nobody is left in the room."""
+    """An absent store closes the connection for a retry, and leaves no member behind."""
 
     def away(*_: object) -> Deferred[None]:
         return fail(ChatError(Kind.UNAVAILABLE, "Away."))

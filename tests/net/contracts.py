@@ -53,7 +53,7 @@ class KeysContract(PortTest):
         return end, peer, Forge(keys, sent=1)
 
     def watch(self, end: End) -> list[str]:
-        """Which of the two the reactor calls from now on."""
+        """Record which of the two the reactor calls from now on."""
         called: list[str] = []
         transport: Connection = end.transport
         read, write = transport.doRead, transport.doWrite

@@ -52,7 +52,7 @@ class LoseConnectionTest(PortTest):
         assert end.received == b""
 
     async def test_nothing_after_it(self) -> None:
-        """From then on nothing is written, and nothing more is delivered."""
+        """After closing nothing is written, and nothing more is delivered."""
         end, peer = await self.connect()
         end.transport.write(b"before")
         end.transport.loseConnection()

@@ -32,7 +32,7 @@ class AbortTest(PortTest):
         await self.assertFailure(in_thread(rest, peer), ConnectionResetError, ssl.SSLEOFError)
 
     async def test_nothing_after_it(self) -> None:
-        """From then on nothing is written."""
+        """After aborting nothing is written."""
         end, peer = await self.connect(TLS12)
         end.transport.abortConnection()
         end.transport.write(b"after")

@@ -71,7 +71,7 @@ class DualStackTest(PortTest):
     """A socket of IPv6 that takes connections over IPv4 too."""
 
     async def test_mapped(self) -> None:
-        """Such a peer has its own address, wherever that is told."""
+        """A mapped IPv4 peer has its own address, wherever that is told."""
         (listening,) = listen([parse("tls:[::]:0")])
         port = self.port.listen(listening.socket)
         listening.close()

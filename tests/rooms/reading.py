@@ -198,7 +198,7 @@ class Member(RecordingClient):
 
 
 class Play:
-    """Some members, in a room in which nothing happens by itself."""
+    """Members in a room in which nothing happens by itself."""
 
     def __init__(self) -> None:
         self.clock = Clock()

@@ -220,7 +220,7 @@ def test_repeated_while_its_record_waits(world: World, monkeypatch: pytest.Monke
 
 
 def test_too_many_wait(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then nothing is done that could not be recorded; authors still take back their own."""
+    """A full audit refuses acts that could not be recorded; authors still retract their own."""
     log = Broken(world, monkeypatch)
     for _ in range(MOST_WAITING):
         going(world.chat.audit.record(ADMIN, Action("sign_in"))).addErrback(lambda _: None)

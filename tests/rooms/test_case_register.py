@@ -67,7 +67,7 @@ def ids(found: Any) -> list[str]:
 
 
 def test_found_by_what_it_is(shared: Shared) -> None:
-    """At every process, those that begin later too, until it is decided."""
+    """A case is found at every process, a new one too, until it is decided."""
     assert shared.here.add("h")
     assert shared.here.add("c", REPORT)
     for register in (shared.here.register, shared.there.register, Desk(shared.map).register):

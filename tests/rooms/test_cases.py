@@ -210,7 +210,7 @@ class TestReport:
             assert refused.value.kind is Kind.FORBIDDEN
 
     def test_long_message(self, world: World) -> None:
-        """As much of it is kept as there is room for: anything can be reported."""
+        """A long message is reported with as much text as fits."""
         eve, ann = user(world, "13"), user(world)
         says(eve, "x" + "\x01" * 16_000, data={"x": '"\\' * 1_000})
         assert reports(ann)["type"] == "ack"
@@ -238,7 +238,7 @@ class TestClosedByOthers:
     """A retraction or a ban closes what it hits."""
 
     def test_retracted(self, world: World, shared: LoneMap) -> None:
-        """By whomever: from the ack on the text is in no case."""
+        """A retraction by anybody removes the text from its cases with the ack."""
         eve, ann, bob = user(world, "13"), user(world), moderator(world)
         for number, text in enumerate(("secret", "spam")):
             says(eve, text, nonce=str(number))

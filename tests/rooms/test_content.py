@@ -84,7 +84,7 @@ def test_phrases() -> None:
     ],
 )
 def test_symbols_at_the_ends(word: str, there: str, not_there: str) -> None:
-    """Such a word is a literal; nothing of it has a meaning."""
+    """Words with symbols at their ends are literals."""
     assert Words([word]).find(there) == word
     assert Words([word]).find(not_there) is None
 

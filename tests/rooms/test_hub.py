@@ -301,7 +301,7 @@ class TurnsTest(SynchronousTestCase):
         assert all(member.texts() == ["x"] for member in members)
 
     def test_flush(self) -> None:
-        """At the end, everything is written at once."""
+        """Flushing writes everything at once."""
         members = self.join("a", 3 * SLICE)
         (other,) = self.join("b", 1)
         self.hub.deliver("a", "e", messages("x"))

@@ -209,7 +209,7 @@ def test_a_retraction_of_what_is_delivered_with_it(room: LocalRoom) -> None:
 
 
 def test_events_alone_write_nothing_to_plain_members(room: LocalRoom) -> None:
-    """Not even an empty piece."""
+    """Events alone write nothing to plain members, not even an empty piece."""
     plain = Broken(Encoding.PLAIN)
     join(room, plain)
     room.deliver("e", [Gone(1, 9)])

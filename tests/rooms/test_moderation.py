@@ -56,7 +56,7 @@ def test_mute(world: World) -> None:
 
 
 def test_the_end_of_a_mute(world: World) -> None:
-    """At its end the client is told its rights, and has them."""
+    """The end of a mute tells the client its rights, which then hold."""
     ann, bob = user(world), moderator(world)
     restricts(bob, seconds=600)
     ann.heard()

@@ -103,7 +103,7 @@ def test_a_missing_right() -> None:
 
 
 def test_each_extension_may_refuse() -> None:
-    """In their order; the client is told the reason of the first one."""
+    """Extensions are asked in order; the client gets the first refusal's reason."""
     calm, strict, late = Extra(lambda: None), Extra(refuse), Extra(lambda: None)
     error = raised(lambda: policy(calm, strict, late).send(ANN, DRAFT))
     assert (error.kind, error.detail) == (Kind.FORBIDDEN, "Not on Sundays.")

@@ -182,7 +182,7 @@ def test_typing(scene: Scene) -> None:
 
 
 def test_a_name_from_elsewhere(scene: Scene) -> None:
-    """At two processes a guest has the newest name, in whichever order they hear of names."""
+    """A guest at two processes has the newest name, in whatever order they hear of names."""
     scene.presence.enter("r", ANN)
     followed: list[tuple[str, str, bool]] = []
     scene.presence.follow = lambda room, user, told: followed.append((room, user.name, told))

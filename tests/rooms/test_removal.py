@@ -150,7 +150,7 @@ class TestInterrupted:
         )
 
     def test_audit_full(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Then nothing is begun."""
+        """A full audit lets no removal begin."""
         monkeypatch.setattr("livechat.events.recording.MOST_WAITING", 0)
         say(world, "spam")
         for call in (

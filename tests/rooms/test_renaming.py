@@ -63,7 +63,7 @@ def test_names_that_nobody_has(world: World, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["Operator", "ad\u200dmin", "\u041eperator", "you", "Modérator"])
 def test_reserved_names(world: World, name: str) -> None:
-    """In place of a reserved name, or of one that looks like it, there is one that is made up."""
+    """A reserved name, or a look-alike, is replaced by one that is made up."""
     client = Client(world, name="Ann", key=KEY)
     called = rename(client, name)["name"]
     assert called.startswith("guest-")

@@ -106,7 +106,7 @@ class RedisServer:
         self._process.send_signal(number)
 
     def kill(self) -> None:
-        """At once, as a power cut would."""
+        """Kill the server at once, as a power cut would."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
         self._process.kill()

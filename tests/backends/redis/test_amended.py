@@ -109,7 +109,7 @@ class LostEndTest(AmendTest):
     """Redis went back to before a retraction."""
 
     async def test_a_retraction_is_lost(self) -> None:
-        """Then the message is there again, in another epoch: what was lost is said so."""
+        """A lost retraction brings its message back under another epoch, which reports the loss."""
         await self.said("a", "b")
         await self.in_step(2)
         saved = self.server.directory.parent / "saved"

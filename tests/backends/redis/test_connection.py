@@ -60,7 +60,7 @@ class _LossyClient(_Client):
 
 
 def encoded(reply: Any) -> bytes:
-    """As Redis writes it."""
+    """Encode *reply* as Redis does."""
     if isinstance(reply, int):
         return b":%d\r\n" % reply
     if isinstance(reply, list):

@@ -247,7 +247,7 @@ class SecuredSentinelTest(ProcessesTest):
         return self.reach("?sentinel=livechat:watch")
 
     async def test_failover(self) -> None:
-        """As without any of it."""
+        """A failover works with TLS and passwords as without."""
         await self.traffic(20)
         await until(lambda: self.replica.ask("XLEN", "lc:{r}:s") == "20")
         await self.kill()

@@ -89,7 +89,7 @@ class ProcessRegistryTest(ProcessesTest):
         assert len(await self.known(self.here)) == 2
 
     async def test_redis_is_away(self) -> None:
-        """Then a process knows of itself only."""
+        """A process without Redis knows only itself."""
         await self.kill()
         assert await self.known(self.here) == [REPORT.process]
 

@@ -112,7 +112,7 @@ class RightsTest(ProcessesTest):
         assert await find_nodes(connection) == Nodes(100, 4096)
 
     async def test_one_that_is_missing(self) -> None:
-        """Whichever it is, it is found out at the beat, said, and nothing is stored meanwhile."""
+        """Any missing right is found at the beat and reported, and nothing is stored meanwhile."""
         for command in ("XADD", "PUBLISH", "evalsha", "HSET", "TIME", "ZADD", "subscribe"):
             self.allow(f"-{command}")
             await self.here.backend.beat()

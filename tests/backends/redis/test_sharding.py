@@ -37,7 +37,7 @@ def test_shards_stay() -> None:
 
 
 def test_jump() -> None:
-    """As other implementations of the same hash have it."""
+    """The hash agrees with other implementations."""
     for key, count, expected in (
         (1, 1, 0),
         (42, 57, 43),

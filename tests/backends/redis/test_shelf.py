@@ -9,7 +9,7 @@ from livechat.backends.redis.shelf import LARGEST, document_entries
 
 
 def test_entries() -> None:
-    """As the version before wrote it."""
+    """The entries of the former version's document."""
     document = b'{"sessions":{"h1":1790000000,"h2":5},"addresses":["192.0.2.1","2001:db8::/64"]}'
     assert document_entries(document) == {
         "sessions:h1": b"1790000000",

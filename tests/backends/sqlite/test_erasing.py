@@ -106,7 +106,7 @@ class Talk:
 
 
 def left(disk: Disk, marks: set[str]) -> set[str]:
-    """Which of *marks* are in any file."""
+    """List those of *marks* that are in any file."""
     found = set()
     for path in disk.directory.iterdir():
         found |= set(re.findall(rb"<(\d{8})>", path.read_bytes()))

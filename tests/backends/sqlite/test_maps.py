@@ -120,7 +120,7 @@ def test_what_was_replaced_is_nowhere(disk: Disk, length: int) -> None:
 
 
 def test_erased_in_time(disk: Disk) -> None:
-    """By a backend that is busy with nothing else, and when it stops."""
+    """An idle backend erases in time, and so does one that stops."""
     clock = Clock()
     file = MapsFile(disk.directory)
     file.prepare(disk.store(), NOW)

@@ -39,7 +39,7 @@ def sweep(store: Database) -> None:
 
 
 def tidy(store: Database) -> None:
-    """As long as it can be done."""
+    """Tidy for as long as there is anything to do."""
     for _ in range(1_000):
         if store.untidy:
             store.tidy()
@@ -104,7 +104,7 @@ def test_rooms_that_keep_less(disk: Disk) -> None:
 
 
 def test_nonces_are_removed(disk: Disk) -> None:
-    """In time they take no room in the file any more, whatever clock has stamped them."""
+    """Expired nonces leave the file in time, whatever clock has stamped them."""
     store = disk.store()
     store.write([Draft("r", str(number), None, str(number)) for number in range(5)])
     disk.change(f"UPDATE nonces SET time = time + {int(1000 * DAY)} WHERE rowid < 3")

@@ -46,7 +46,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def test_in_the_order_of_the_calls(world: World) -> None:
-    """Not in that in which they came here; one after the other, until none waits."""
+    """Held commands are given in the order of their calls, one after the other."""
     world.add(2)
     world.queue.begin(succeed(None))
     world.add(1)

@@ -23,7 +23,7 @@ ASKED = Place("asked", 7)
 
 
 def test_slots() -> None:
-    """As the specification, and `CLUSTER KEYSLOT`, have them."""
+    """Slots are those of the specification and of `CLUSTER KEYSLOT`."""
     for key, slot in (
         (b"123456789", 0x31C3),
         (b"foo", 12182),

@@ -64,7 +64,7 @@ class ClusterSweepTest(ClusterProcessesTest):
         self.backend.wall.compare()
 
     async def test_old_messages(self) -> None:
-        """In a round all slots are looked at: old messages go, and newer ones stay beside them."""
+        """A round looks at all slots: old messages go, newer ones beside them stay."""
         self.grow_old(AGE / 2)
         await publish(self.backend.messages, Draft("room7", "y"))
         await self.sweep()
