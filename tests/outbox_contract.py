@@ -1,5 +1,5 @@
 """
-What every backend must keep of entries that wait for receivers: `livechat.interfaces.IOutbox`.
+The contract of entries that wait for receivers: `livechat.interfaces.IOutbox`.
 
 A backend's tests mix `OutboxContract` into a trial `TestCase` and say how to make one.
 """
@@ -350,7 +350,7 @@ class OutboxContract(MapContract):
         assert numbers(await first(backend)) == list(range(51, 101))
 
     async def test_bounded_in_all(self) -> None:
-        """One bound holds for all rooms; the room that holds most loses first."""
+        """A single bound holds for all rooms; the room that holds most loses first."""
         self.patch(bounds, "MOST", 30)
         backend = await self.told(history_limit=1)
         await say(backend, *map(str, range(5)), room="small")
@@ -363,7 +363,7 @@ class OutboxContract(MapContract):
         assert sum(map(len, found)) <= 30 + 3
 
     async def test_rewind(self) -> None:
-        """What was stored since a time, and is kept, waits again; no cursor goes forward."""
+        """Kept entries since a time wait again; no cursor moves forward."""
         backend = await self.told(A, B)
         await say(backend, "a")
         await say(backend, "old", room="s")
@@ -383,7 +383,7 @@ class OutboxContract(MapContract):
         assert len(await first(backend, B)) == 3
 
     async def test_events_room(self) -> None:
-        """What has no number in a room waits in an internal one, and goes once it was told."""
+        """Unnumbered events wait in an internal room, and go once they were told."""
         backend = await self.told()
         said = await say(backend, *map(str, range(30)), room=EVENTS_ROOM)
         await say(backend, "record", room=AUDIT_ROOM)
@@ -396,7 +396,7 @@ class OutboxContract(MapContract):
         assert len(await self.shown(backend, EVENTS_ROOM)) <= 1
 
     async def test_restart(self) -> None:
-        """What was not told waits after a restart, and is told again if its end was not said."""
+        """Entries not yet told wait after a restart; those told without an end are told again."""
         backend = await self.told(history_limit=1)
         said = await say(backend, *"abcdef")
         await advance(backend, 2)

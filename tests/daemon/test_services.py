@@ -70,7 +70,7 @@ class OrderedServiceTest(SynchronousTestCase):
 
 
 def announced(directory: Path, **options: str) -> str:
-    """What the daemon's log says at start."""
+    """Return the lines that the daemon logs at its start."""
     return said(build(config(directory, **options), memory_reactor()))
 
 
@@ -143,7 +143,7 @@ def test_announcement_of_what_others_may(tmp_path: Path) -> None:
 
 @pytest.fixture
 def stopping(port: support.Port) -> Port:
-    """The port as a service, with nothing to listen on."""
+    """Make the port's service, without sockets."""
     certificate = certificates.load_or_make(Path(port.world.store._path.parent))
     secured = tls_context.context(certificate.chain, certificate.key)
     tls_port = TLSPort(port.world.clock, port.factory, secured)  # type: ignore[arg-type]
@@ -311,7 +311,7 @@ def test_draining(port: support.Port, stopping: Port) -> None:
             if wire is feed and wire.closing:
                 assert ("goaway", '{"type":"goaway","retry_ms":50}') in wire.events()
             elif wire is not feed and 8 in dict(frames := wire.frames()):
-                # Before it come words of the others who left.
+                # Frames on the members that left before come first.
                 (_, goaway), (_, payload) = frames[-2:]
                 assert json.loads(goaway) == {"type": "goaway", "retry_ms": 50}
                 assert payload[:2] == (1012).to_bytes(2, "big")
@@ -332,7 +332,7 @@ def test_draining(port: support.Port, stopping: Port) -> None:
 def test_asking_while_it_drains(
     port: support.Port, stopping: Port, kind: str, before: int, others: int
 ) -> None:
-    """Whoever has just come is served, and told to come back in the end."""
+    """Clients that come during a drain are served, and told to come back in the end."""
     data = (JOINS | {"send": POST, "ask": request("GET", "/healthz")})[kind]
     stopping._departure.drain = 10.0
     members = [port.socket() for _ in range(others)]
@@ -355,7 +355,7 @@ def test_asking_while_it_drains(
 
 
 def test_a_member_that_leaves_before_its_turn(port: support.Port, stopping: Port) -> None:
-    """Nobody is told twice, or after the end."""
+    """A member that left is told nothing; no goodbye fails."""
     stopping._departure.drain = 10.0
     members = [port.socket() for _ in range(4)]
     stopped = stopping.stopService()
@@ -407,7 +407,7 @@ def test_a_store_that_is_almost_there(port: support.Port, opening: Opening) -> N
 
 
 def test_a_store_that_is_away(port: support.Port, opening: Opening) -> None:
-    """After a while those who come are told."""
+    """After a while clients are accepted and told that the store is away."""
     _, _, accepted = opening
     port.world.clock.pump([LOOK_EVERY] * (1 + round(OPEN_WITHIN / LOOK_EVERY)))
     assert len(accepted) == 1

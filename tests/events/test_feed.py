@@ -1,4 +1,4 @@
-"""Batches of what waits for a receiver."""
+"""Batches of a receiver's waiting events."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class World:
         return Deferred.fromCoroutine(self.feed.batch())
 
     def batch(self) -> Batch:
-        """The next batch, after the time that it takes to gather."""
+        """Pass the time that gathering takes, and return the next batch."""
         asked = self.asked()
         if not asked.called:
             self.clock.advance(GATHER)
@@ -45,7 +45,7 @@ class World:
         run(self.feed.told(batch))
 
     def take(self) -> list[str]:
-        """The next batch, of which the receiver is told."""
+        """Return the next batch, shown, and count it as told."""
         batch = self.batch()
         self.told(batch)
         return shown(batch)
@@ -56,7 +56,7 @@ class World:
 
 
 def shown(batch: Batch) -> list[str]:
-    """Rooms and numbers, or kinds, or texts of messages."""
+    """Show each event: its room, and its text, its kind, or its kind and number."""
     found = []
     for event in batch.events:
         number, text = getattr(event, "seq", None), getattr(event, "message", None)
@@ -72,7 +72,7 @@ def shown(batch: Batch) -> list[str]:
 
 
 def test_in_order() -> None:
-    """All that waits comes in order, once the receiver was told of it not again."""
+    """Waiting events come in order, and not again once the receiver was told of them."""
     world = World()
     world.outbox.say("a", "b", "c")
     assert world.take() == ["r a", "r b", "r c"]
@@ -85,7 +85,7 @@ def test_in_order() -> None:
 
 
 def test_again() -> None:
-    """What the receiver was not told of comes again, with what came meanwhile."""
+    """Untold events come again, with those that came meanwhile."""
     world = World()
     world.outbox.say("a")
     assert shown(world.batch()) == ["r a"]
@@ -106,7 +106,7 @@ def test_retracted_while_waiting() -> None:
 
 
 def test_gathers() -> None:
-    """What comes within a moment of each other is one batch."""
+    """Events within `GATHER` of the first are one batch."""
     world = World()
     asked = world.asked()
     world.clock.advance(1)
@@ -146,7 +146,7 @@ def test_backlog() -> None:
 
 
 def test_misses_nothing_untold() -> None:
-    """What nobody has told the feed of is found all the same."""
+    """A feed without a notice finds new events by looking, every `LOOK_EVERY`."""
     world = World()
     asked = world.asked()
     world.outbox.watch(lambda _: None)
@@ -172,7 +172,7 @@ def test_fair() -> None:
 
 
 def test_many_rooms_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of more rooms than one look finds have their turn, however busy those before are."""
+    """Rooms take turns if they are more than one look finds, even behind busy ones."""
     monkeypatch.setattr(feeds, "ROOMS_PER_LOOK", 10)
     world = World()
     names = [f"r{number:02}" for number in range(50)]
@@ -188,7 +188,7 @@ def test_many_rooms_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_share_of_many() -> None:
-    """With very many rooms, each has the same part."""
+    """Each of many rooms has the same part of a batch."""
     world = World()
     for number in range(100):
         world.outbox.say(*map(str, range(50)), room=f"r{number}")
@@ -231,7 +231,7 @@ def test_notes_behind_a_backlog() -> None:
 
 
 def test_notes_again_for_another_leader() -> None:
-    """Whoever begins to lead tells at least once what another one may have told."""
+    """A new leader tells again of events that the former one may have told."""
     world = World()
     world.outbox.say(*map(str, range(1_500)))
     world.note("left", after=1_400)
@@ -242,7 +242,7 @@ def test_notes_again_for_another_leader() -> None:
 
 
 def test_kinds() -> None:
-    """What is not wanted is passed over, and cursors move."""
+    """Unwanted kinds are passed over, and cursors move."""
     world = World({"message", "vacated"})
     world.outbox.say("a")
     world.outbox.retract(1)
@@ -254,7 +254,7 @@ def test_kinds() -> None:
 
 
 def test_nothing_wanted_of_all() -> None:
-    """Cursors move by themselves where nothing of what waits is wanted."""
+    """Cursors move without a batch if no waiting event is wanted."""
     for kinds in (NOTES, ENTRIES):
         world = World(kinds - {"message", "joined"})
         world.outbox.say("a", "b")
@@ -286,7 +286,7 @@ def test_audit_is_no_room() -> None:
 
 
 def test_gap() -> None:
-    """What was dropped is said, with how many that were."""
+    """Dropped entries are told as a gap, with their number."""
     world = World()
     world.outbox.say(*map(str, range(10)))
     world.outbox.trim(8)
@@ -301,7 +301,7 @@ def test_gap() -> None:
 
 
 def test_another_epoch() -> None:
-    """A numbering that begins anew is said; then come its messages."""
+    """A new numbering is told before its messages."""
     world = World()
     world.outbox.say("a", "b", "c")
     world.take()
@@ -381,7 +381,7 @@ def test_cancelled() -> None:
 
 
 def test_lag() -> None:
-    """The lag has how many wait in all rooms, and since when."""
+    """The lag counts waiting events over all rooms, and has the time of the oldest."""
     world = World()
     assert run(world.feed.lag()) == Lag(0, None)
     world.outbox.say("a", "b")
@@ -395,7 +395,7 @@ def test_lag() -> None:
 
 
 def test_lag_of_many_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of very many rooms, some are counted."""
+    """The lag counts a bounded number of rooms, and is marked as "at least"."""
     monkeypatch.setattr(feeds, "ROOMS_PER_LOOK", 10)
     monkeypatch.setattr(feeds, "MOST_LOOKS", 3)
     world = World()
@@ -406,7 +406,7 @@ def test_lag_of_many_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_forgets_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is remembered of rooms is bounded."""
+    """The memory of rooms is bounded."""
     monkeypatch.setattr(feeds, "MOST_EPOCHS", 5)
     world = World()
     for number in range(20):

@@ -39,7 +39,7 @@ def test_pipelining(port: Port) -> None:
 
 
 def test_byte_by_byte(port: Port) -> None:
-    """It does not matter in which pieces a request comes."""
+    """A request may come in any pieces."""
     wire = port.connect()
     for byte in post():
         wire.send(bytes([byte]))
@@ -60,7 +60,7 @@ def test_every_answer_is_safe(port: Port) -> None:
 
 
 def test_refusals_are_like_other_answers(port: Port) -> None:
-    """What is refused before it is a request has the headers that every answer has."""
+    """An early refusal has the headers of every answer."""
     strict = Port(port.world, headers=(("Strict-Transport-Security", "max-age=1"),))
     wire = strict.connect()
     wire.send(b"nonsense\r\n\r\n")
@@ -84,7 +84,7 @@ def test_expect_continue(port: Port) -> None:
 
 
 def test_silence(port: Port) -> None:
-    """Who connects and says nothing is hung up on, and cut off if he does not hang up."""
+    """A client that sends nothing is hung up on, and cut off if it stays."""
     wire = port.connect()
     port.world.clock.advance(_Stage.HEAD.value)
     assert wire.received() == b""
@@ -104,7 +104,7 @@ def test_a_head_that_drips(port: Port) -> None:
 
 
 def test_a_body_that_drips(port: Port) -> None:
-    """So has its body."""
+    """A request's body has an absolute deadline as well."""
     wire = port.connect()
     wire.send(request("POST", "/chat/send/", Content_Length="100", **JSON))
     for _ in range(int(_Stage.BODY.value)):
@@ -114,7 +114,7 @@ def test_a_body_that_drips(port: Port) -> None:
 
 
 def test_a_second_request_that_drips(port: Port) -> None:
-    """So has the head of every later request on the connection."""
+    """The head of a later request on the connection has the same deadline."""
     wire = port.connect()
     wire.send(request("GET", "/healthz"))
     assert wire.answer().status == 200
@@ -125,7 +125,7 @@ def test_a_second_request_that_drips(port: Port) -> None:
 
 
 def test_idle(port: Port) -> None:
-    """A connection that is not used any more is closed."""
+    """An idle connection is closed."""
     wire = port.connect()
     wire.send(request("GET", "/healthz"))
     wire.received()
@@ -192,7 +192,7 @@ def test_nothing_is_left(port: Port) -> None:
 
 
 def test_requests_without_reading_answers(port: Port) -> None:
-    """Who sends requests and reads no answers is not read any more, and is cut at last."""
+    """A client that reads no answers is read no further, and is cut at the answer's deadline."""
     wire = port.connect()
     wire.transport.full = True
     wire.send(request("GET", "/healthz") * 100)
@@ -331,7 +331,7 @@ def test_frames_while_joining(port: Port, monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )
 def test_bad_handshakes(port: Port, headers: dict[str, str], status: int) -> None:
-    """A handshake that is none is answered with a problem that says why."""
+    """A malformed handshake is answered with a problem that says why."""
     body = b"x" if "Content_Length" in headers else b""
     answer = port.ask("GET", "/ws/chat/r/", body, **(HANDSHAKE | headers))
     assert answer.status == status
@@ -346,7 +346,7 @@ def test_any_method(port: Port) -> None:
 
 
 def test_a_stream_ends_with_its_connection(port: Port, browser: Browser) -> None:
-    """When the client goes nothing of its stream is left, wherever it is."""
+    """A client that hangs up leaves no timer, session or connection of its stream."""
     before = len(port.world.clock.getDelayedCalls())
     resting, unread = browser.events("/admin/events"), browser.events("/admin/events")
     unread.transport.full = True
@@ -373,7 +373,7 @@ def test_a_stream_is_not_a_slow_answer(port: Port, browser: Browser) -> None:
 
 
 def test_streams_end_when_the_server_does(port: Port, browser: Browser) -> None:
-    """A retiring connection does not wait for its stream, nor for who does not read it."""
+    """A retiring connection does not wait for its stream, read or unread."""
     wire, unread = browser.events("/admin/events"), browser.events("/admin/events")
     unread.transport.full = True
     port.world.clock.advance(1)
@@ -388,7 +388,7 @@ def test_streams_end_when_the_server_does(port: Port, browser: Browser) -> None:
 
 
 def test_a_request_behind_a_stream(port: Port, browser: Browser) -> None:
-    """What is asked for behind a stream is answered when that has ended."""
+    """A request behind a stream is answered when the stream has ended."""
     wire = browser.events("/admin/events")
     wire.send(request("GET", "/healthz"))
     assert wire.events()
@@ -397,7 +397,7 @@ def test_a_request_behind_a_stream(port: Port, browser: Browser) -> None:
 
 
 def test_behind_a_proxy(world: World) -> None:
-    """A proxy that is trusted speaks for many: each has a rate of its own, and none is its."""
+    """Each client of a trusted proxy has a rate of its own, and the proxy has none."""
     port = Port(make_limited(world), proxies=["192.0.2.0/24"])
     wire = port.connect("192.0.2.1")
 
@@ -409,7 +409,7 @@ def test_behind_a_proxy(world: World) -> None:
     rate = 4
     for client in ("203.0.113.1", "203.0.113.2"):
         assert [send(client, wire) for _ in range(rate + 1)] == [200] * rate + [429]
-    # Who is not trusted speaks only for himself, whatever he says.
+    # An untrusted peer counts as itself, whatever it forwards.
     other = port.connect("198.51.100.1")
     statuses = [send(f"203.0.113.{number}", other) for number in range(10, 10 + rate + 1)]
     assert statuses == [200] * rate + [429]
@@ -418,13 +418,13 @@ def test_behind_a_proxy(world: World) -> None:
 
 
 def make_limited(world: World) -> World:
-    """Two messages a second of an address."""
+    """Make a port that allows two messages a second from an address."""
     world.chat._pace = Pace(world.time, per_ip=2)
     return world
 
 
 def test_members_behind_a_proxy(world: World) -> None:
-    """They are counted by their own addresses, and the proxy's is not."""
+    """Members are counted by their own addresses, and the proxy's is not."""
     port = Port(world, most_per_address=2, proxies=["192.0.2.1"])
 
     def enter(client: str) -> tuple[Wire, int]:
@@ -444,8 +444,8 @@ def test_members_behind_a_proxy(world: World) -> None:
     assert port.connections._by_address == {}
 
 
-def test_whom_a_proxy_passes_on(world: World) -> None:
-    """Who is named by the PROXY protocol counts, and may be one too many."""
+def test_clients_by_the_proxy_protocol(world: World) -> None:
+    """The address of the PROXY protocol counts, and may be one too many."""
     port = Port(world, most_per_address=1, proxies=["192.0.2.1"])
     wires = [port.connect("192.0.2.1") for _ in range(3)]
     for wire, address in zip(wires, ("203.0.113.1", "203.0.113.1", "203.0.113.2"), strict=True):

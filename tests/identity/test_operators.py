@@ -26,7 +26,7 @@ from tests.support import CHEAP, PASSWORD, kind, result, run
 
 
 def test_signing_in_and_out(desk: Desk) -> None:
-    """Who knows the password is signed in, each time anew, until he signs out."""
+    """The password opens a new session each time, which lasts until its operator signs out."""
     one, two = desk.sign_in(), desk.sign_in()
     assert one != two
     assert len(one) == 43
@@ -83,7 +83,7 @@ def test_a_new_password_while_it_runs(desk: Desk) -> None:
 
 
 def test_renewed_while_a_password_is_checked(desk: Desk) -> None:
-    """Who gave the old password while it was replaced does not come in."""
+    """An old password that is replaced while it is being checked is refused."""
     desk.lane.held = True
     renewed = Deferred.fromCoroutine(
         desk.operators.renew(lambda: Password("another password", "x"))
@@ -160,7 +160,7 @@ def test_an_endless_file(desk: Desk) -> None:
 
 
 def test_a_bad_hash(desk: Desk) -> None:
-    """What only begins like a hash is refused at the start."""
+    """Text that only begins like a hash is refused at the start."""
     with pytest.raises(StartError, match="argon2id"):
         desk.again("$argon2id$v=19$nonsense")
 
@@ -278,7 +278,7 @@ def test_asked_twice_for_the_same_new_password(desk: Desk) -> None:
 
 
 def test_a_new_password_of_several_processes(desks: tuple[Desk, Desk], cluster: Cluster) -> None:
-    """It signs all out, of all; if they cannot be told, as soon as they can."""
+    """A new password ends all sessions in all processes, or as soon as those can be reached."""
     one, two = desks
     token = two.sign_in()
     assert run(one.operators.renew(lambda: Password("another one", "a test")))
@@ -313,7 +313,7 @@ def test_news_of_a_sign_out_that_is_not_answered_yet(
 
 
 def test_a_sign_out_that_failed_on_the_way(desks: tuple[Desk, Desk], cluster: Cluster) -> None:
-    """One that was not done is done again, once."""
+    """A sign-out that failed on the way is repeated, and only once."""
     one, two = desks
     token = two.sign_in()
     cluster.away = True
@@ -328,7 +328,7 @@ def test_a_sign_out_that_failed_on_the_way(desks: tuple[Desk, Desk], cluster: Cl
 
 
 def test_a_new_password_at_a_start(desks: tuple[Desk, Desk], cluster: Cluster) -> None:
-    """One that was changed while the process was away signs all out; a restart does not."""
+    """A password changed while the process was away ends all sessions; a restart does not."""
     one, two = desks
     token = two.sign_in()
     one.again().start()
@@ -338,7 +338,7 @@ def test_a_new_password_at_a_start(desks: tuple[Desk, Desk], cluster: Cluster) -
 
 
 def test_a_file_that_is_gone(desk: Desk) -> None:
-    """Nobody knows whether the password is the one of before: all are signed out."""
+    """Without the file the password may be another one, so all sessions end."""
     token = desk.sign_in()
     desk.path.unlink()
     desk.again().start()
@@ -356,7 +356,7 @@ FORMER = {
 
 
 def test_a_file_of_the_version_before(desk: Desk) -> None:
-    """Its sessions and addresses are taken over, and are in the file no more; its hash stays."""
+    """Sessions and addresses in an older version's file move to the map; its hash stays."""
     hashed = json.loads(desk.path.read_text())["password"]
     desk.path.write_text(json.dumps({"password": hashed, **FORMER}))
     desk.again().start()
@@ -372,7 +372,7 @@ def test_a_file_of_the_version_before(desk: Desk) -> None:
 def test_a_file_of_the_version_before_and_a_map_that_is_away(
     tmp_path: Path, cluster: Cluster
 ) -> None:
-    """It is taken over as soon as that is possible."""
+    """An older version's sessions move to the map as soon as it can be written."""
     desk = Desk(tmp_path, cluster)
     kept = json.loads(desk.path.read_text())
     desk.path.write_text(json.dumps({**kept, **FORMER}))

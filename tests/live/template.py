@@ -39,7 +39,7 @@ import livechat.service  # noqa: E402, F401
 from livechat.web import files  # noqa: E402
 from livechat.web.html import environment, folder  # noqa: E402
 
-# What a daemon makes of its own files, and keeps, is the same in all of them.
+# Every daemon derives the same from its own files, and keeps it.
 assert files.read(folder("static")).newest
 for page in environment().list_templates(extensions=["html"]):
     environment().get_template(page)

@@ -35,7 +35,7 @@ def seqs(frames: Iterable[Any]) -> list[int]:
 
 
 class Alone:
-    """One process, as a stage."""
+    """A stage of one process."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -107,7 +107,7 @@ def test_message(world: World) -> None:
     "text", ["", " ", "\n", "\u200d", "\u3164", "\ufe0f", "\u0301", "\u2800 \x07"]
 )
 def test_messages_of_which_nothing_is_seen(world: World, text: str) -> None:
-    """They are refused; those of plain clients are delivered, as they always were."""
+    """Invisible messages are refused, except from plain clients: their contract delivers them."""
     client, plain = Client(world), PlainClient(world)
     client.sends({"message": text, "nonce": "n"})
     (refused,) = client.hears("error", "ack", "message")
@@ -146,7 +146,7 @@ def test_modes_share_a_room(world: World) -> None:
 
 
 def test_nonces(world: World) -> None:
-    """What is sent again under the same nonce is acknowledged again and said once."""
+    """A repeated nonce is acknowledged again, and its message delivered once."""
     one = Client(world, key=KEY)
     again = {"message": "hi", "nonce": "n"}
     one.sends(again, again)
@@ -195,7 +195,7 @@ def test_refused(make_world: Callable[..., World]) -> None:
 
 
 def test_ping(world: World) -> None:
-    """Who cannot see the pings of RFC 6455 may ask whether anybody is there."""
+    """Browsers, which see no RFC 6455 pings, may send a ping of their own."""
     one = Client(world)
     one.heard()
     one.sends({"type": "ping"}, {"type": "ping", "new": 1})
@@ -211,7 +211,7 @@ def test_floods(world: World, kind: str) -> None:
 
 
 def test_asking_too_much(world: World) -> None:
-    """What makes the server read is refused when it is asked for too often."""
+    """Frames that make the server read are rate limited."""
     one = Client(world)
     one.sends(*[{"type": "presence"}] * (int(ASK_RATE.burst) + 1))
     refused = one.hears("error")
@@ -281,7 +281,7 @@ def test_history_of_long_texts(world: World) -> None:
 
 
 def test_history_waits_for_its_reader(world: World) -> None:
-    """One page waits for who does not read, not one for each time that it is asked for."""
+    """A client that does not read has one page of history waiting, and further requests fail."""
     say(world, "a")
     client = Client(world)
     client.heard()
@@ -299,7 +299,7 @@ def test_history_waits_for_its_reader(world: World) -> None:
 
 
 def resumed(world: World, since: Place) -> tuple[Any, list[int]]:
-    """What a client gets that has seen *since*."""
+    """Resume at *since*: the answer, and the numbers of the messages that follow."""
     client = Client(world, since=since)
     hello, answer, *messages = (f for f in client.heard() if f["type"] != "joined")
     assert hello["type"] == "hello"
@@ -319,7 +319,7 @@ def test_resume(make_world: Callable[..., World]) -> None:
     assert resumed(world, Place(epoch, 0)) == ({**complete, "from": 1, "to": 3}, [1, 2, 3])
     anew = {**lost, "reason": "epoch", "epoch": epoch}
     assert resumed(world, Place("other", 2)) == ({**anew, "to": 3}, [1, 2, 3])
-    # One that has seen more than there is.
+    # A client that has seen more than there is.
     assert resumed(world, Place(epoch, 4)) == ({**anew, "to": 3}, [1, 2, 3])
     say(world, "4", "5", "6", "7")
     trimmed = {**lost, "reason": "trimmed", "oldest": 3, "to": 7}
@@ -328,7 +328,7 @@ def test_resume(make_world: Callable[..., World]) -> None:
 
 
 def test_resume_where_numbering_began_anew(world: World) -> None:
-    """Then the newest page comes, and no more."""
+    """A new numbering sends the newest page, and no more."""
     say(world, *map(str, range(HISTORY_PAGE + 50)))
     answer, numbers = resumed(world, Place("other", 3))
     assert answer["reason"] == "epoch"
@@ -336,7 +336,7 @@ def test_resume_where_numbering_began_anew(world: World) -> None:
 
 
 def test_resume_by_frame(world: World) -> None:
-    """On a connection that is there, as often as one likes, and live after that."""
+    """A resume on an open connection may be repeated, and the client is live after it."""
     say(world, "1", "2", "3")
     client = Client(world)
     epoch = client.heard()[0]["epoch"]
@@ -349,7 +349,7 @@ def test_resume_by_frame(world: World) -> None:
 
 
 def test_resume_while_the_room_talks(world: World) -> None:
-    """What is said meanwhile follows what was missed, once."""
+    """Messages sent meanwhile follow the missed ones, each once."""
     say(world, "1", "2", "3")
     client = Client(world)
     client.heard()
@@ -357,7 +357,7 @@ def test_resume_while_the_room_talks(world: World) -> None:
     client.sends({"type": "resume", **place(world, 1)._asdict()})
     say(world, "4", "5")
     assert client.hears("message", "resumed") == []
-    # One resume at a time.
+    # A second resume is refused while the first goes on.
     client.sends({"type": "resume", **place(world, 0)._asdict()})
     assert client.hears("error")[0]["error"]["code"] == "rate_limited"
     client.reads = True
@@ -387,7 +387,7 @@ def test_resume_by_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_client_that_goes_while_it_reads(world: World) -> None:
-    """It leaves nothing behind."""
+    """A client that leaves during a read leaves no member, watcher or subscription behind."""
     say(world, "1", "2", "3")
     client = Client(world)
     client.reads = False
@@ -412,7 +412,7 @@ def test_plain_history(world: World) -> None:
 
 
 def test_presence(world: World) -> None:
-    """Who is here; three tabs of one user are one user."""
+    """Presence lists users; three tabs of one user are one user."""
     tabs = [Client(world, name="Ann", key=KEY) for _ in range(3)]
     other = Client(world, name="Bob")
     other.heard()
@@ -431,7 +431,7 @@ def test_joined_and_left(world: World) -> None:
     assert [f["user"]["name"] for f in watcher.hears("joined", "left")] == ["Bob", "Cid"]
     first.session.close()
     assert [f["user"]["name"] for f in watcher.hears("left")] == ["Bob"]
-    # Who may come again has not left at once.
+    # A user who may return has not left at once.
     second.session.close()
     world.clock.advance(RETURN_WITHIN - 1)
     Client(world, name="Cid", key=KEY).session.close()
@@ -442,7 +442,7 @@ def test_joined_and_left(world: World) -> None:
 
 
 def test_large_rooms(world: World) -> None:
-    """In a large room there are numbers, once a second."""
+    """Large rooms are told the numbers of users, once a second."""
     clients = [Client(world) for _ in range(LARGE_ROOM + 3)]
     first = clients[0]
     assert len(first.hears("joined")) == LARGE_ROOM - 1
@@ -462,7 +462,7 @@ def test_large_rooms(world: World) -> None:
 
 
 def test_typing(world: World) -> None:
-    """It is passed on now and then, to all, and not stored."""
+    """Typing is forwarded to all at a limited rate, and not stored."""
     one, two = Client(world, name="Ann", key=KEY), Client(world)
     tab = Client(world, name="Ann", key=KEY)
     user = one.heard()[0]["user"]

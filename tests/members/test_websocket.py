@@ -53,7 +53,7 @@ def test_is_a_client() -> None:
 
 
 def test_a_member_that_cannot_be_written_to(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its connection is closed, so that its client notices and comes back."""
+    """A member whose write fails is closed, so that its client reconnects."""
     wire, other = port.socket(), port.socket()
 
     def fail(data: bytes) -> None:
@@ -80,7 +80,7 @@ def test_leaving(port: Port) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(50))
 @given(st.lists(st.integers(1, 200), max_size=12))
 def test_any_pieces(port: Port, cuts: list[int]) -> None:
-    """It does not matter where the stream of frames is cut."""
+    """Frames are understood wherever the stream is cut."""
     wire = port.socket()
     data = b"".join(client_frame(b'{"message": "%d"}' % number) for number in range(8))
     ends = sorted({cut for cut in cuts if cut < len(data)} | {len(data)})
@@ -93,7 +93,7 @@ def test_any_pieces(port: Port, cuts: list[int]) -> None:
 
 
 def test_many_frames_at_once(port: Port) -> None:
-    """They take several turns, in which others are heard; nothing is read meanwhile."""
+    """Many frames take several turns, with others heard in between and reading paused."""
     many, one = port.socket(), port.socket()
     said = [str(number) for number in range(3 * MOST_AT_ONCE)]
     many.send(b"".join(client_frame(b'{"message": "%s"}' % text.encode()) for text in said))
@@ -126,7 +126,7 @@ def test_short_pongs_count(port: Port) -> None:
 
 @pytest.mark.parametrize("last", [client_frame(b"\x03\xe8", 8), client_frame(b"x", 2) * 1_000])
 def test_many_frames_and_the_end(port: Port, last: bytes) -> None:
-    """Who closes behind them, or floods, is heard up to there."""
+    """Frames before a close or a flood are all heard."""
     many, one = port.socket(), port.socket()
     many.send(HI * 2 * MOST_AT_ONCE + last)
     assert len(one.heard()) == 2 * MOST_AT_ONCE
@@ -135,10 +135,7 @@ def test_many_frames_and_the_end(port: Port, last: bytes) -> None:
 
 
 def test_gone_with_frames_unread(port: Port) -> None:
-    """
-    Whatever is said in order to the end is heard; a connection that breaks while it waits for
-    its turn has it no more.
-    """
+    """An orderly end comes after all frames; a broken connection loses those that still wait."""
     many, one = port.socket(), port.socket()
     many.send(HI * 5 * MOST_AT_ONCE)
     many.hang_up()
@@ -223,7 +220,7 @@ def test_client_closes(port: Port) -> None:
     ],
 )
 def test_violations(port: Port, data: bytes, code: int) -> None:
-    """Who breaks the protocol is told so by a close frame, and is not heard any more."""
+    """A violation is answered by a close frame, and nothing is heard after it."""
     bystander, wire = port.socket(), port.socket()
     wire.send(data + HI * 3)
     assert wire.closed() == code
@@ -276,7 +273,7 @@ def test_a_slow_reader(port: Port) -> None:
 
 
 def test_far_too_much(port: Port) -> None:
-    """What waits for a member is bounded, however quickly it came."""
+    """A member's queue is bounded, however quickly it fills."""
     wire = port.socket()
     wire.protocol.pauseProducing()
     message = Message("x" * 16_000, 1, 0)
@@ -375,7 +372,7 @@ def test_a_ping_is_two_bytes_behind_what_was_written(port: Port) -> None:
 
 
 def test_a_ping_of_which_the_wire_took_a_part(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its rest goes out before anything else is done; what the wire took is not sent again."""
+    """The rest of a partly written ping goes out first, and no byte of it twice."""
     one, two, three = wires = [port.socket() for _ in range(3)]
     told: list[Wire] = []
     pinged = Socket.pinged
@@ -414,7 +411,7 @@ def test_pings_go_out_together(port: Port) -> None:
 
 
 def test_a_member_that_does_not_read_gets_no_pings(port: Port) -> None:
-    """They would wait behind all the rest; its silence ends it all the same."""
+    """A paused member gets no pings, since they would wait; its silence ends it all the same."""
     wire, other = port.socket(), port.socket()
     wire.protocol.pauseProducing()
     port.world.clock.advance(PING_EVERY)
@@ -445,7 +442,7 @@ def test_a_ping_that_closes_another_member(port: Port, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("payload", [b"", b"x", b"x" * 125])
 def test_unsolicited_pongs_and_pongs_with_a_payload(port: Port, payload: bytes) -> None:
-    """They are counted, and otherwise nothing (RFC 6455, section 5.5.3)."""
+    """Pongs count towards the flood limit and have no other effect (RFC 6455, section 5.5.3)."""
     wire = port.socket()
     wire.send(client_frame(payload, 10) * 3 + HI)
     assert wire.heard() == ["hi"]
@@ -474,7 +471,7 @@ def restarted(port: Port) -> tuple[Wire, Wire]:
 
 
 def test_restart(port: Port) -> None:
-    """When the server goes, members get what waited for them, and 1012."""
+    """A restart sends members their queue, then 1012."""
     for wire in restarted(port):
         (_, last), (opcode, payload) = wire.frames()
         assert b"last" in last
@@ -514,7 +511,7 @@ def kinds(wire: Wire) -> list[str]:
 
 
 def test_an_ack_goes_out_with_the_message(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its sender is written to once, not twice; alone, it goes out in the same turn."""
+    """A sender gets message and ack in one write; an ack alone goes out in the same turn."""
     wire = v1(port)
     assert kinds(wire) == ["hello"]
     written: list[bytes] = []
@@ -579,7 +576,7 @@ def test_a_replay_waits_for_its_reader(port: Port, monkeypatch: pytest.MonkeyPat
 
 
 def test_refused_by_a_code(port: Port) -> None:
-    """One that would not see an HTTP answer is let in, told why, and gets nothing else."""
+    """A refusal by code accepts the WebSocket and closes it with the reason."""
     wire = v1(port, "/ws/chat/a%20b/")
     ((opcode, payload),) = wire.frames()
     assert (opcode, payload[:2]) == (8, (4400).to_bytes(2, "big"))
@@ -591,7 +588,7 @@ def test_refused_by_a_code(port: Port) -> None:
 
 
 def test_the_store_is_away(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then one may come back later; nobody is left in the room."""
+    """An absent store closes the connection for a retry, and leaves no member behind."""
 
     def away(*_: object) -> Deferred[None]:
         return fail(ChatError(Kind.UNAVAILABLE, "Away."))
@@ -606,7 +603,7 @@ def test_the_store_is_away(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_gone_before_it_was_let_in(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who hangs up while the room is being entered leaves nothing behind."""
+    """A client that hangs up while it enters a room leaves nothing behind."""
     subscribing: Deferred[None] = Deferred()
     monkeypatch.setattr(port.world.backend.messages, "subscribe", lambda room: subscribing)
     wire = port.connect()

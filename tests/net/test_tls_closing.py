@@ -1,4 +1,4 @@
-"""How connections of `livechat.net.tls` end."""
+"""Ends of connections of `livechat.net.tls`: by the protocol, by the peer, by a bug."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _MIB = 1024**2
 
 
 class LoseConnectionTest(PortTest):
-    """What happens when the protocol closes."""
+    """The protocol closes."""
 
     async def test_everything_arrives(self) -> None:
-        """What was written before is sent, then close_notify and FIN; the peer closes, done."""
+        """Data written before is sent, then close_notify and FIN; the peer closes, done."""
         for version in (TLS12, TLS13):
             end, peer = await self.connect(version)
             end.transport.write(b"x" * 8 * _MIB)
@@ -47,7 +47,7 @@ class LoseConnectionTest(PortTest):
         assert await end.lost() is ConnectionDone
 
     async def test_a_peer_that_is_still_sending(self) -> None:
-        """What still comes is dropped, and no reset overtakes what was sent before."""
+        """Data that still comes is dropped, and no reset overtakes the data sent before."""
         end, peer = await self.connect()
         end.transport.write(b"x" * _MIB)
         end.transport.loseConnection()
@@ -59,7 +59,7 @@ class LoseConnectionTest(PortTest):
         assert end.received == b""
 
     async def test_nothing_after_it(self) -> None:
-        """From then on nothing is written, and nothing more is delivered."""
+        """After closing nothing is written, and nothing more is delivered."""
         end, peer = await self.connect()
         end.transport.write(b"before")
         end.transport.loseConnection()
@@ -83,7 +83,7 @@ class LoseConnectionTest(PortTest):
         assert await end.lost() is ConnectionDone
 
     async def test_within_a_delivery(self) -> None:
-        """It may be closed in the middle of a delivery, with the answer still arriving whole."""
+        """Closing in the middle of a delivery still sends the whole answer."""
 
         class Answering(End):
             def dataReceived(self, data: bytes) -> None:
@@ -100,7 +100,7 @@ class LoseConnectionTest(PortTest):
         assert await end.lost() is ConnectionDone
 
     async def test_before_the_handshake(self) -> None:
-        """Who closes before the handshake is done says goodbye after it."""
+        """Closing before the handshake sends data and close_notify after it."""
         end, plain = await self.accept()
         end.transport.write(b"so soon")
         end.transport.loseConnection()
@@ -192,7 +192,7 @@ class ClosingTest(PortTest):
         await self.assertFailure(sending, OSError)
 
     async def test_a_peer_that_takes_nothing(self) -> None:
-        """Who takes nothing of what it is sent is cut off."""
+        """A peer that reads nothing is cut off."""
         end, _ = await self.connect(receive_buffer=10_000)
         end.transport.write(b"x" * 20 * _MIB)
         end.transport.loseConnection()
@@ -205,7 +205,7 @@ class ClosingTest(PortTest):
         assert await end.lost() is ConnectionAborted
 
     async def test_a_slow_peer(self) -> None:
-        """Who takes slowly but steadily gets all, however long that takes."""
+        """A slow but steady peer gets everything, however long that takes."""
         end, peer = await self.connect(receive_buffer=10_000)
         size = 6 * _MIB
 
@@ -226,10 +226,10 @@ class ClosingTest(PortTest):
 
 
 class AbortTest(PortTest):
-    """What happens when the protocol aborts."""
+    """The protocol aborts."""
 
     async def test_reset(self) -> None:
-        """What waits is dropped, the peer sees a reset, the protocol is told in a later turn."""
+        """The queue is dropped, the peer sees a reset, the protocol is told in a later turn."""
         end, peer = await self.connect(receive_buffer=10_000)
         end.transport.write(b"x" * 20 * _MIB)
         end.transport.abortConnection()
@@ -240,7 +240,7 @@ class AbortTest(PortTest):
         await self.assertFailure(in_thread(rest, peer), ConnectionResetError, ssl.SSLEOFError)
 
     async def test_nothing_after_it(self) -> None:
-        """From then on nothing is written."""
+        """After aborting nothing is written."""
         end, peer = await self.connect(TLS12)
         end.transport.abortConnection()
         end.transport.write(b"after")
@@ -261,7 +261,7 @@ class AbortTest(PortTest):
         assert len(self.port.closing) == 0
 
     async def test_within_a_delivery(self) -> None:
-        """It may be aborted in the middle of a delivery, also in that of the peer's last words."""
+        """Aborting works in the middle of a delivery, also in that of the peer's last bytes."""
 
         class Aborting(End):
             def dataReceived(self, data: bytes) -> None:
@@ -279,7 +279,7 @@ class AbortTest(PortTest):
         assert end.told == ["connectionMade", "connectionLost"]
 
     async def test_before_the_handshake(self) -> None:
-        """It needs no handshake."""
+        """Aborting needs no handshake."""
         end, _ = await self.accept()
         end.transport.abortConnection()
         assert await end.lost() is ConnectionAborted
@@ -358,7 +358,7 @@ class LostTest(PortTest):
     """Transports of connections that are lost."""
 
     async def test_nothing_is_kept(self) -> None:
-        """Its OpenSSL is gone, and nobody watches it any more."""
+        """OpenSSL's state is freed, and the reactor watches the socket no more."""
         end, peer = await self.connect()
         transport: Connection = end.transport
         peer.close()
@@ -369,7 +369,7 @@ class LostTest(PortTest):
         assert not {transport} & {*self.reactor.getReaders(), *self.reactor.getWriters()}
 
     async def test_nothing_happens(self) -> None:
-        """Whatever is asked of it is ignored."""
+        """Every call on a lost connection is ignored."""
         end, peer = await self.connect()
         peer.close()
         await end.lost()
@@ -388,7 +388,7 @@ class LostTest(PortTest):
         assert end.told == ["connectionMade", "connectionLost"]
 
     async def test_a_protocol_with_a_bug(self) -> None:
-        """What a delivery raises is logged and ends its connection, and no other."""
+        """An exception from a delivery is logged and ends its connection, and no other."""
 
         class Broken(End):
             def dataReceived(self, data: bytes) -> None:

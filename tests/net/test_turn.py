@@ -94,13 +94,13 @@ def test_frames_of_many(reactor: Reactor, pairs: list[Pair]) -> None:
     ],
 )
 def test_the_rest(reactor: Reactor, pairs: list[Pair], rest: bytes) -> None:
-    """From the first unusual frame on the bytes come as they are."""
+    """Bytes from the first unusual frame on come as they are."""
     pairs[0].there.sendall(HI + rest + HI)
     assert reactor.turn() == ([(pairs[0].wire, [b"hi"], rest + HI, False)], [])
 
 
 def test_no_more_than_its_turn(reactor: Reactor, pairs: list[Pair]) -> None:
-    """Some of many frames are taken, and the others are the rest."""
+    """A turn takes some of many frames, and returns the others as the rest."""
     pairs[0].there.sendall(HI * (MOST + 2))
     assert reactor.turn() == ([(pairs[0].wire, [b"hi"] * MOST, HI * 2, False)], [])
 
@@ -118,7 +118,7 @@ def test_too_long(reactor: Reactor, pairs: list[Pair]) -> None:
 def test_wires_that_are_not_read_here(
     reactor: Reactor, pairs: list[Pair], flag: str, value: Any
 ) -> None:
-    """Their events are reported, and nothing of theirs is read."""
+    """Unread wires have their events reported and keep their data."""
     setattr(pairs[0].wire, flag, value)
     for pair in pairs[:2]:
         pair.there.sendall(HI)
@@ -203,7 +203,7 @@ def test_no_record(reactor: Reactor, pairs: list[Pair], said: bytes) -> None:
 
 
 def test_much(reactor: Reactor, pairs: list[Pair]) -> None:
-    """Some of more than the bound is read, and epoll tells of the rest."""
+    """A turn reads up to the bound, and epoll reports the rest."""
     pair = pairs[0]
     pair.there.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1_000_000)
     said = client_frame(b"x" * 60_000) * 5

@@ -20,7 +20,7 @@ from livechat.protocol.looks import (
     trimmed,
 )
 
-#: What nobody sees, some of each kind.
+#: Invisible characters, some of each kind.
 INVISIBLE = [
     *("\ufe0f", "\u034f", "\U000e0100", "\u200d", "\u3164", "\u115f", "\u1160", "\uffa0", "\u17b4"),
     *(

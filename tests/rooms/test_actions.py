@@ -45,7 +45,7 @@ class Reader(RecordingClient):
 
 
 def does(world: World, actor: Actor, action: dict[str, Any], room: str = "r") -> Ack:
-    """What *actor* is answered; its refusal is raised."""
+    """Have *actor* act, and return the answer; a refusal is raised."""
     done = act(world.chat, actor, room, decode_action(msgspec.json.encode(action)))
     world.hub.flush()
     # Between the steps of what takes many.
@@ -80,7 +80,7 @@ def texts(plain: RecordingClient) -> list[str]:
 
 
 def members(world: World) -> tuple[Reader, RecordingClient]:
-    """One that knows numbers, and a plain one."""
+    """Two members who join: a client of livechat.v1 and a plain one."""
     reader, plain = Reader(), RecordingClient()
     for member in (reader, plain):
         run(world.chat.join(guest("C"), "r", member))
@@ -107,7 +107,7 @@ def test_edit_and_retract(world: World) -> None:
 
 
 def test_one_that_resumes(world: World) -> None:
-    """It sees what stands there now, every number once."""
+    """A client that resumes gets every number once, with its present state."""
     start = run(world.chat.place(SOMEBODY, "r"))
     for text in ("a", "b"):
         say(world, text)
@@ -191,7 +191,7 @@ HOSTILE: list[tuple[dict[str, Any], Kind]] = [
 
 @pytest.mark.parametrize(("action", "kind"), HOSTILE)
 def test_refused(world: World, action: dict[str, Any], kind: Kind) -> None:
-    """What is wrong, missing or another's is refused, and changes nothing."""
+    """An invalid action, a missing message or another's is refused, and changes nothing."""
     reader, _ = members(world)
     say(world, "mine")
     say(world, "Ben's", BEN)
@@ -214,7 +214,7 @@ def test_the_same_id_of_another_kind(world: World) -> None:
 
 
 def test_a_guest_without_a_key(make_world: Callable[..., World]) -> None:
-    """It owns what its connection said, and nothing of the one before."""
+    """A guest without a key owns the messages of its connection only."""
     world = make_world()
     before, after = guest("Ann"), guest("Ann")
     seq = does(world, before, {"message": "x"}).seq
@@ -234,7 +234,7 @@ def test_too_late(world: World) -> None:
 
 
 def test_too_many_edits(world: World) -> None:
-    """One message cannot fill a room's history with its edits."""
+    """The number of edits of one message is bounded, so that they cannot fill a room's history."""
     say(world, "x")
     for number in range(MOST_EDITS):
         does(world, ANN, {"type": "edit", "ref": 1, "message": str(number)})
@@ -243,7 +243,7 @@ def test_too_many_edits(world: World) -> None:
 
 
 def test_an_operator(world: World) -> None:
-    """It takes back anybody's messages, but edits nobody's."""
+    """An operator retracts anybody's messages, and edits nobody's."""
     reader, _ = members(world)
     say(world, "mine")
     say(world, "Ben's", BEN)
@@ -315,7 +315,7 @@ def test_rates(make_world: Callable[..., World]) -> None:
 
 
 def test_replies_and_data(world: World) -> None:
-    """They are told with the message and stay with it; an edit replaces the data."""
+    """Replies and data are delivered and stored with the message; an edit replaces the data."""
     reader, plain = members(world)
     does(world, ANN, {"message": "x", "reply_to": 41, "data": {"a": [1, {"b": "\u2028"}]}})
     *_, said = reader.heard()
@@ -383,7 +383,7 @@ def test_what_cannot_be_revoked(world: World, action: dict[str, Any]) -> None:
 
 
 def test_who_may_not_revoke(world: World) -> None:
-    """One has to manage everything, not only the room where one is."""
+    """Revoking takes the right to manage everywhere, not in one room only."""
     for grants in ({"r": ALL_RIGHTS}, {"*": ALL_RIGHTS - {"manage"}}, {}):
         lesser = replace(MANAGER, grants=grants, rights={})
         assert refusal(world, lesser, {"type": "revoke", "user": "42"}) is Kind.FORBIDDEN
@@ -412,7 +412,7 @@ def test_revoke(world: World) -> None:
 
 
 def test_revoked_without_a_record(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody is revoked of whom there would be no record."""
+    """Without room for the record nobody is revoked."""
     monkeypatch.setattr("livechat.events.recording.MOST_WAITING", 0)
     assert refusal(world, MANAGER, {"type": "revoke", "user": "42"}) is Kind.UNAVAILABLE
 

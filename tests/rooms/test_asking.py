@@ -46,12 +46,12 @@ def send(world: World, actor: Actor, text: str = "hi", **more: Any) -> Deferred[
 
 
 def pump(world: World) -> None:
-    """Let pass what is done at once, but no time that the site could need."""
+    """Let a tenth of a second pass: enough for turns, too little for the site's deadline."""
     world.clock.pump([0.01] * 10)
 
 
 def test_accepted(world: World, there: AskedSite) -> None:
-    """Nobody sees a message before the site has accepted it."""
+    """A message is hidden until the site has accepted it."""
     sent = send(world, sender(world), "hi", reply_to=7)
     assert there.asked[0].question == {
         "type": "ask",
@@ -104,7 +104,7 @@ def test_held(world: World, there: AskedSite) -> None:
 
 @pytest.mark.parametrize("failing", ["refuse", "accept"])
 def test_no_answer(make_world: MakeWorld, failing: Any) -> None:
-    """Where the site hangs a message is refused, or said as it is, as the operator wants it."""
+    """A hanging site refuses messages, or lets them pass, as the operator configured it."""
     world = make_world(asked=AskedSite("send", failing=failing))
     sent = send(world, sender(world))
     world.clock.advance(WITHIN)
@@ -131,7 +131,7 @@ def test_useless_rewrites(make_world: MakeWorld, failing: Any, text: str) -> Non
 
 
 def test_order_of_one(world: World, there: AskedSite) -> None:
-    """One sender's messages are stored in their order, in whatever order the site answers."""
+    """Messages of one sender keep their order, in whatever order the site answers."""
     ann = sender(world)
     sent = [send(world, ann, text) for text in "abcd"]
     assert there.texts == list("abcd")
@@ -181,7 +181,7 @@ def test_plain_and_v1(world: World, there: AskedSite) -> None:
 
 
 def test_sender_leaves(world: World, there: AskedSite) -> None:
-    """What a client has said goes on without it."""
+    """A message is stored although its sender has left meanwhile."""
     client = Client(world)
     client.sends({"type": "message", "message": "bye", "nonce": "n"})
     client.session.close()
@@ -279,7 +279,7 @@ def test_repeated_and_rejected(world: World, there: AskedSite) -> None:
 def test_repeated_and_held(
     make_world: MakeWorld, there: AskedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What waits for a review waits on, also where a process that knows no answer is asked."""
+    """A held message stays held, also when repeated at a process that knows no answer."""
     world = make_world(asked=there)
     ann = sender(world)
     sent = send(world, ann, nonce="n")
@@ -368,7 +368,7 @@ def test_refused_edits(world: World, there: AskedSite, verdict: str, expected: s
 
 
 def test_retractions_are_not_asked_about(world: World, there: AskedSite) -> None:
-    """Whoever takes back words need not ask."""
+    """Retractions do not need the site's answer."""
     client = Client(world, key="k" * 16)
     client.sends({"type": "message", "message": "a", "nonce": "1"})
     there.asked[0].says()
@@ -386,7 +386,7 @@ def test_operators_are_not_asked_about(world: World, there: AskedSite) -> None:
 
 
 def test_very_many(make_world: MakeWorld, there: AskedSite) -> None:
-    """Of 1,100 messages at once so many are stored as were taken, and all are answered."""
+    """Among 1,100 messages at once all are answered, and the accepted ones stored."""
     world = make_world(asked=there)
     sent, refused = [], 0
     for number in range(1_100):

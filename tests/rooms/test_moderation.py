@@ -39,7 +39,7 @@ def closed(client: Client) -> tuple[Kind, str] | None:
 
 
 def test_mute(world: World) -> None:
-    """Whoever is muted is told so, reads on, and cannot say, edit, take back or type anything."""
+    """A muted member is told so; it reads on, and cannot send, edit, retract or type."""
     ann, bob = user(world), moderator(world)
     ann.sends({"message": "first"})
     ann.heard()
@@ -63,7 +63,7 @@ def test_mute(world: World) -> None:
 
 
 def test_the_end_of_a_mute(world: World) -> None:
-    """At its end the client is told its rights, and has them."""
+    """The end of a mute tells the client its rights, which then hold."""
     ann, bob = user(world), moderator(world)
     restricts(bob, seconds=600)
     ann.heard()
@@ -142,7 +142,7 @@ def test_guests(world: World) -> None:
 
 
 def test_manages_only(world: World) -> None:
-    """Whoever may not remove messages does not restrict by half: nothing is done."""
+    """A ban that would also remove messages needs both rights; without one nothing is done."""
     eve = Client(world, token=world.token("8", rooms={"*": ["join", "manage"]}))
     assert code(restricts(eve, "ban", retract=600)) == "forbidden"
     assert user(world).heard()[0]["type"] == "hello"
@@ -151,7 +151,7 @@ def test_manages_only(world: World) -> None:
 
 @pytest.mark.parametrize("everywhere", [False, True])
 def test_what_they_said(world: World, everywhere: bool) -> None:
-    """It goes with the restriction, as far back as that says, and what comes a moment later."""
+    """A restriction removes messages as far back as it says, and those of the next moments."""
     ann = user(world)
     ann.sends({"message": "long ago"})
     world.clock.advance(3_600)
@@ -181,7 +181,7 @@ def said(world: World, room: str) -> list[str]:
 
 
 def test_a_ban_that_becomes_less(world: World) -> None:
-    """With another restriction of the person in its place, the address is free again."""
+    """A lesser restriction in place of the ban frees the address again."""
     ann, bob = Client(world, name="Ann", key=KEY), moderator(world)
     (hello,) = ann.hears("hello")
     eve = hello["user"]["id"]
@@ -248,7 +248,7 @@ def test_ranks(world: World) -> None:
     ],
 )  # fmt: skip
 def test_refused(world: World, action: Any, expected: str) -> None:
-    """What cannot be done, or not by a moderator; nothing is recorded of it."""
+    """Invalid actions and those beyond a moderator's rights are refused and not recorded."""
     assert code(acts(moderator(world), **action)) == expected
     assert recorded(world) == []
 
@@ -279,7 +279,7 @@ def test_audit(world: World) -> None:
 
 
 def test_bulletins(world: World) -> None:
-    """Those that moderate the room see what others do there, and nobody else does."""
+    """Moderators of the room see what others do there, and nobody else does."""
     ann, bob, carl = user(world), moderator(world), moderator(world, "9")
     elsewhere = Client(world, "x", token=world.token("11", rooms={"x": ["*"]}))
     restricts(bob, user="43", reason="spam")
@@ -306,7 +306,7 @@ def test_listed(world: World) -> None:
 
 
 def test_unavailable(world: World) -> None:
-    """What cannot be stored is not done, and said so; what holds goes on holding."""
+    """A restriction that cannot be stored fails; the one in force stays."""
     ann, bob = user(world), moderator(world)
     restricts(bob)
     shared = world.chat.restrictions._shared
@@ -332,7 +332,7 @@ class Broken:
 
 
 def test_full(world: World) -> None:
-    """Where no more fit, nothing is dropped for a new one."""
+    """A full map refuses new restrictions and drops none."""
     shared = world.chat.restrictions._shared
     shared._most = 1  # type: ignore[attr-defined]
     bob = moderator(world)

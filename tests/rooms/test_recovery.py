@@ -64,7 +64,7 @@ class Stream:
         self.told.append(entry)
 
     def retract(self, which: int) -> None:
-        """One of the newest messages is taken back."""
+        """Retract one of the newest messages."""
         seq = len(self.stored) + 1
         for entry in self.stored[::-1][which:]:
             if isinstance(entry, Message):
@@ -74,7 +74,7 @@ class Stream:
 
     @property
     def taken_back(self) -> frozenset[int]:
-        """What was taken back, as far as this process was told."""
+        """Numbers retracted as far as this process was told."""
         return retracted_by(self.told[: self.delivered])
 
     def deliver(self, most: int) -> None:
@@ -100,7 +100,7 @@ class Stream:
         return answer
 
     def look(self) -> None:
-        """What was asked for is read, but not told yet."""
+        """Read pages for the pending requests, without answering them yet."""
         asked, self._asked = self._asked, []
         position = Position(self.epoch, len(self.stored), self.oldest)
         for answer, after, limit in asked:
@@ -108,14 +108,14 @@ class Stream:
             self._found.append((answer, Page(position, tuple(found))))
 
     def fetch(self) -> None:
-        """What was asked for is told."""
+        """Answer the pending requests."""
         self.look()
         found, self._found = self._found, []
         for answer, page in found:
             if self.away:
                 answer.errback(ChatError(Kind.UNAVAILABLE, "Away."))
             else:
-                # Who asked before numbering began anew is told of what is then.
+                # A page asked for under the former numbering fails.
                 answer.callback(page) if page.position.epoch == self.epoch else answer.errback(
                     ChatError(Kind.UNAVAILABLE, "Anew.")
                 )
@@ -127,11 +127,11 @@ class Stream:
         return bool(self._asked or self._found)
 
     def unsubscribe(self, room: str) -> None:
-        """Nobody is there."""
+        """Nobody is left to deliver to: no-op."""
 
 
 class Member(RecordingClient):
-    """One that comes and goes, and checks what it is told."""
+    """A member that comes and goes, and checks the frames that it gets."""
 
     encoding = Encoding.V1
 
@@ -180,7 +180,7 @@ class Member(RecordingClient):
         if self.here:
             self.here = self.replaying = False
             self.play.hub.leave("r", self)
-            # What it has not heard is lost.
+            # Frames not yet heard are lost.
             self.data = b""
             self.play.members[self.play.members.index(self)] = self._successor()
             self.read()
@@ -204,7 +204,7 @@ class Member(RecordingClient):
 
 
 class Play:
-    """Some members, in a room in which nothing happens by itself."""
+    """Members in a room in which nothing happens by itself."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -290,7 +290,7 @@ def test_nothing_is_missing(steps: list[tuple[str, int]], page: int) -> None:
 @given(some.lists(_CHANGES, min_size=20, max_size=80), some.sampled_from((2, 500)))
 @settings(max_examples=examples(200))
 def test_what_is_taken_back(steps: list[tuple[str, int]], page: int) -> None:
-    """Nobody is written its words once this process knows; everybody sees the same in the end."""
+    """Retracted words reach nobody once this process knows; in the end all see the same."""
     play = plays(steps, page)
     for member in play.members:
         assert member.transcript.gaps == []
@@ -300,12 +300,12 @@ def test_what_is_taken_back(steps: list[tuple[str, int]], page: int) -> None:
 @given(some.lists(_ROUGH, min_size=20, max_size=80), some.sampled_from((2, 500)))
 @settings(max_examples=examples(200))
 def test_gaps_have_labels(steps: list[tuple[str, int]], page: int) -> None:
-    """What is trimmed, or lost with a numbering that began anew, is said to be missing."""
+    """Entries trimmed, or lost with an old numbering, are reported as missing."""
     plays(steps, page)
 
 
 def test_what_cannot_be_read_is_read_later() -> None:
-    """Who resumes while the store is away is told when it is back."""
+    """A resume during the store's absence is answered when it is back."""
     play = Play()
     play.stream.say()
     play.stream.away = True
@@ -322,7 +322,7 @@ def test_what_cannot_be_read_is_read_later() -> None:
 
 
 def test_what_can_never_be_read() -> None:
-    """Where only histories cannot be read, one that would hear nothing is sent away."""
+    """While only histories cannot be read, a member that would hear nothing is disconnected."""
     play = Play()
     play.stream.away, play.stream.troubled = True, False
     member = play.members[0]
@@ -337,7 +337,7 @@ def test_what_can_never_be_read() -> None:
 
 
 def test_a_history_that_lacks_what_was_delivered() -> None:
-    """It is not read again and again, but after a while."""
+    """A history that lacks delivered entries is read again after a pause, not at once."""
     play = Play()
     for _ in range(3):
         play.stream.say()
@@ -357,7 +357,7 @@ def test_a_history_that_lacks_what_was_delivered() -> None:
 
 
 def test_who_goes_meanwhile() -> None:
-    """One that leaves while the store is away is not waited for."""
+    """A member that leaves while the store is away is not waited for."""
     play = Play()
     play.stream.away = True
     member = play.members[0]
@@ -371,7 +371,7 @@ def test_who_goes_meanwhile() -> None:
 
 
 def test_a_busy_room() -> None:
-    """What is delivered during every read does not keep anybody from going live."""
+    """Deliveries during every read do not keep a member from going live."""
     play = Play()
     member = play.members[0]
     member.connect()

@@ -1,8 +1,8 @@
 """
-What anybody may do at two workers, while people are restricted and rooms are changed.
+Random acts at two workers, while people are restricted and rooms are changed.
 
-The oracle is `livechat.identity.rights`, with the changes as they were asked for: an act is
-allowed if and only if it says so, at whatever worker; and whoever is there is told so.
+The oracle is `livechat.identity.rights`, with the changes as they were asked for: an act is allowed
+if and only if it says so, at whatever worker; and members present are told so.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _plays = count()
 
 
 class Worker:
-    """One of two processes."""
+    """A worker: one of two processes."""
 
     def __init__(self, server: RedisServer, reactor: Any) -> None:
         self.time = Time(reactor)
@@ -82,7 +82,7 @@ class Worker:
 
 
 class Person(NamedTuple):
-    """Somebody, as the door would know them: a new actor for each visit, with rights of its own."""
+    """A person as the door would know it: a new actor for each visit, with rights of its own."""
 
     kind: Any
     user: User | None
@@ -115,14 +115,14 @@ class Resident(RecordingClient):
         self.session.close()
 
     def told(self) -> list[str]:
-        """What it may do, as far as it was told."""
+        """Rights of the resident, as far as it was told."""
         for frame in map(json.loads, self.frames()):
             self.can = frame.get("can", self.can)
         return self.can
 
 
 class Oracle:
-    """What was changed, as it was asked for."""
+    """Changes as they were asked for."""
 
     def __init__(self) -> None:
         self.changes: dict[str, SettingsChange] = {}
@@ -151,7 +151,7 @@ class Oracle:
             for where in (room, EVERYWHERE)
             if (where, name) in self.restrictions
         ]
-        # Who is bound is decided by what one has without any restriction.
+        # The rights without any restriction decide which restrictions bind.
         held = rights(person.kind, person.grants, room, self.settings(room))
         binding = [each for each in binding if not held & ({"manage"} | stronger(each.by))]
         return rights(person.kind, person.grants, room, self.settings(room), binding)
@@ -230,7 +230,7 @@ class Play:
         return error.kind
 
     def changes(self, who: str, worker: int, pattern: int, change: dict[str, Any]) -> None:
-        """Somebody changes settings."""
+        """Change settings as *who*, and check the outcome."""
         person, where = self.people[who], self.patterns[pattern]
         asked = ChangeRoom(convert(change, AskedChange))
         if where.endswith("*"):
@@ -246,7 +246,7 @@ class Play:
             self.oracle.changes[where] = before.changed_by(asked.set)
 
     def restricts(self, who: str, worker: int, whom: str, room: int, more: dict[str, Any]) -> None:
-        """Somebody restricts somebody."""
+        """Restrict *whom* as *who*, and check the outcome."""
         person, user = self.people[who], self.people[whom].user
         assert user is not None
         asked = Restrict(user.id, guest=not user.verified, **more)
@@ -287,7 +287,7 @@ class Play:
                 del self.oracle.restrictions[key]
 
     def pardons(self, who: str, worker: int, whom: str, room: int, *, everywhere: bool) -> None:
-        """Somebody pardons somebody."""
+        """Pardon *whom* as *who*, and check the outcome."""
         person, user = self.people[who], self.people[whom].user
         assert user is not None
         asked = Pardon(user.id, guest=not user.verified, everywhere=everywhere)
@@ -302,12 +302,12 @@ class Play:
             assert "moderate" in self.oracle.rights(self.people[whom], where), (who, whom, kind)
 
     def tries(self, who: str, worker: int, room: int, what: int) -> None:
-        """Somebody tries something, on a visit of their own."""
+        """Attempt an act as *who* on a new visit, and check the outcome."""
         needs, where, attempt = ATTEMPTS[what]
         person, name = self.people[who], self.rooms[room]
         held = self.oracle.rights(person, where or name)
         kind = self.outcome(lambda: attempt(self.workers[worker].chat, person.actor(), name))
-        # What waits for a review was taken.
+        # A held message was accepted.
         done = kind in (None, Kind.HELD)
         assert (done, kind in REFUSED) == (needs in held, needs not in held), (
             who, name, needs, kind, held,
@@ -366,7 +366,7 @@ SETTINGS: Final = [
     {"guests": "read"}, {"guests": "off"}, {"guests": None}, {"topic": "x", "members": False},
 ]  # fmt: skip
 _worker, _room = some.integers(0, 1), some.integers(0, 1)
-#: Those that do something about it, more often than not.
+#: Moderators and managers act more often than others.
 _by = some.sampled_from((*PEOPLE, *("moderator", "manager") * 4))
 _whom = some.sampled_from(("guest", "guest", "user", "user", "granted", "moderator"))
 _more = some.fixed_dictionaries(
@@ -416,7 +416,7 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Worker]]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_anybody(workers: list[Worker], grants: Any, steps: Any) -> None:
-    """Whoever does what at whichever worker: only what the oracle allows, and all of it."""
+    """Any acts at either worker: those that the oracle allows, and all of them."""
     from twisted.internet import reactor  # noqa: PLC0415
 
     play = Play(workers, cast(Any, reactor), grants)

@@ -111,7 +111,7 @@ class Talk:
 
 
 def left(disk: Disk, marks: set[str]) -> set[str]:
-    """Which of *marks* are in any file."""
+    """List those of *marks* that are in any file."""
     found = set()
     for path in disk.directory.iterdir():
         found |= set(re.findall(rb"<(\d{8})>", path.read_bytes()))
@@ -129,7 +129,7 @@ def is_sound(disk: Disk) -> bool:
 
 
 def test_nothing_is_left(disk: Disk) -> None:
-    """Whatever was around it and however long it was, what was taken back is in no file."""
+    """Retracted text is in no file, whatever its length and surroundings."""
     store = disk.store()
     talk = Talk(store, 3)
     talk.go_on(40)
@@ -227,7 +227,7 @@ def test_a_reader_in_the_way(disk: Disk) -> None:
 
 
 def test_killed_after_the_answer(disk: Disk) -> None:
-    """What a process that was killed has left is erased by the next one."""
+    """Remains of a killed process are erased by the next one."""
     disk.store().release()
     child = os.fork()
     if not child:

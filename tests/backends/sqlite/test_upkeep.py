@@ -40,7 +40,7 @@ def sweep(store: Database) -> None:
 
 
 def tidy(store: Database) -> None:
-    """As long as it can be done."""
+    """Tidy for as long as there is anything to do."""
     for _ in range(1_000):
         if store.untidy:
             store.tidy()
@@ -68,7 +68,7 @@ def test_sweeping_many_rooms(disk: Disk) -> None:
 
 
 def test_internal_rooms(disk: Disk) -> None:
-    """What the others' bounds remove of a room stays in an internal one, until its own age."""
+    """Entries of an internal room stay beyond the others' limits, until its own age."""
     retention = Retention(2, 10, 1_000)
     store = Database(disk.directory, retention, lambda: disk.now, lambda: disk.now)
     store.prepare()
@@ -85,7 +85,7 @@ def test_internal_rooms(disk: Disk) -> None:
 
 
 def test_rooms_that_keep_less(disk: Disk) -> None:
-    """What a room keeps no more goes, though nobody says anything; it does not come back."""
+    """Entries over a room's own limits go, also in a silent room, and do not come back."""
     store = disk.store(messages=8)
     limits = {"r": (3, 0), "short": (0, 60), "r2": (2, 0)}
     for room in ("r", "short", "other"):
@@ -105,7 +105,7 @@ def test_rooms_that_keep_less(disk: Disk) -> None:
 
 
 def test_nonces_are_removed(disk: Disk) -> None:
-    """In time they take no room in the file any more, whatever clock has stamped them."""
+    """Expired nonces leave the file in time, whatever clock has stamped them."""
     store = disk.store()
     store.write([Draft("r", str(number), None, str(number)) for number in range(5)])
     disk.change(f"UPDATE nonces SET time = time + {int(1000 * DAY)} WHERE rowid < 3")
@@ -148,7 +148,7 @@ class TestClocks:
         assert last.time == int(1000 * self.disk.now)
 
     def test_stamps_of_a_wrong_clock_expire(self) -> None:
-        """They show nothing for longer in a room in which nobody speaks."""
+        """Stamps of a wrong clock keep nothing longer in a silent room."""
         self.disk.ahead = 40 * DAY
         self.run(2 * HOLD)
         self.run(2 * HOLD)
@@ -219,7 +219,7 @@ def messages(store: Database, much: int) -> str:
 
 
 def test_expired_texts_leave_the_disk(disk: Disk, log: Path) -> None:
-    """They are in no file any more, and the file is small again."""
+    """Expired texts are in no file any more, and the file is small again."""
     store = disk.store(seconds=AGE)
     text = messages(store, 4_000).encode()
     assert text in log.read_bytes()
@@ -284,7 +284,7 @@ def test_long_reader(disk: Disk, log: Path) -> None:
 
 
 def test_log_after_a_long_reader(disk: Disk, log: Path) -> None:
-    """Where many write, the next ones cut the log to its bound."""
+    """Writes after a long reader cut the log to its bound."""
     store = disk.store()
     say(store, "x")
     with closing(sqlite3.connect(disk.path, isolation_level=None)) as reader:
@@ -326,7 +326,7 @@ def vacuum(disk: Disk, script: str = "PRAGMA auto_vacuum = NONE; VACUUM;") -> No
 
 
 def steps(store: Database, *, walk: bool = False) -> int:
-    """How many thousands of SQLite's instructions a sweep takes, or a walk."""
+    """Thousands of SQLite instructions that a sweep, or a walk, takes."""
     db = store._connection or store._open()
     count = 0
 
@@ -398,7 +398,7 @@ def test_rules_that_change_in_a_walk(disk: Disk) -> None:
 
 
 def test_a_room_that_is_spoken_in_again(disk: Disk) -> None:
-    """Its next message is due in its own time, though all before have gone."""
+    """A message after all others have expired is due in its own time."""
     store = disk.store(seconds=10)
     for _ in range(3):
         say(store, "a")
