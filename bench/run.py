@@ -25,7 +25,7 @@ from typing import TypeVar
 
 from bench.machine import ON_DISK, description, make_certificate
 from bench.moderated import moderated
-from bench.ours import BEFORE, OURS, SERVED, Livechat, before
+from bench.ours import BEFORE, LIVECHAT, OURS, SERVED, Livechat, before
 from bench.peers.catalogue import PEERS, ROOT, Peer
 from bench.peers.serving import NotServing, Running, serving
 from bench.results import Results, Run, wrong
@@ -210,7 +210,7 @@ def arguments() -> argparse.ArgumentParser:
         choices=[peer.name for peer in OURS],
         metavar="NAME",
         help="which of livechat's: " + ", ".join(peer.name for peer in OURS) + " (all; with "
-        f"--before {OURS[0].name})",
+        f"--before {LIVECHAT.name})",
     )
     parser.add_argument(
         "--peers",
@@ -244,7 +244,7 @@ def chosen(given: argparse.Namespace) -> tuple[list[Livechat], list[Peer]]:
 
     @raise ValueError: there is no livechat before.
     """
-    names = given.ours or [each.name for each in (OURS[:1] if given.before else OURS)]
+    names = given.ours or [each.name for each in ((LIVECHAT,) if given.before else OURS)]
     ours = [each for each in OURS if each.name in names]
     if given.moderated:
         ours = [moderated(each) if each in SERVED else each for each in ours]

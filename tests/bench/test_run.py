@@ -16,7 +16,17 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from bench.moderated import RESTRICTIONS, ROOMS, SETTINGS, write_maps
-from bench.ours import BEFORE, OURS, before
+from bench.ours import (
+    BEFORE,
+    HOOKED,
+    LIVECHAT,
+    OURS,
+    PURE,
+    SERVED,
+    UNSTORED,
+    Livechat,
+    before,
+)
 from bench.peers.catalogue import PEERS, Peer, Place, Sending
 from bench.results import Results, Run, share, wrong
 from bench.run import BEGIN, END, README, arguments, between, chosen, outcome, plan, rotated
@@ -430,7 +440,7 @@ def test_moderated(tmp_path: Path) -> None:
 def test_existing_rooms(tmp_path: Path) -> None:
     """The livechat that is measured finds a message in each of the rooms."""
     place = Place(1, tmp_path, tmp_path, tmp_path)
-    assert replace(OURS[0], existing=3).first(place) == {}
+    assert replace(LIVECHAT, existing=3).first(place) == {}
     database = Database(tmp_path / "state", Retention(), time.time, time.monotonic)
     database.prepare()
     found = database.newest([f"existing-{number}" for number in range(4)])
@@ -439,19 +449,24 @@ def test_existing_rooms(tmp_path: Path) -> None:
     assert [newest.seq for newest in found.values()] == [1, 1, 1]
 
 
-def test_nothing_exists_where_it_is_not_asked_for(tmp_path: Path) -> None:
-    for ours in OURS[:3]:
-        assert ours.first(Place(1, tmp_path, tmp_path, tmp_path)) == {}
+@pytest.mark.parametrize("ours", [*SERVED, UNSTORED], ids=lambda ours: ours.name)
+def test_no_rooms_and_no_helpers_unless_asked_for(tmp_path: Path, ours: Livechat) -> None:
+    assert ours.first(Place(1, tmp_path, tmp_path, tmp_path)) == {}
     assert not [*tmp_path.iterdir()]
+
+
+def test_webhook_receiver_runs_beside_livechat(tmp_path: Path) -> None:
+    (command,) = HOOKED.first(Place(1, tmp_path, tmp_path, tmp_path)).values()
+    assert "bench.receiver" in command
+    assert "--webhook" in HOOKED.command(Place(1, tmp_path, tmp_path, tmp_path))
 
 
 def test_without_the_native_part(tmp_path: Path) -> None:
     place = Place(1, tmp_path, tmp_path, tmp_path)
-    native, pure, *_ = OURS
-    assert "LIVECHAT_PURE" not in native.environment(place)
-    assert pure.environment(place) == {**native.environment(place), "LIVECHAT_PURE": "1"}
-    assert pure.command(place) == native.command(place)
-    assert rows(render(Results(), [FANOUT], OURS[:2], Setting([], 5)))[0][2:] == [
+    assert "LIVECHAT_PURE" not in LIVECHAT.environment(place)
+    assert PURE.environment(place) == {**LIVECHAT.environment(place), "LIVECHAT_PURE": "1"}
+    assert PURE.command(place) == LIVECHAT.command(place)
+    assert rows(render(Results(), [FANOUT], SERVED, Setting([], 5)))[0][2:] == [
         "livechat",
         "livechat, pure",
     ]
@@ -479,7 +494,7 @@ def test_before_is_where_livechat_is(tmp_path: Path) -> None:
     program.parent.mkdir(parents=True)
     program.touch()
     earlier = before(tmp_path)
-    assert all(each.suits(earlier) == each.suits(OURS[0]) for each in SCENARIOS)
+    assert all(each.suits(earlier) == each.suits(LIVECHAT) for each in SCENARIOS)
 
 
 def test_pings_are_measured_in_whole_rounds() -> None:
@@ -495,7 +510,7 @@ def test_targets_of_the_pure_one_are_told_apart() -> None:
     text = render(
         Results(found),
         [FANOUT],
-        [*OURS[:2], *fakes(BEFORE)],
+        [*SERVED, *fakes(BEFORE)],
         Setting(["a machine"], 5),
     )
     assert [[line[2], line[-1]] for line in rows(text)[5:]] == [

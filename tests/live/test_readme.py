@@ -153,7 +153,7 @@ def test_the_library(start: Callable[..., Daemon], tmp_path: Path) -> None:
     (script,) = blocks("js")
     assert script in (ROOT / "docs" / "browser.md").read_text()
     clients = ROOT / "tests" / "clients"
-    # It needs what browsers have, and Node.js has only lately; and Node.js does not import by HTTP.
+    # The script needs browsers' globals, new in Node.js, which also does not import by HTTP.
     world = (clients / "world.mjs").as_uri()
     imported = 'import { connect } from "https://localhost:10443/static/livechat.js";'
     assert imported in script

@@ -40,7 +40,7 @@ def test_rewind_in_steps(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_rewound_entries_are_held(disk: Disk) -> None:
-    """What a history shows no more stays once it is to be told again."""
+    """Entries beyond the history stay once they are to be told again."""
     store = disk.store(messages=3)
     keep(store, "a")
     say(store, *"abc")
@@ -113,7 +113,7 @@ def test_edits_of_messages_that_are_there_no_more(disk: Disk) -> None:
 
 
 def test_cleared_while_it_waits(disk: Disk) -> None:
-    """What is retracted shows to no receiver, moved or not."""
+    """Retracted entries show to no receiver, moved or not."""
     store = disk.store()
     keep(store, "a")
     say(store, "secret")

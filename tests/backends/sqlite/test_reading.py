@@ -133,7 +133,7 @@ def test_a_commit_that_memory_does_not_have_yet(
 
 
 def test_readers_beside_a_writer(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In threads of their own, they find no hole, no old words, and never less than before."""
+    """Readers in other threads find no hole, no old words, and never less than before."""
     monkeypatch.setattr(journal, "ENTRIES", 40)
     store = disk.store(messages=200)
     say(store, "0")
