@@ -161,9 +161,14 @@ def test_many_rooms_at_once(disk: Disk) -> None:
 def test_file_stays_open(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Receivers are told by one opening of the file; a failure, or its end, closes that."""
     store = disk.store()
-    opened = []
+    opened: list[sqlite3.Connection] = []
     usual = store._reader.open
-    monkeypatch.setattr(store._reader, "open", lambda: opened.append(usual()) or opened[-1])
+
+    def reopened() -> sqlite3.Connection:
+        opened.append(usual())
+        return opened[-1]
+
+    monkeypatch.setattr(store._reader, "open", reopened)
     keep(store, "a")
     for number in range(1, 4):
         say(store, "x")
@@ -173,7 +178,7 @@ def test_file_stays_open(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(sqlite3.OperationalError):
         waits(store)
     monkeypatch.undo()
-    monkeypatch.setattr(store._reader, "open", lambda: opened.append(usual()) or opened[-1])
+    monkeypatch.setattr(store._reader, "open", reopened)
     assert waits(store) == [1, 2, 3]
     assert len(opened) == 2
     store.close()
