@@ -35,7 +35,7 @@ def test_a_slow_reader_of_a_history(port: Port) -> None:
 
 
 def test_a_stream_that_is_not_read(port: Port, browser: Browser) -> None:
-    """Who never reads a stream is cut off some time."""
+    """A client that never reads its stream is cut off at the stream's deadline."""
     wire = browser.events("/admin/events")
     wire.transport.full = True
     port.world.clock.advance(1)

@@ -36,7 +36,7 @@ def test_hosts(port: Port, host: str) -> None:
     ],
 )  # fmt: skip
 def test_names(port: Port, host: str, status: int) -> None:
-    """Only who asks for one of the server's names, or an address, is answered."""
+    """Only requests to one of the server's names, or to an address, are answered."""
     named = Port(port.world, names=["Chat.example", "*.wild.example"])
     answer = named.ask("GET", "/healthz", Host=host)
     assert answer.status == status
@@ -149,12 +149,12 @@ def test_endpoints_are_closed_to_foreign_pages(port: Port) -> None:
 
 
 def test_health_is_for_everybody(port: Port) -> None:
-    """What is not shared with pages does not look at origins."""
+    """An endpoint without an audience of pages ignores origins."""
     assert port.ask("GET", "/healthz", Origin="https://evil.example").status == 200
 
 
 def test_headers_for_every_answer(port: Port) -> None:
-    """What the whole server promises is on answers and refusals alike."""
+    """The server's own headers are on answers and refusals alike."""
     strict = Port(port.world, headers=(("Strict-Transport-Security", "max-age=1"),))
     for path in ("/healthz", "/nowhere"):
         assert strict.ask("GET", path).headers["strict-transport-security"] == "max-age=1"

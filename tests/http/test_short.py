@@ -1,9 +1,9 @@
 """
 `livechat.http.short`: the short way in answers what Twisted's own way answers.
 
-Two connections get the same bytes in the same pieces.  At one site there is a short way, at the
-other there is none.  Whatever is sent, both must answer the same, call the same endpoints with the
-same, log the same and end in the same state.
+Two connections get the same bytes in the same pieces, at a site with a short way and at one
+without.  For any bytes both must give the same answers, call the same endpoints with the same
+arguments, log the same lines and end in the same state.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ def test_anything_that_is_sent(steps: list[bytes | str], address: str) -> None:
     compare(*steps, address=address)
 
 
-def test_it_is_taken() -> None:
-    """The short way is what whole sends, actions and handshakes go, one after the other."""
+def test_taken() -> None:
+    """Whole sends, actions and handshakes go the short way, one after the other."""
     for steps, count in (
         ([post(), post("/chat/send/r/?refuse"), post("/chat/actions/r/?bug")], 3),
         ([post("/chat/send/?wait"), "answered", post()], 2),
         ([shake()], 1),
         ([shake("/ws/chat/r/?wait"), "answered", b"a frame"], 1),
-        # With what browsers and proxies add.
+        # Headers that browsers and proxies add.
         ([post(Origin="https://localhost", Connection="keep-alive", Cookie="a=b")], 1),
         ([post(X_Forwarded_For="203.0.113.5", Via="1.1 front", Authorization="Bearer x")], 1),
-        # And behind the answer to what came another way.
+        # A request behind one that went the long way.
         ([request("GET", "/"), post()], 1),
     ):
         assert compare(*steps).taken == count, steps
@@ -89,7 +89,7 @@ def test_it_is_taken() -> None:
         b"\r\n" + post(),
     ],
 )
-def test_it_is_not_taken(data: bytes) -> None:
+def test_not_taken(data: bytes) -> None:
     """Unusual, malformed and ambiguous requests are left to Twisted's parser."""
     compare(data, post())
     side = Side(short=True)

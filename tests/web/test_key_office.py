@@ -1,4 +1,4 @@
-"""`livechat.web.key_office`: what programs and operators may make, by one check."""
+"""`livechat.web.key_office`: one check of the keys that programs and operators make."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_making_and_dropping(world: World) -> None:
 
 
 def test_no_more_than_one_has(world: World) -> None:
-    """Neither in rights, nor in time, nor to act for users."""
+    """A key has no more rights than its maker, no later end, and no users unless the maker has."""
     lease = Lease(ends=int(world.wall) + 60, key="k")
     actor = Actor(
         "key", world.source("192.0.2.1"), grants={"news": ALL_RIGHTS}, lease=lease, name="k"

@@ -1,4 +1,4 @@
-"""`livechat.web.admin.notices`: only the server says what was done."""
+"""`livechat.web.admin.notices`: only the server can write a page's notice."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_there_and_back() -> None:
 
 
 def test_of_nobody_else() -> None:
-    """A link with another text, another meaning or of another session says nothing."""
+    """A link with another text, another meaning or of another session shows no notice."""
     found = query(see_notice("/admin/", "done", "a token"))
     assert notice_of(found, "another token") is None
     assert notice_of({**found, "done": "evil"}, "a token") is None
