@@ -95,6 +95,19 @@ class OutboxContract(HeldContract):
         assert await backend.outbox.rewind(A, 0) == 1
         assert texts(await first(backend)) == ["e", "f"]
 
+    async def test_pages(self) -> None:
+        """One call reads several rooms, each as far as it is told of and up to its limit."""
+        backend = await self.told(A, B)
+        said = {room: await say(backend, *"abc", room=room) for room in "rst"}
+        await advance(backend, 2, room="s")
+        found = await backend.outbox.pages(A, {"t": 1, "s": 9, "none": 9, "r": 10**9})
+        assert {room: list(page.entries) for room, page in found.items()} == {
+            "t": said["t"][:1], "s": said["s"][2:], "none": [], "r": said["r"],
+        }  # fmt: skip
+        assert await backend.outbox.pages(A, {}) == {}
+        other = await backend.outbox.pages(B, {"s": 9})
+        assert list(other["s"].entries) == said["s"]
+
     async def test_two_receivers(self) -> None:
         """Each has its own cursors; entries are held for the slower one."""
         backend = await self.told(A, B, history_limit=1)
@@ -264,6 +277,7 @@ class OutboxContract(HeldContract):
         for call in (
             lambda: box.waiting("never"),
             lambda: box.read("x" * 16_384, "r", 1),
+            lambda: box.pages("never", {"r": 1}),
             lambda: box.advance("", {}),
             lambda: box.rewind("a\0", 0),
         ):
@@ -275,6 +289,7 @@ class OutboxContract(HeldContract):
         backend = await self.told()
         for bad in ("x" * 16_384, "", "..", "a b", AUDIT_ROOM, "!other", "\0", "\ud800"):
             assert await refused(backend.outbox.read(A, bad, 1)) is Kind.BAD_ROOM
+            assert await refused(backend.outbox.pages(A, {"r": 1, bad: 1})) is Kind.BAD_ROOM
             assert await refused(backend.outbox.advance(A, {bad: ("e", 1)})) is Kind.BAD_ROOM
             assert await refused(backend.outbox.erase(bad)) is Kind.BAD_ROOM
         assert await first(backend, room="nowhere") == []
@@ -304,6 +319,6 @@ class OutboxContract(HeldContract):
         for call in (
             lambda: box.keep([A]), lambda: box.waiting(A), lambda: box.read(A, "r", 1),
             lambda: box.advance(A, {"r": ("e", 1)}), lambda: box.rewind(A, 0),
-            lambda: box.erase("r"),
+            lambda: box.erase("r"), lambda: box.pages(A, {"r": 1}),
         ):  # fmt: skip
             assert await refused(call()) is Kind.UNAVAILABLE

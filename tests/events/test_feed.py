@@ -10,7 +10,7 @@ from twisted.logger import capturedLogs
 
 from livechat.events import feed as feeds
 from livechat.events.batches import MOST_EVENTS
-from livechat.events.feed import GATHER, LOOK_EVERY, RETRY_EVERY, Lag
+from livechat.events.feed import GATHER, GATHER_MANY, LOOK_EVERY, MANY, RETRY_EVERY, Lag
 from livechat.protocol.names import AUDIT_ROOM
 from tests.events.feeding import World, shown
 from tests.support.outcomes import result, run
@@ -75,6 +75,26 @@ def test_trickle() -> None:
     assert not asked.called
     world.clock.advance(GATHER * 0.2)
     assert shown(result(asked)) == ["r b", "r c"]
+
+
+def test_many_gather_longer() -> None:
+    """While there are many events, batches are fewer and larger: a lone one comes at once again."""
+    world = World()
+    world.outbox.say(*map(str, range(MANY)))
+    assert len(world.take()) == MANY
+    world.outbox.say("a")
+    asked = world.asked()
+    world.clock.advance(GATHER)
+    world.outbox.say("b")
+    assert not asked.called
+    world.clock.advance(GATHER_MANY - GATHER)
+    batch = result(asked)
+    assert shown(batch) == ["r a", "r b"]
+    world.told(batch)
+    world.outbox.say("c")
+    asked = world.asked()
+    world.clock.advance(GATHER)
+    assert shown(result(asked)) == ["r c"]
 
 
 def test_backlog() -> None:

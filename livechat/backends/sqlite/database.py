@@ -331,6 +331,7 @@ class Database:
         if self._keeper is not None:
             keeper, self._keeper = self._keeper, None
             keeper.close()
+        self.held.close()
         self._eraser.close()
 
     def _stop_writing(self) -> None:
