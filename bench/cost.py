@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.machine import ON_DISK, make_certificate
-from bench.ours import OURS, Cluster, Livechat, RedisCluster
+from bench.ours import LIVECHAT, TWISTD, Cluster, Livechat, RedisCluster
 from bench.peers.serving import Running, serving
 from bench.run import LOADGEN, cores
 from bench.usage import load, low_port, raise_limits, say
@@ -50,11 +50,10 @@ class Cost:
 def peer(kind: str) -> Livechat:
     """Livechat in one process, in two workers with a Redis, or these with a cluster of three."""
     if kind == "one":
-        return OURS[0]
-    program = OURS[-1].program
+        return LIVECHAT
     if kind == "workers":
-        return Cluster(name="cluster", title="", clustered=True, program=program)
-    return RedisCluster(name="redis-cluster", title="", clustered=True, program=program)
+        return Cluster(name="cluster", title="", clustered=True, program=TWISTD)
+    return RedisCluster(name="redis-cluster", title="", clustered=True, program=TWISTD)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.machine import ON_DISK
-from bench.ours import OURS, Cluster, Livechat
+from bench.ours import TWISTD, Cluster, Livechat
 from bench.peers.serving import Running, serving
 from bench.run import LOADGEN, cores
 from bench.usage import catches, cpu, files, load, low_port, memory, raise_limits, say, slab
@@ -159,8 +159,8 @@ def peer(workers: int, plain: int) -> Livechat:
     @param plain: as `Livechat` has it.
     """
     if workers == 1:
-        return Livechat(name="livechat", title="", program=OURS[0].program, plain=plain)
-    return Cluster(name="cluster", title="", program=OURS[-1].program, plain=plain, workers=workers)
+        return Livechat(name="livechat", title="", program=TWISTD, plain=plain)
+    return Cluster(name="cluster", title="", program=TWISTD, plain=plain, workers=workers)
 
 
 class Measurement:

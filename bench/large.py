@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.cost import measured, served
-from bench.ours import OURS, Livechat
+from bench.ours import LIVECHAT, TWISTD, Livechat
 from bench.peers.catalogue import Place
 from bench.scenarios import ROOMS_OPTIONS
 from bench.usage import load, raise_limits, say
@@ -44,17 +44,17 @@ def main(words: Sequence[str] | None = None) -> None:
     given = parser.parse_args(words)
     raise_limits()
     state = given.state.resolve()
-    large = Kept(name="large", title="", program=OURS[0].program, state=state)
+    large = Kept(name="large", title="", program=TWISTD, state=state)
     begun, ratios = int(time.time()), []
     options = ROOMS_OPTIONS.split()
     for number in range(given.pairs):
         # Rooms of their own: those of a run before would be full, and have messages removed.
         room = f"run-{begun}-{number}-{{r}}"
         found = {}
-        for each in (large, OURS[0])[:: 1 if number % 2 else -1]:
+        for each in (large, LIVECHAT)[:: 1 if number % 2 else -1]:
             with served(each) as server:
                 found[each.name] = measured(server, options, given.seconds, room=room).server
-        one, other = found[large.name], found[OURS[0].name]
+        one, other = found[large.name], found[LIVECHAT.name]
         ratios.append(one / other)
         say(f"{one:.0f} µs a message, and {other:.0f} without: {one / other:.2f} ({load()})")
     say(f"median of {len(ratios)} pairs: {median(ratios):.2f}")

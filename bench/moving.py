@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from bench.cost import Cost, measured, served
 from bench.large import Kept
 from bench.machine import ON_DISK
-from bench.ours import OURS
+from bench.ours import CLUSTER, TWISTD
 from bench.peers.serving import Running
 from bench.usage import Used, beside, load, raise_limits, say, timed
 
@@ -78,11 +78,11 @@ def main(words: Sequence[str] | None = None) -> None:
     command = beside("livechat")
     with TemporaryDirectory(dir=ON_DISK) as directory:
         export = Path(directory, "export.ndjson")
-        with served(Kept(name="kept", title="", program=OURS[0].program, state=state)) as server:
+        with served(Kept(name="kept", title="", program=TWISTD, state=state)) as server:
             exporting = [command, "--state", str(state), "export", str(export)]
             compare(server, given, "an export", repeat(exporting))
         say(f"{export.stat().st_size / (1 << 20):.0f} MB")
-        with served(OURS[-1]) as server:
+        with served(CLUSTER) as server:
             url = redis_of(server)
             importing = [command, "import", str(export), "--", "--redis", url, "--redis-prefix"]
             # Each under names of its own: rooms that are there would be passed over.

@@ -171,45 +171,45 @@ def installed(name: str) -> str | None:
 
 
 SENDING = Sending("/chat/send/", '{"room":"room{r}","message":"%M"}')
-_TWISTD = str(Path(sys.executable).with_name("twistd"))
-OURS: tuple[Livechat, ...] = (
-    Livechat(
-        name="livechat",
-        title="as it is shipped: every message is on disk before anybody gets it",
-        sending=SENDING,
-        program=(_TWISTD,),
-    ),
-    Livechat(
-        name="pure",
-        column="livechat, pure",
-        title="the same, started with LIVECHAT_PURE=1: without the native part",
-        sending=SENDING,
-        program=(_TWISTD,),
-        pure=True,
-    ),
-    Hooked(
-        name="hooked",
-        column="livechat, a webhook",
-        title="the same, and a receiver outside is told of each message",
-        sending=SENDING,
-        program=(_TWISTD,),
-        scenarios=("rooms", "http"),
-    ),
-    Livechat(
-        name="unstored",
-        title="livechat with rooms that are stored nowhere, like the others'",
-        sending=SENDING,
-        program=(sys.executable, "-m", "bench.unstored"),
-    ),
-    Cluster(
-        name="cluster",
-        title="livechat, two workers and a Redis that stores as safely as one process does",
-        clustered=True,
-        program=(_TWISTD,),
-    ),
+#: The command of the livechat that is here.
+TWISTD = (str(Path(sys.executable).with_name("twistd")),)
+LIVECHAT = Livechat(
+    name="livechat",
+    title="as it is shipped: every message is on disk before anybody gets it",
+    sending=SENDING,
+    program=TWISTD,
 )
+PURE = Livechat(
+    name="pure",
+    column="livechat, pure",
+    title="the same, started with LIVECHAT_PURE=1: without the native part",
+    sending=SENDING,
+    program=TWISTD,
+    pure=True,
+)
+HOOKED = Hooked(
+    name="hooked",
+    column="livechat, a webhook",
+    title="the same, and a receiver outside is told of each message",
+    sending=SENDING,
+    program=TWISTD,
+    scenarios=("rooms", "http"),
+)
+UNSTORED = Livechat(
+    name="unstored",
+    title="livechat with rooms that are stored nowhere, like the others'",
+    sending=SENDING,
+    program=(sys.executable, "-m", "bench.unstored"),
+)
+CLUSTER = Cluster(
+    name="cluster",
+    title="livechat, two workers and a Redis that stores as safely as one process does",
+    clustered=True,
+    program=TWISTD,
+)
+OURS: tuple[Livechat, ...] = (LIVECHAT, PURE, HOOKED, UNSTORED, CLUSTER)
 #: Livechat as it is shipped, with its native part and without.
-SERVED: tuple[Livechat, ...] = OURS[:2]
+SERVED: tuple[Livechat, ...] = (LIVECHAT, PURE)
 
 
 def before(checkout: Path) -> Livechat:
@@ -229,7 +229,7 @@ def before(checkout: Path) -> Livechat:
     ).stdout.strip()
     return Livechat(
         name=BEFORE,
-        like=OURS[0].name,
+        like=LIVECHAT.name,
         title=f"livechat as it was at {revision or 'some time'}",
         sending=SENDING,
         program=(str(program),),

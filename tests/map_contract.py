@@ -1,4 +1,4 @@
-"""What the maps of every backend must keep: `livechat.interfaces.ISharedMap`."""
+"""The contract of a backend's maps: `livechat.interfaces.ISharedMap`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support import RecordingSink
 
 #: The time at the beginning of each test, in seconds since 1970.
 NOW = 1_790_000_000
-#: What a process says of itself.
+#: A process's report on itself.
 REPORT = Report("here/1", 1_790_000_000_000, 3, 0.5, (0.0, 0.5), (Room("r", 2, 1.5, Newest(7, 8)),))
 
 

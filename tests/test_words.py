@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -64,3 +65,31 @@ def test_glossary() -> None:
     assert len(words) > 15
     code = "\n".join(path.read_text().lower() for path in (ROOT / "livechat").rglob("*.py"))
     assert [word for word in words if word.lower() not in code] == []
+
+
+#: The most lines of a paragraph or a list item, and how long such a line may be.
+MOST_LINES: Final = 8
+LINE: Final = 100
+
+
+def paragraphs(text: str) -> Iterator[str]:
+    """Paragraphs and list items of a document, each in one line; no tables, code or headings."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    for block in re.split(r"\n\s*\n", text):
+        if not block.startswith(("    ", "|", "#")):
+            for each in re.split(r"^(?=\s*(?:[-*]|\d+\.) )", block, flags=re.MULTILINE):
+                if each.strip():
+                    yield " ".join(each.split())
+
+
+def test_paragraphs_are_found() -> None:
+    """Paragraphs and items are counted, drawings and tables are not."""
+    text = "# T\n\na\nb\n\n- c\n  d\n- e\n\n    drawn\n\n| a |\n\n```sh\nx\n\ny\n```\n"
+    assert [*paragraphs(text)] == ["a b", "- c d", "- e"]
+
+
+@pytest.mark.parametrize("name", ["architecture.md"])
+def test_short_paragraphs(name: str) -> None:
+    """No paragraph or list item takes more than eight lines, so each can be read at once."""
+    for each in paragraphs((ROOT / "docs" / name).read_text()):
+        assert len(textwrap.wrap(each, LINE)) <= MOST_LINES, each

@@ -11,12 +11,10 @@ from typing import Self
 
 class Cable:
     """
-    What stands between a client and a port of this machine.
+    A cable between a client and a port of this machine, with faults.
 
-    @ivar port: where it begins.
-    @ivar refused: new connections are.
-    @ivar delay: seconds after which something comes out at the other end.
-    @ivar rate: bytes a second; 0 is no limit.
+    @ivar port: the client's end. @ivar refused: new connections are refused. @ivar delay: seconds
+    after which data comes out at the other end. @ivar rate: bytes a second; 0 is no limit.
     """
 
     def __init__(self, to: int) -> None:

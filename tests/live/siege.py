@@ -1,4 +1,4 @@
-"""What must hold while somebody attacks, and when it is over."""
+"""Conditions that hold during an attack and after it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,9 @@ MORE_FILES = 8
 @contextmanager
 def bystander(daemon: Daemon, pause: float) -> Iterator[list[float]]:
     """
-    Somebody asks whether the daemon is alive, again and again, and once more afterwards.
+    Ask repeatedly whether the daemon is alive, and once more afterwards.
 
-    @param pause: seconds between two times.
-    @return: how many seconds each answer took.
+    @param pause: seconds between two requests. @return: the seconds that each answer took.
     """
     waited: list[float] = []
     ended = threading.Event()
@@ -118,7 +117,7 @@ class Raw:
         return data
 
     def send(self, data: bytes) -> None:
-        """As much of it as the server takes."""
+        """Send as much of *data* as the server takes."""
         with suppress(ConnectionError, ssl.SSLError, BrokenPipeError, TimeoutError):
             self.connection.sendall(data)
 

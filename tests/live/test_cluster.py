@@ -24,7 +24,7 @@ from tests.live.talk import Talk, report
 #: Seconds within which everybody is answered, whatever it is: two for Redis to come back, and
 #: what this machine takes.
 ANSWERED = 4.0
-#: That all of a worker is there again.
+#: The log line of a worker whose Redis is usable again.
 USABLE = r"\[worker {}#info\].* Redis at \S+ can be used"
 ANY = r"\d"
 
@@ -50,7 +50,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, redis: RedisServer) -> Iter
 
 
 def uses(daemon: Daemon, worker: str = ANY) -> int:
-    """How often a worker has found its Redis usable so far."""
+    """The number of times that a worker has found its Redis usable so far."""
     return len(re.findall(USABLE.format(worker), daemon.log.text))
 
 
@@ -65,7 +65,7 @@ def test_f_7_a_worker_is_killed(daemon: Daemon) -> None:
 
 
 def test_f_1_redis_is_restarted(daemon: Daemon, redis: RedisServer) -> None:
-    """Nobody loses the connection, and all goes on where it was."""
+    """A restart of Redis costs no connection, and everything goes on where it was."""
     talk = Talk(daemon, "restarted")
     talk.go_on(redis.restart)
     counts = talk.is_whole()
@@ -76,7 +76,7 @@ def test_f_1_redis_is_restarted(daemon: Daemon, redis: RedisServer) -> None:
 
 
 def test_f_2_redis_stands_still(daemon: Daemon, redis: RedisServer) -> None:
-    """For five seconds; meanwhile who sends is refused, and nobody waits until they are over."""
+    """A Redis stopped for five seconds refuses senders, none of whom waits for its end."""
 
     def stop() -> None:
         redis.signal(signal.SIGSTOP)
@@ -140,7 +140,7 @@ def test_f_8_a_worker_that_stands_still(daemon: Daemon, redis: RedisServer) -> N
 
 
 def cut_off(client: Client) -> bool:
-    """Whether its connection has ended; it must have been quiet otherwise."""
+    """Return True if the connection has ended; it must have been quiet otherwise."""
     try:
         while True:
             client.recv(timeout=0.3)

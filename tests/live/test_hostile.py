@@ -34,7 +34,7 @@ def twistd() -> str:
 
 @pytest.fixture(autouse=True)
 def others(daemon: Daemon) -> Iterator[None]:
-    """Whatever a test does, others are served quickly meanwhile and after it."""
+    """A bystander is served quickly during the test and after it."""
     with bystander(daemon, 0.05) as waited:
         yield
     # Generous: whoever else uses this machine is waited for as well.
@@ -84,7 +84,7 @@ def test_t_4_half_a_handshake_and_all_that_drips(daemon: Daemon) -> None:
     [b"GET / HTTP/1.1\nHost: localhost\n\n", b"\x00" * 16_384, b"\xff\xd8garbage" * 99],
 )
 def test_no_tls(daemon: Daemon, data: bytes) -> None:
-    """What is no TLS is hung up on."""
+    """Bytes that are no TLS are hung up on."""
     answer = rest(daemon.raw(data, tls=False), _Stage.HEAD.value + CLOSE_WITHIN + 2)
     assert b"HTTP" not in answer
 
@@ -172,7 +172,7 @@ def test_slow_reader(daemon: Daemon) -> None:
 
 
 def test_a_burst_within_the_limits(start: Callable[..., Daemon]) -> None:
-    """As much as one address may say at once closes nobody who reads, and all of it arrives."""
+    """An address's full rate closes nobody who reads, and all of it arrives."""
     daemon = start()
     senders, messages = 10, 40
     text = json.dumps({"message": "\x07" * 16_384})
@@ -199,7 +199,7 @@ def test_a_burst_within_the_limits(start: Callable[..., Daemon]) -> None:
 
 
 def test_requests_without_reading_answers(start: Callable[..., Daemon]) -> None:
-    """Who sends requests without end and reads no answer is not read either."""
+    """A client that reads no answers is not read either."""
     daemon = start()
     before = daemon.memory()
     connection = daemon.raw()

@@ -97,7 +97,7 @@ def goes_on(daemon: Daemon, members: list[Member], eve: str) -> None:
 
 
 def stays_out(daemon: Daemon, query: str, hello: Any, at: str = HERE) -> None:
-    """By no way and at no worker."""
+    """Assert that the person gets in by no way and at no worker."""
     since = f"since={hello['epoch']}:{hello['seq']}"
     resuming = f"{query}&{since}" if query else f"?{since}"
     for _ in range(3 * WORKERS):
@@ -134,7 +134,7 @@ def recorded(daemon: Daemon, moderator: Member, eve: str, count: int) -> None:
 
 
 def test_a_restart(start: Callable[..., Daemon], tmp_path: Path) -> None:
-    """What is restricted for a time, and what was set, hold over a kill and a restart."""
+    """Restrictions and settings hold after a kill and a restart."""
     secret_file(tmp_path)
     with start(*OPTIONS) as daemon:
         before = moderated(daemon)

@@ -73,7 +73,7 @@ def test_two_secrets() -> None:
     ],
 )
 def test_refused(changed: dict[str, str], body: bytes, why: str) -> None:
-    """What was changed on its way, or is too old, is not taken."""
+    """A changed or outdated delivery fails verification."""
     headers: dict[str, Any] = signed([OLD], "msg_1", NOW, BODY) | changed
     with pytest.raises(ValueError, match=why):
         verify([OLD], headers, body, NOW)

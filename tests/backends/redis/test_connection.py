@@ -60,7 +60,7 @@ class _LossyClient(_Client):
 
 
 def encoded(reply: Any) -> bytes:
-    """As Redis writes it."""
+    """Encode *reply* as Redis does."""
     if isinstance(reply, int):
         return b":%d\r\n" % reply
     if isinstance(reply, list):
@@ -112,7 +112,7 @@ class Proxy(portforward.ProxyFactory):
 
 
 class SilenceTest(ProcessesTest):
-    """There, a connection may be dead without that anybody says so."""
+    """A connection may be dead without any sign of it."""
 
     @pytest.fixture(autouse=True)
     def _given(self, tmp_path: Path) -> Iterator[None]:
@@ -134,7 +134,7 @@ class SilenceTest(ProcessesTest):
         return made
 
     async def test_lossy(self) -> None:
-        """Of what Redis tells every third message is lost on the way, and nobody notices."""
+        """Every third push is lost on the way, and no member notices."""
         self.patch(_ClientFactory, "protocol", _LossyClient)
         self.there = self.process()
         await self.there.usable()
@@ -162,7 +162,7 @@ class SilenceTest(ProcessesTest):
         sent = [self.send(self.there, f"unheard {n}") for n in range(20)]
         await gatherResults(sent)
         assert self.reactor.seconds() - before < WAIT + 0.5
-        # It has another one by now, by which it sent them again.
+        # A new connection has sent them again by now.
         assert set(self.refused) <= {Kind.UNKNOWN}
         await until(lambda: self.there.backend.trouble() is None)
         await self.traffic(20)
@@ -170,7 +170,7 @@ class SilenceTest(ProcessesTest):
         assert len(stored) == len(self.answered)
 
     async def test_sent_again(self) -> None:
-        """What was stored, and the answer was swallowed, is not stored a second time."""
+        """A message that was stored but not answered is not stored a second time."""
         client = self.proxy.made[0 if not self.proxy.made[0].subscribes else 1]
         sent = publish(self.there.backend.messages, Draft("r", "once"))
         await until(lambda: self.server.ask("XLEN", "lc:{r}:s") == "1" or self._swallow(client))

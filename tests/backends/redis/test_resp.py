@@ -208,7 +208,7 @@ class RefusalsTest(TestCase):
             await process.usable()
 
     async def test_one_that_says_nothing(self) -> None:
-        """Not even whether the password is right."""
+        """A silent server leaves open even whether the password is right."""
         port = Port(says=b"")
         url = f"redis://:secret@127.0.0.1:{self.listen(port)}"
         with capturedLogs() as events:

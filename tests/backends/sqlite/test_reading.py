@@ -58,7 +58,7 @@ def test_page_of_long_texts(disk: Disk) -> None:
     store = disk.store()
     store.write([Draft("r", "x" * 1_000) for _ in range(200)])
     page = store.read("r", 0, 200)
-    assert len(page.messages) == -(-reading._PAGE_CHARACTERS // 1_000)
+    assert len(page.messages) == -(-reading.PAGE_CHARACTERS // 1_000)
 
 
 #: Actions of the writer between two steps of a reader.
@@ -133,7 +133,7 @@ def test_a_commit_that_memory_does_not_have_yet(
 
 
 def test_readers_beside_a_writer(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In threads of their own, they find no hole, no old words, and never less than before."""
+    """Readers in other threads find no hole, no old words, and never less than before."""
     monkeypatch.setattr(journal, "ENTRIES", 40)
     store = disk.store(messages=200)
     say(store, "0")

@@ -174,7 +174,7 @@ class FailoverTest(ClusterProcessesTest):
         """Entries that it never got are lost: a new epoch says so, and nothing more is lost."""
         await self.traffic(100)
         await until(lambda: caught_up(self.server))
-        # It cannot come back.
+        # The replica cannot connect again.
         self.server.ask("CONFIG", "SET", "requirepass", "secret")
         self.server.ask("-a", "secret", "CLIENT", "KILL", "TYPE", "replica")
         await self.traffic(20)
@@ -194,7 +194,7 @@ class FailoverTest(ClusterProcessesTest):
 
 
 def caught_up(master: RedisServer) -> bool:
-    """Its replicas have all that it has."""
+    """Return True once the replicas have everything that *master* has."""
     told = master.ask("INFO", "replication")
     offset = re.findall(r"master_repl_offset:(\d+)", told)
     return re.findall(r"offset=(\d+),", told) == offset
