@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from ssl import SSLSocket
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from twisted.internet.defer import CancelledError
 from twisted.internet.ssl import Certificate, trustRootFromCertificates
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 from twisted.web.client import BrowserLikePolicyForHTTPS
 
@@ -77,8 +77,9 @@ class PostTest(TestCase):
     async def test_quiet(self) -> None:
         """A post is no line in the log."""
         logged: list[LogEvent] = []
-        globalLogPublisher.addObserver(logged.append)
-        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
+        remember = cast("ILogObserver", logged.append)
+        globalLogPublisher.addObserver(remember)
+        self.addCleanup(globalLogPublisher.removeObserver, remember)
         await self.post(with_body(b""))
         await self.trusting.close()
         assert [formatEvent(each) for each in logged] == []
