@@ -88,7 +88,7 @@ class OutboxReader:
 
     def waiting(self, receiver: str, after: str, limit: int) -> Sequence[Waiting]:
         """
-        As `livechat.interfaces.IOutbox.waiting`.
+        Implement `livechat.interfaces.IOutbox.waiting`.
 
         @raise livechat.errors.ChatError: there is no such receiver.
         @raise sqlite3.Error: the file cannot be read.
@@ -146,7 +146,7 @@ class OutboxReader:
         return asked.page
 
     def read(self, receiver: str, room: str, limit: int) -> Page:
-        """As `livechat.interfaces.IOutbox.read`; raises as `ask` and `answer`."""
+        """Implement `livechat.interfaces.IOutbox.read`; raise like `ask` and `answer`."""
         return self.answer(self.ask(receiver, room, limit))
 
     def _page(self, db: sqlite3.Connection, asked: Asked) -> Page:

@@ -131,7 +131,7 @@ class Reader:
 
     def read(self, room: str, after: int, limit: int, *, hidden: bool = False) -> Page:
         """
-        As `livechat.interfaces.IMessageLog.read` says.
+        Implement `livechat.interfaces.IMessageLog.read`.
 
         @param hidden: with what no history shows any more (`livechat.interfaces.IArchive.read`).
         @raise sqlite3.Error: the file cannot be read.
@@ -163,7 +163,7 @@ class Reader:
         limit: int,
         first: Callable[[View, int], int],
     ) -> Page:
-        """As `page`, of what *db* has begun to read."""
+        """Read like `page`, in the transaction that *db* has begun."""
         view = self.view(db, room)
         if view is None:
             return Page(Position(self.epoch(room), 0, 1), ())
@@ -226,7 +226,7 @@ class Reader:
 
     def newest(self, rooms: Sequence[str]) -> Mapping[str, Newest]:
         """
-        As `livechat.interfaces.IMessageLog.newest` says.
+        Implement `livechat.interfaces.IMessageLog.newest`.
 
         @raise sqlite3.Error: the file cannot be read.
         """
