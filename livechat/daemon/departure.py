@@ -12,6 +12,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from livechat.protocol.counts import counted
+
 _log = Logger(namespace="livechat")
 
 #: The least seconds over which clients are told where another process has the place already.
@@ -68,7 +70,7 @@ class Departure(Service):
         self._begins(self.seconds)
         if not self._linger:
             return None
-        _log.info("Connections are taken for {seconds:g} seconds more.", seconds=self._linger)
+        _log.info("Connections are taken for {span} more.", span=counted(self._linger, "second"))
         return deferLater(self._clock, self._linger, lambda: None)
 
 

@@ -315,6 +315,14 @@ class IOutbox(Interface):
         @param limit: up to a thousand.
         """
 
+    def pages(receiver: str, limits: Mapping[str, int]) -> Deferred[Mapping[str, Page]]:
+        """
+        Read several rooms as `read` does, each up to its limit, in one call: a page for each room
+        costs little more than its entries then.
+
+        @param limits: by room.
+        """
+
     def advance(receiver: str, told: Mapping[str, tuple[str, int]]) -> Deferred[None]:
         """
         *receiver* has been told of the entries of these rooms (epoch, number) and of those before.

@@ -1,8 +1,9 @@
 """
 The files that pages use, here and on other sites, with their addresses.
 
-All of them are read, bundled and compressed once, at start.  No other file exists: no path of a
-request ever reaches the file system.
+All of them are read at start: another version that is installed meanwhile changes nothing.
+They are bundled and compressed once, when the first one is asked for: no start waits for that.
+No other file exists: no path of a request ever reaches the file system.
 
 Each file has two addresses.  `/static/chat.js` stays for ever, as other sites' pages have it; a
 browser asks each time whether it is still the same.  `/static/chat.3kX9v0aQ.js` has a digest of
@@ -17,10 +18,10 @@ import mimetypes
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
@@ -81,16 +82,33 @@ class File(Struct, frozen=True):
     caching: tuple[str, str] = _CHECKED
 
 
-class Files(Struct, frozen=True):
-    """
-    The files.
-
-    @ivar named: by the name in the address.
-    @ivar newest: the name that has a digest, by the one that has none.
-    """
-
+class _Made(NamedTuple):
     named: Mapping[str, File]
     newest: Mapping[str, str]
+
+
+class Files:
+    """The files, made when one is looked at first.  Any thread may do so."""
+
+    def __init__(self, bodies: dict[str, bytes]) -> None:
+        """
+        @param bodies: contents, by name.
+        """
+        self._bodies = bodies
+
+    @cached_property
+    def _made(self) -> _Made:
+        return _Reading(dict(self._bodies)).files()
+
+    @property
+    def named(self) -> Mapping[str, File]:
+        """The files, by the name in the address."""
+        return self._made.named
+
+    @property
+    def newest(self) -> Mapping[str, str]:
+        """The names that have a digest, by those that have none."""
+        return self._made.newest
 
     def get(self, name: str) -> File | None:
         """Return None if there is no such file."""
@@ -113,7 +131,7 @@ def read(directory: Path) -> Files:
         for path in directory.glob("*/*")
         if path.is_file() and path.resolve().parent == path.parent.resolve()
     }
-    return _Reading(bodies).files()
+    return Files(bodies)
 
 
 class _Reading:
@@ -134,7 +152,7 @@ class _Reading:
         self._named: dict[str, File] = {}
         self._newest: dict[str, str] = {}
 
-    def files(self) -> Files:
+    def files(self) -> _Made:
         for entries in _BUNDLES.values():
             if all(entry in self._sources for entry in entries):
                 self._bundle(entries)
@@ -142,7 +160,7 @@ class _Reading:
             self._named.setdefault(name, _file(name, body))
             if name not in self._newest:
                 self._keep(name, body)
-        return Files(self._named, self._newest)
+        return _Made(self._named, self._newest)
 
     def _bundle(self, entries: tuple[str, ...]) -> None:
         first, *others = entries

@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import humanize
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from livechat import metrics
 from livechat.errors import ChatError
@@ -23,6 +22,9 @@ from livechat.http.response import Headers, Response, belonging
 from livechat.protocol.messages import User
 from livechat.web import files
 from livechat.web.texts import choose
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 #: What a page may load and where its forms may go: nothing and nowhere but here.
 _POLICY: Final = (
@@ -57,6 +59,9 @@ def environment(base: str = "") -> Environment:
 
     @param base: the path below which everything is.
     """
+    # A twentieth of a start, for which clients would wait that want no page.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+
     made = Environment(
         loader=FileSystemLoader(folder("templates")),
         autoescape=True,
@@ -91,7 +96,14 @@ class Templates:
 
     def __init__(self, base: str = "") -> None:
         self.base = base
-        self._environment = environment(base)
+
+    @property
+    def _environment(self) -> Environment:
+        return environment(self.base)
+
+    def load(self) -> None:
+        """Load Jinja: what is rendered first does so else."""
+        _ = self._environment
 
     def text(self, template: str, **values: Any) -> str:
         """A template, or a part of a page, as text."""

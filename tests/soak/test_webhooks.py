@@ -20,7 +20,7 @@ ROOMS = 20
 #: Messages of a request, and seconds between two looks at the daemon.
 BATCH = 100
 LOOK_EVERY = 5.0
-#: Entries that may wait at most: those of so many seconds.
+#: Bound on the entries that wait, as seconds of sending.
 LAG = 30
 
 
@@ -73,7 +73,7 @@ class Sender:
 
 
 def test_a_receiver_that_fails_every_third_time(start: Callable[..., Daemon]) -> None:
-    """Memory stays, what waits is bounded and shown, and nothing is lost."""
+    """Memory stays, the backlog is bounded and shown, and nothing is lost."""
     hook = Hook(lambda number: number % 3 == 0)
     daemon = start(
         "--rate=0", "--rate-per-ip=0", f"--webhook={hook.url}", LIVECHAT_WEBHOOK_SECRET=SECRET
