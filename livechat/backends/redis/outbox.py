@@ -47,6 +47,7 @@ from livechat.backends.retention import RoomRetention
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IOutbox, Waiting
 from livechat.limits.rates import LogLimit, Rate
+from livechat.protocol.counts import counted
 from livechat.protocol.messages import Page, Position
 from livechat.protocol.names import EVENTS_ROOM
 from livechat.system.wallclock import WallClock
@@ -209,8 +210,8 @@ class RedisOutbox:
         dropped = await give_up([each.excess for each in boxes])
         if dropped:
             self._log.warn(
-                "Webhooks lag: the oldest {count} entries that waited for them were dropped.",
-                count=dropped,
+                "Webhooks lag: {entries} dropped, the oldest that waited for them.",
+                entries=counted(dropped, "entry was", "entries were"),
             )
 
     async def stop(self) -> None:
