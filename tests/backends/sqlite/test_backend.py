@@ -54,7 +54,7 @@ class SqliteContractTest(AmendContract, ArchiveContract, BackendContract, Outbox
         while await backend._writer.call(database.sweep, first=first):
             first = False
 
-    async def renumber(self, backend: SqliteBackend) -> SqliteBackend:
+    async def renumber(self, backend: SqliteBackend) -> Any:
         await backend.stop()
         begin_anew(self._directory / "livechat.sqlite3")
         return await self.told(*backend._database.cursors.receivers)
