@@ -213,5 +213,5 @@ def mint(chat: Chat) -> Document:
 
 
 def _secured(described: Document) -> Document:
-    """*described*, which guests cannot ask for."""
+    """Mark the operations *described* as closed to guests."""
     return described | {"security": [{"bearer": []}]}
