@@ -23,7 +23,7 @@ class Pages:
 
     async def static(self, call: Call) -> Response:
         """A file of the pages."""
-        # With a slash at the end a script's relative imports would be wrong.
+        # A slash at the end would break a script's relative imports.
         file = None if call.path.endswith("/") else self._files.get(call.names["name"])
         if file is None:
             raise ChatError(Kind.NOT_FOUND, "There is no such file.")
