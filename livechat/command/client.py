@@ -166,7 +166,7 @@ class Client:
         server = self.server
         context = ssl.create_default_context()
         if server.fingerprint is not None:
-            # The fingerprint is compared below: the certificate may be self-signed, for other names.
+            # The fingerprint counts, below: the certificate may be self-signed, for other names.
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         connection = HTTPSConnection(

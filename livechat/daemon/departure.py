@@ -56,12 +56,12 @@ class Departure(Service):
         return self._linger + self.drain
 
     def followed(self) -> None:
-        """Another process takes connections at the same socket: there is no use in lingering."""
+        """End lingering: another process takes connections at the same socket."""
         self._linger = 0.0
         self.drain = max(self.drain, SETTLE)
 
     def trouble(self) -> str | None:
-        """Why nobody should come any more; None if all may."""
+        """The reason why no new clients should come; None if they may."""
         return "the server is about to stop" if self.begun else None
 
     def stopService(self) -> Deferred[None] | None:

@@ -307,7 +307,7 @@ class Feed:
             for room in some:
                 reached[room] = self._take(draft, pages[room], room, notes.get(room, ()))
                 if len(pages[room].entries) < share:
-                    # The page is shorter than asked for: it has reached its own bound, or the room's end.
+                    # The page is shorter than asked for, by its own bound or the room's end.
                     long.add(room)
                 if draft.full:
                     break

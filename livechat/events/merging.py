@@ -68,7 +68,7 @@ class Wanted:
             case Retracted():
                 kind = "retracted"
             case _:
-                # An entry that is gone is told as a message, so that the receiver's numbers have no holes.
+                # An entry that is gone counts as a message, so that numbers have no holes.
                 kind = "message"
         return event_of_entry(room, epoch, entry) if kind in self._kinds else None
 

@@ -213,5 +213,5 @@ def mint(chat: Chat) -> Document:
 
 
 def _secured(described: Document) -> Document:
-    """Mark the operations *described* as closed to guests."""
+    """Mark *described* as an operation that guests cannot use."""
     return described | {"security": [{"bearer": []}]}

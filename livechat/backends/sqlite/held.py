@@ -72,7 +72,7 @@ class OutboxReader:
 
     def waiting(self, receiver: str, after: str, limit: int) -> Sequence[Waiting]:
         """
-        As `livechat.interfaces.IOutbox.waiting`.
+        Implement `livechat.interfaces.IOutbox.waiting`.
 
         @raise livechat.errors.ChatError: there is no such receiver.
         @raise sqlite3.Error: the file cannot be read.
@@ -103,7 +103,7 @@ class OutboxReader:
 
     def pages(self, receiver: str, limits: Mapping[str, int]) -> dict[str, Page]:
         """
-        As `livechat.interfaces.IOutbox.pages`, with one statement that looks at all rooms.
+        Implement `livechat.interfaces.IOutbox.pages`, with one statement that looks at all rooms.
 
         @raise livechat.errors.ChatError: there is no such receiver.
         @raise sqlite3.Error: the file cannot be read.
