@@ -96,7 +96,7 @@ def _new() -> bytes:
 
 
 def epoch_of(generation: bytes, room: str, word: bytes) -> str:
-    """As `Generation.epoch`, of a generation that may be over."""
+    """Name a numbering as `Generation.epoch` does, of a generation that may be over."""
     brought = _brought(generation)
     if word.startswith(brought):
         return word.removeprefix(brought).decode()

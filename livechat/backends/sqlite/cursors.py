@@ -233,7 +233,7 @@ def imported(db: sqlite3.Connection, room: int, top: int) -> None:
 
 
 def mark_waiting(db: sqlite3.Connection) -> None:
-    """As `mark`, of all rooms of which something waits; the journal is empty."""
+    """Mark all rooms of which something waits, as `mark` does; the journal is empty."""
     db.execute(_MARK_WAITING, (AUDIT_ROOM,))
 
 
