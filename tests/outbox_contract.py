@@ -7,6 +7,7 @@ A backend's tests mix `OutboxContract` into a trial `TestCase` and say how to ma
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
@@ -95,6 +96,19 @@ class OutboxContract(HeldContract):
         assert await backend.outbox.rewind(A, 0) == 1
         assert texts(await first(backend)) == ["e", "f"]
 
+    async def test_pages(self) -> None:
+        """One call reads several rooms, each as far as it is told of and up to its limit."""
+        backend = await self.told(A, B)
+        said = {room: await say(backend, *"abc", room=room) for room in "rst"}
+        await advance(backend, 2, room="s")
+        found = await backend.outbox.pages(A, {"t": 1, "s": 9, "none": 9, "r": 10**9})
+        assert {room: list(page.entries) for room, page in found.items()} == {
+            "t": said["t"][:1], "s": said["s"][2:], "none": [], "r": said["r"],
+        }  # fmt: skip
+        assert await backend.outbox.pages(A, {}) == {}
+        other = await backend.outbox.pages(B, {"s": 9})
+        assert list(other["s"].entries) == said["s"]
+
     async def test_two_receivers(self) -> None:
         """Each has its own cursors; entries are held for the slower one."""
         backend = await self.told(A, B, history_limit=1)
@@ -131,6 +145,34 @@ class OutboxContract(HeldContract):
         right = await epoch_of(backend, "s")
         await backend.outbox.advance(A, {"r": ("other", 1), "s": (right, 1)})
         assert await rooms(backend) == ["r"]
+
+    async def renumber(self, backend: Any) -> Any:
+        """Have all numberings begin anew; return the backend that goes on."""
+        raise AssertionError
+
+    async def test_epoch_of_cursors(self) -> None:
+        """Where a numbering begins anew, the one that was told stays known until more is told."""
+        backend = await self.told(A, B)
+        await say(backend, "a", "b")
+        first_epoch = await epoch_of(backend)
+        await take(backend)
+        (room,) = await waiting(backend, B)
+        assert room.before == ""
+        for _ in range(2):
+            backend = await self.renumber(backend)
+            await say(backend, "c")
+            await say(backend, "other", room="new")
+            (new,) = [each for each in await waiting(backend) if each.room == "new"]
+        for receiver in (A, B):
+            (room,) = [each for each in await waiting(backend, receiver) if each.room == "r"]
+            assert room.before == first_epoch != room.epoch
+        assert texts(await take(backend))[-1] == "c"
+        await take(backend, room="new")
+        await say(backend, "d")
+        (room,) = await waiting(backend)
+        assert (room.room, room.before) == ("r", "")
+        assert room.epoch == await epoch_of(backend)
+        assert new.before != new.epoch
 
     async def test_many_rooms(self) -> None:
         """All are found, by name; one call tells of many."""
@@ -264,6 +306,7 @@ class OutboxContract(HeldContract):
         for call in (
             lambda: box.waiting("never"),
             lambda: box.read("x" * 16_384, "r", 1),
+            lambda: box.pages("never", {"r": 1}),
             lambda: box.advance("", {}),
             lambda: box.rewind("a\0", 0),
         ):
@@ -275,6 +318,7 @@ class OutboxContract(HeldContract):
         backend = await self.told()
         for bad in ("x" * 16_384, "", "..", "a b", AUDIT_ROOM, "!other", "\0", "\ud800"):
             assert await refused(backend.outbox.read(A, bad, 1)) is Kind.BAD_ROOM
+            assert await refused(backend.outbox.pages(A, {"r": 1, bad: 1})) is Kind.BAD_ROOM
             assert await refused(backend.outbox.advance(A, {bad: ("e", 1)})) is Kind.BAD_ROOM
             assert await refused(backend.outbox.erase(bad)) is Kind.BAD_ROOM
         assert await first(backend, room="nowhere") == []
@@ -304,6 +348,6 @@ class OutboxContract(HeldContract):
         for call in (
             lambda: box.keep([A]), lambda: box.waiting(A), lambda: box.read(A, "r", 1),
             lambda: box.advance(A, {"r": ("e", 1)}), lambda: box.rewind(A, 0),
-            lambda: box.erase("r"),
+            lambda: box.erase("r"), lambda: box.pages(A, {"r": 1}),
         ):  # fmt: skip
             assert await refused(call()) is Kind.UNAVAILABLE

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from livechat.events.batches import Batch
-from livechat.events.feed import GATHER, Feed
+from livechat.events.feed import GATHER, GATHER_MANY, Feed
 from livechat.protocol.events import KINDS, kind_of, make_note
 from livechat.protocol.messages import Place, User
 from tests.support.outbox import MemoryOutbox
@@ -33,6 +33,8 @@ class World:
         asked = self.asked()
         if not asked.called:
             self.clock.advance(GATHER)
+        if not asked.called:
+            self.clock.advance(GATHER_MANY - GATHER)
         return result(asked)
 
     def told(self, batch: Batch) -> None:

@@ -10,7 +10,7 @@ from twisted.logger import capturedLogs
 
 from livechat.events import feed as feeds
 from livechat.events.batches import MOST_EVENTS
-from livechat.events.feed import GATHER, LOOK_EVERY, RETRY_EVERY, Lag
+from livechat.events.feed import GATHER, GATHER_MANY, LOOK_EVERY, MANY, RETRY_EVERY, Lag
 from livechat.protocol.names import AUDIT_ROOM
 from tests.events.feeding import World, shown
 from tests.support.outcomes import result, run
@@ -75,6 +75,26 @@ def test_trickle() -> None:
     assert not asked.called
     world.clock.advance(GATHER * 0.2)
     assert shown(result(asked)) == ["r b", "r c"]
+
+
+def test_many_gather_longer() -> None:
+    """While there are many events, batches are fewer and larger: a lone one comes at once again."""
+    world = World()
+    world.outbox.say(*map(str, range(MANY)))
+    assert len(world.take()) == MANY
+    world.outbox.say("a")
+    asked = world.asked()
+    world.clock.advance(GATHER)
+    world.outbox.say("b")
+    assert not asked.called
+    world.clock.advance(GATHER_MANY - GATHER)
+    batch = result(asked)
+    assert shown(batch) == ["r a", "r b"]
+    world.told(batch)
+    world.outbox.say("c")
+    asked = world.asked()
+    world.clock.advance(GATHER)
+    assert shown(result(asked)) == ["r c"]
 
 
 def test_backlog() -> None:
@@ -177,6 +197,24 @@ def test_another_epoch() -> None:
     assert shown(batch) == ["r gap", "r d"]
     assert b'"reason":"epoch"' in batch.encoded[0]
     world.told(batch)
+    world.outbox.say("e")
+    assert world.take() == ["r e"]
+
+
+def test_another_epoch_for_a_later_leader() -> None:
+    """A feed that was not there before the new numbering says so, too, and only once."""
+    world = World()
+    world.outbox.say("a", "b", "c")
+    world.take()
+    world.outbox.renumber("new", known=True)
+    world.outbox.say("d")
+    world.feed.begin()
+    batch = world.batch()
+    assert shown(batch) == ["r gap", "r d"]
+    assert b'"reason":"epoch","room":"r","epoch":"new"' in batch.encoded[0]
+    assert world.batch().events[0].id == batch.events[0].id
+    world.told(batch)
+    world.feed.begin()
     world.outbox.say("e")
     assert world.take() == ["r e"]
 
