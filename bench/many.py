@@ -2,8 +2,8 @@
 Measures many rooms, area by area: ``python -m bench.many --rooms 100000``.
 
 A livechat with many rooms is compared with an empty one: file, start, memory, upkeep, pages,
-backup, and the same rooms in Redis. All files are in a temporary directory under --directory. On a busy
-machine CPU seconds and sizes mean more than wall times.
+backup, and the same rooms in Redis. All files are in a temporary directory under --directory. On a
+busy machine CPU seconds and sizes mean more than wall times.
 """
 
 from __future__ import annotations
