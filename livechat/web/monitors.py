@@ -48,7 +48,7 @@ class Monitors:
         trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
         """
-        @param trouble: why not all who may come in can do so; None if they can.
+        @param trouble: returns the reason why some clients cannot come in, or None.
         """
         self._chat = chat
         self._keys = keys
