@@ -18,7 +18,7 @@ from livechat.command.output import CommandError, Output
 from livechat.command.service import environment_of
 from livechat.errors import StartError
 
-#: Exit codes: it failed; the command line is none (argparse's own); stopped by a signal.
+#: Exit codes: a failure; a bad command line (argparse's own); an end by a signal.
 FAILED: Final = 1
 INTERRUPTED: Final = 130
 
@@ -45,7 +45,7 @@ def main(given: Sequence[str] | None = None, environment: Mapping[str, str] | No
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader has enough.  Python would complain when it flushes at the end.
+        # The reader has closed the pipe.  Python would complain when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
 
@@ -58,7 +58,7 @@ def _run(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
         case "backup":
             _back_up(output, asked.file, state_directory(asked.state, environment), environment)
         case "restore":
-            # Only here: it brings Twisted with it, as others below.
+            # Imported here, as these modules import Twisted.
             from livechat.command.restoring import restore  # noqa: PLC0415
 
             state = state_directory(asked.state, environment)
@@ -102,7 +102,7 @@ def _check(output: Output, asked: argparse.Namespace, environment: Mapping[str, 
         Client(server, PULSE).ask("GET", "/healthz")
         output.show({"alive": True}, "alive")
         return 0
-    # Only here: these bring Twisted with them.
+    # Imported here, as these modules import Twisted.
     from livechat.command import checks  # noqa: PLC0415
 
     good = checks.check(
@@ -222,8 +222,8 @@ def _add_moving(add: Any) -> None:
 
 
 def _common() -> argparse.ArgumentParser:
-    """The options of all commands, before a command's name or behind it."""
-    # Without defaults: those of a command would take the place of what stood before it.
+    """Make the options of all commands, before a command's name or behind it."""
+    # Without defaults, as a command's defaults would replace options before its name.
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--json", action="store_true", help="print JSON, for programs")
     common.add_argument("--server", metavar="URL", help="such as https://chat.example:10443")

@@ -22,7 +22,7 @@ from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
 from livechat.system.time import Time
 
-#: Receivers that there may be: webhooks and subscribers.
+#: Bound on the number of receivers: webhooks and subscribers.
 MOST_RECEIVERS: Final = 10
 _OCCUPANCY: Final = frozenset({"occupied", "vacated"})
 

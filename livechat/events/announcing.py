@@ -27,10 +27,10 @@ from livechat.protocol.audit import AuditRecord
 from livechat.protocol.events import act_kind, make_act, make_note
 from livechat.protocol.messages import Draft, Place, User
 
-#: Users that have come or gone and that wait to be stored; and those that are stored at a time.
+#: Joins and leaves that wait to be stored at most; and those that are stored at a time.
 MOST_COMINGS: Final = 10_000
 AT_ONCE: Final = 64
-#: Seconds between two attempts to store what waits.
+#: Seconds between two attempts to store waiting events.
 RETRY_EVERY: Final = 1.0
 
 _log = Logger()
@@ -48,7 +48,7 @@ class Announcer:
     ) -> None:
         """
         @param wanted: the kinds that are written.
-        @param place: finds where a room stands, if that is known here.
+        @param place: finds the place of a room, if this process knows it.
         """
         self._publish = publish
         self._wanted = frozenset(wanted)
@@ -148,7 +148,7 @@ async def _refusal(answer: Deferred[object]) -> ChatError | None:
 
 
 def _once(draft: Draft) -> Draft:
-    """*draft* with a nonce: what may have been stored can be tried again."""
+    """Give *draft* a nonce, so that it can be sent again if it may have been stored."""
     return replace(draft, nonce=token_hex(8))
 
 

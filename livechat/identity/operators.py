@@ -132,7 +132,7 @@ class Operators:
 
     def load_beside(self, password: Password) -> Callable[[], None]:
         """
-        As `load`, but compare the password in a thread, which takes a fifth of a second.  The
+        Load, but compare the password in a thread, which takes a fifth of a second.  The
         result ends it, and raises what `load` does.
         """
         self._open()

@@ -36,7 +36,7 @@ class KeyOffice:
         """
         Make a key; return it and its credential, which is not kept.
 
-        @raise ChatError: nobody, or not this actor, can make such a key.
+        @raise ChatError: the key is invalid, or beyond the actor's rights.
         """
         grants = checked_grants(asked.rooms)
         self._check(actor, asked, grants)
@@ -73,7 +73,7 @@ class KeyOffice:
     @staticmethod
     def _check(actor: Actor, asked: KeyRequest, grants: Grants) -> None:
         """
-        @raise ChatError: nobody, or not this actor, can make such a key.
+        @raise ChatError: the key is invalid, or beyond the actor's rights.
         """
         if cleaned_name(asked.name) != asked.name:
             raise ChatError(

@@ -126,9 +126,9 @@ def _rooms(
     held: Grants, asked: Mapping[str, Sequence[str]] | None
 ) -> Mapping[str, Sequence[str]] | None:
     """
-    The rooms of a token, by a key that has the rights *held*.
+    Find the rooms of a token, by a key that has the rights *held*.
 
-    @raise ChatError: they are more than the key has.
+    @raise ChatError: the request is beyond the key's rights.
     """
     if asked is None:
         if within({EVERYWHERE: USERS_RIGHTS}, held):

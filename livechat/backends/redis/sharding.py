@@ -37,7 +37,7 @@ from livechat.protocol.messages import (
 
 
 def shard(room: str, count: int) -> int:
-    """Which of *count* a room is in.  With one more, few rooms move, and only to that one."""
+    """Find a room's shard among *count*.  With one more, few rooms move, and only to that one."""
     return jump(int.from_bytes(blake2b(room.encode(), digest_size=8).digest(), "big"), count)
 
 

@@ -187,15 +187,15 @@ class Database:
             self._journal.forget()
 
     def epoch(self, room: str) -> str:
-        """As `Numberings.epoch`."""
+        """Call `Numberings.epoch`."""
         return self._numberings.epoch(room)
 
     def secret(self) -> bytes:
-        """As `Numberings.guests`."""
+        """Call `Numberings.guests`."""
         return self._numberings.guests()
 
     def write(self, acts: Sequence[Submission]) -> list[Message | Amended | Exception]:
-        """As `Writer.write`."""
+        """Call `Writer.write`."""
         self._groups += 1
         return self._writer.write(acts)
 
@@ -237,15 +237,15 @@ class Database:
             self.close()
 
     def read(self, room: str, after: int, limit: int, *, hidden: bool = False) -> Page:
-        """As `Reader.read`."""
+        """Call `Reader.read`."""
         return self._reader.read(room, after, limit, hidden=hidden)
 
     def names(self, after: str, limit: int) -> list[str]:
-        """As `Reader.names`."""
+        """Call `Reader.names`."""
         return self._reader.names(after, limit)
 
     def newest(self, rooms: Sequence[str]) -> Mapping[str, Newest]:
-        """As `Reader.newest`."""
+        """Call `Reader.newest`."""
         return self._reader.newest(rooms)
 
     def sweep(self, *, first: bool = True) -> bool:
@@ -341,7 +341,7 @@ class Database:
 
     @contextmanager
     def _transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
-        """As `Transaction`; after an error the file is opened anew."""
+        """Begin a `Transaction`; after an error the file is opened anew."""
         db = self._connection or self._open()
         try:
             if not durable:

@@ -142,7 +142,7 @@ class Reader:
 
     def read(self, room: str, after: int, limit: int, *, hidden: bool = False) -> Page:
         """
-        As `livechat.interfaces.IMessageLog.read` says.
+        Implement `livechat.interfaces.IMessageLog.read`.
 
         @param hidden: with what no history shows any more (`livechat.interfaces.IArchive.read`).
         @raise sqlite3.Error: the file cannot be read.
@@ -264,7 +264,7 @@ class Reader:
 
     def newest(self, rooms: Sequence[str]) -> Mapping[str, Newest]:
         """
-        As `livechat.interfaces.IMessageLog.newest` says.
+        Implement `livechat.interfaces.IMessageLog.newest`.
 
         @raise sqlite3.Error: the file cannot be read.
         """
