@@ -314,4 +314,4 @@ def _begin_anew(db: sqlite3.Connection) -> None:
 
 
 def _changing() -> sqlite3.OperationalError:
-    return sqlite3.OperationalError("the journal in memory is not that of the file")
+    return sqlite3.OperationalError("the journal in memory differs from the file's")

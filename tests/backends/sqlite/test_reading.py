@@ -137,7 +137,7 @@ def test_a_commit_that_memory_does_not_have_yet(
     assert paused == 3
     assert page.position.event == page.position.seq == 5
     store.write([edit(2, "z")])
-    with pytest.raises(sqlite3.OperationalError, match="not that of the file"):
+    with pytest.raises(sqlite3.OperationalError, match="differs from the file's"):
         store.read("r", 0, 99)
 
 
