@@ -165,6 +165,8 @@ class Client:
     def _connected_by_tls(self) -> HTTPSConnection:
         server = self.server
         context = ssl.create_default_context()
+        # Debian's Python leaves that to OpenSSL's configuration.
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
         if server.fingerprint is not None:
             # The fingerprint counts, below: the certificate may be self-signed, for other names.
             context.check_hostname = False

@@ -69,7 +69,11 @@ def test_a_handshake_that_is_refused(refused: tuple[int, str | None]) -> None:
     status, code = refused
 
     async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:  # the client has given up
+            writer.close()
+            return
         body = f'{{"code":"{code}","detail":"No."}}' if code else "<html>"
         media = "application/problem+json" if code else "text/html"
         head = (

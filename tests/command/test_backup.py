@@ -16,6 +16,7 @@ from livechat.net import whereabouts
 from livechat.net.whereabouts import Whereabouts
 from tests.backends.disk import Disk, say, shown
 from tests.command.conftest import Command
+from tests.support.archives import unpack
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_what_is_in_it(state: Path, command: Command, tmp_path: Path) -> None:
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     restored = tmp_path / "restored"
     with tarfile.open(target) as archive:
-        archive.extractall(restored, filter="data")
+        unpack(archive, restored)
     names = {path.name for path in restored.iterdir()}
     assert names == {*backup.DATABASES, "admin-password"}
     for name in backup.DATABASES:
@@ -128,7 +129,7 @@ def test_the_newest_messages(tmp_path: Path, command: Command) -> None:
     say(store, "d")
     disk.close()
     with tarfile.open(tmp_path / "b.tar") as archive:
-        archive.extractall(tmp_path / "restored", filter="data")
+        unpack(archive, tmp_path / "restored")
     restored = Disk(tmp_path / "restored")
     store = restored.store()
     assert shown(store) == [1, 2, 3]

@@ -145,9 +145,18 @@ def test_a_quiet_room(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     assert module.QUIET > 2 * HEARTBEAT
 
 
-def test_tls_is_not_weakened() -> None:
-    """The context is Python's own, except that a fingerprint may vouch for a certificate."""
-    assert ssl.create_default_context().minimum_version >= ssl.TLSVersion.TLSv1_2
+def test_tls_is_not_weakened(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The context is Python's own, with no TLS before 1.2, wherever Python comes from."""
+    made: list[ssl.SSLContext] = []
+    own = ssl.create_default_context
+
+    def make() -> ssl.SSLContext:
+        made.append(own())
+        return made[-1]
+
+    monkeypatch.setattr(ssl, "create_default_context", make)
+    client_of(fake).ask("GET", "/")
+    assert [each.minimum_version for each in made] == [ssl.TLSVersion.TLSv1_2]
 
 
 def test_a_socket_file_of_another_user(tmp_path: Path) -> None:

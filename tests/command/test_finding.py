@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def why(*given: str | None, keyed: bool = True, **environment: str) -> str:
 
 def test_by_the_state_directory(state: Path) -> None:
     """The file there says where, and which certificate; the key is beside it."""
-    expected = Server("127.0.0.1", 4711, PRINT, local_key(state))
+    expected = Server("127.0.0.1", 4711, PRINT, local_key(state), user=os.geteuid())
     assert find(None, str(state), {}) == expected
     assert find(None, None, {"LIVECHAT_STATE": str(state)}) == expected
     given = {"LIVECHAT_STATE": "/nowhere", "LIVECHAT_PORT": "0"}
@@ -90,7 +91,7 @@ def test_another_server_of_this_machine(state: Path) -> None:
     """On another port there is another server: neither its certificate nor its key are these."""
     assert "LIVECHAT_KEY is needed" in why("https://localhost:4712", str(state))
     found = find("https://localhost:4711", str(state), {})
-    assert found == Server("127.0.0.1", 4711, PRINT, local_key(state))
+    assert found == Server("127.0.0.1", 4711, PRINT, local_key(state), user=os.geteuid())
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from livechat.net import whereabouts
 from livechat.protocol.v1 import V1
 from tests.live.command import LIVECHAT, Ran, done, livechat
 from tests.live.daemon import CHEAP, PATIENCE, Daemon, Output, eventually
+from tests.support.archives import unpack
 from tests.support.certificates import issue
 
 
@@ -178,7 +179,7 @@ def test_backup(tmp_path: Path) -> None:
     state = tmp_path / "two" / "state"
     state.mkdir(parents=True, mode=0o700)
     with tarfile.open(tmp_path / "backup.tar") as archive:
-        archive.extractall(state, filter="data")
+        unpack(archive, state)
     with Daemon(tmp_path / "two", environment=CHEAP) as two:
         found = [each["message"] for each in two.history("r/?limit=1000")]
         assert len(found) >= before

@@ -15,6 +15,7 @@ from livechat import __version__
 from livechat.web import bundles, files
 from tests.live.browser import Tab
 from tests.live.daemon import ROOT, tool
+from tests.support.archives import unpack
 
 CLIENTS: Final = ROOT / "tests" / "clients"
 MODULES: Final = CLIENTS / "node_modules"
@@ -46,7 +47,7 @@ def app(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for each in MODULES.iterdir():
         (modules / each.name).symlink_to(each)
     with tarfile.open(tarball) as archive:
-        archive.extractall(modules, filter="data")
+        unpack(archive, modules)
     (modules / "package").rename(modules / "livechat-client")
     for each in APP.iterdir():
         (directory / each.name).write_text(each.read_text())

@@ -15,6 +15,7 @@ without ``?sentinel=`` they are asked without a password.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
@@ -65,10 +66,7 @@ def parse(url: str) -> Address:
     """
     @raise ValueError: it is not such a URL; the text goes on after it.
     """
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise _wrong() from None
+    parts = _split(url)
     if parts.scheme not in _SCHEMES or parts.fragment:
         raise _wrong()
     secrets, at, places = parts.netloc.rpartition("@")
@@ -90,6 +88,16 @@ def parse(url: str) -> Address:
         sentinel=_login(parts.query.partition("=")[2]) if service and parts.query else Login(),
         cluster=asks == "cluster",
     )
+
+
+def _split(url: str) -> SplitResult:
+    """Split *url* whose authority may be several hosts, of which `urlsplit` takes no [address]."""
+    scheme, mark, rest = url.partition("://")
+    places = re.split("[/?#]", rest, maxsplit=1)[0] if mark else ""
+    try:
+        return urlsplit(f"{scheme}{mark}{rest.removeprefix(places)}")._replace(netloc=places)
+    except ValueError:
+        raise _wrong() from None
 
 
 def _login(text: str) -> Login:
