@@ -349,6 +349,7 @@ class Database:
     def close(self) -> None:
         """Close the file; the next call opens it again."""
         self._stop_writing()
+        self._reader.close()
         if self._keeper is not None:
             keeper, self._keeper = self._keeper, None
             keeper.close()
