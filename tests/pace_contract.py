@@ -68,7 +68,7 @@ class PaceContract(MapContract):
         found = await outcome(backend, paced("f", slow=10))
         assert waits(found) == 0.5
         assert isinstance(found, ChatError)
-        assert "one second" in found.detail
+        assert "1 second." in found.detail
         self.set_time(10)
         found = await outcome(backend, paced("g", slow=10))
         assert isinstance(found, Message)

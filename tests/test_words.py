@@ -17,6 +17,14 @@ NO_SUBJECTS: Final = frozenset({
     "How", "It", "Its", "Let", "Nobody", "Somebody", "That", "Their", "Them", "There", "They",
     "Those", "What", "Whatever", "When", "Where", "Whether", "Who", "Whoever", "Whom", "With",
 })  # fmt: skip
+#: Words by which a docstring completes the name above it: `def test_a_ban`, "Of a member".
+CONTINUATIONS: Final = frozenset({
+    "Also", "And", "As", "At", "Because", "Be", "But", "By", "Done", "For", "From", "If", "In",
+    "Itself", "Knows", "Of", "On", "Not", "Something", "Than", "Then", "These", "To", "Told",
+    "Which", "While", "Why",
+})  # fmt: skip
+#: Names that are written in lower case, and begin a sentence so.
+LOWER_CASE: Final = frozenset({"livechat", "twistd", "twisted"})
 FOLDERS: Final = ("livechat", "clients/python", "examples", "bench")
 _Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -51,6 +59,20 @@ def test_subjects(path: Path) -> None:
     """No docstring begins with a pronoun or a question."""
     for name, text in docstrings(path):
         assert first_word(text) not in NO_SUBJECTS, f"{name}: {text.splitlines()[0]}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted((ROOT / "livechat").rglob("*.py")),
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_sentences_of_their_own(path: Path) -> None:
+    """No docstring of livechat goes on where the name above it ends."""
+    for name, text in docstrings(path):
+        word = first_word(text)
+        said = f"{name}: {text.splitlines()[0]}"
+        assert word not in CONTINUATIONS, said
+        assert not word[:1].islower() or word in LOWER_CASE, said
 
 
 def test_glossary() -> None:

@@ -24,7 +24,31 @@ struct marker {
 /* Write a marker of MARKER_LENGTH bytes to `to`. */
 void marker_write(uint8_t *to, const struct marker *marker);
 
+/* Each hexadecimal digit has its value plus 1; all other bytes have 0. */
+extern const uint8_t marker_digits[256];
+
+/* Reading is inline: it takes place for each delivery. */
+static inline bool marker_read_hex(const uint8_t *text, int digits, uint64_t *value)
+{
+    uint64_t result = 0;
+    for (int i = 0; i < digits; i++) {
+        unsigned digit = marker_digits[text[i]];
+        if (!digit)
+            return false;
+        result = result << 4 | (digit - 1);
+    }
+    *value = result;
+    return true;
+}
+
 /* Read the marker that begins at `text`, with a '~'; return false if it is none. */
-bool marker_read(const uint8_t *text, size_t length, struct marker *marker);
+static inline bool marker_read(const uint8_t *text, size_t length, struct marker *marker)
+{
+    return length >= MARKER_LENGTH && text[1] == 'L' && text[MARKER_LENGTH - 1] == 'Z' &&
+           marker_read_hex(text + 2, 4, &marker->run) &&
+           marker_read_hex(text + 6, 4, &marker->publisher) &&
+           marker_read_hex(text + 10, 8, &marker->seq) &&
+           marker_read_hex(text + 18, 16, &marker->sent_at_ns);
+}
 
 #endif

@@ -63,6 +63,7 @@ class Peer(ABC):
     clustered: bool = False  # several processes, which scenarios of one say nothing about
     like: str = ""  # the server, by name, in whose scenarios it is, if that is another
     column: str = ""  # the head of its column, if that is not its name
+    known_as: str = ""  # its name to readers of the overview, if that is another
     scenarios: tuple[str, ...] = ()  # the only ones that it is in, if any are named
 
     path: ClassVar = "/ws/chat/room{r}/"  # of WebSockets
@@ -225,6 +226,7 @@ PEERS: tuple[Peer, ...] = (
     OnPython(
         name="channels",
         title="Django Channels, daphne and Redis",
+        known_as="Django Channels",
         sending=Sending("/chat/send/", '{"room":"room{r}","message":"%M"}'),
         module="channels_chat",
         packages=("channels", "channels-redis", "daphne", "django", "redis", "twisted"),
@@ -233,25 +235,35 @@ PEERS: tuple[Peer, ...] = (
     OnPython(
         name="autobahn",
         title="Autobahn, a sendMessage loop, Twisted's TLS",
+        known_as="Autobahn",
         module="autobahn_naive",
         packages=("autobahn", "twisted", "pyopenssl"),
     ),
     OnPython(
         name="websockets",
         title="websockets, uvloop",
+        known_as="websockets (Python)",
         module="websockets_broadcast",
         packages=("websockets", "uvloop"),
     ),
-    OnNode(name="ws", title="node ws", script="ws.mjs", packages=("ws",)),
+    OnNode(
+        name="ws",
+        title="node ws",
+        known_as="ws (Node.js)",
+        script="ws.mjs",
+        packages=("ws",),
+    ),
     OnPython(
         name="picows",
         title="picows (Cython), uvloop",
+        known_as="picows (Cython)",
         module="picows_rooms",
         packages=("picows", "uvloop", "aiofastnet"),
     ),
     OnNginx(
         name="nchan",
         title="Nchan (nginx module, C)",
+        known_as="Nchan (nginx)",
         sending=Sending("/chat/send/room{r}/", '{"message":"%M"}'),
     ),
     OnNginx(
@@ -263,6 +275,7 @@ PEERS: tuple[Peer, ...] = (
     OnPython(
         name="uwebsockets",
         title="uWebSockets (C++), socketify",
+        known_as="uWebSockets (C++)",
         module="socketify_topics",
         packages=("socketify",),
     ),

@@ -64,7 +64,7 @@ class Server(Struct, frozen=True):
 
     @property
     def address(self) -> str:
-        """As in a URL."""
+        """Host and port as in a URL."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 

@@ -16,6 +16,7 @@ from livechat.command.client import Client
 from livechat.command.output import CommandError, Output, printable, table
 from livechat.command.posting import post
 from livechat.identity.site_secret import FILE, read_site_secrets
+from livechat.protocol.counts import counted
 from livechat.protocol.receivers import receiver_url
 from livechat.protocol.signing import secret_of_text, verify
 
@@ -162,7 +163,7 @@ def rewind(client: Client, output: Output, moment: int, receiver: str | None) ->
     found = client.ask("POST", "/chat/webhooks/rewind/", asked).value["rewound"]
     for each in found:
         rooms = each["rooms"]
-        done = "as soon as a process tells it" if rooms is None else f"of {rooms} rooms"
+        done = "as soon as a process tells it" if rooms is None else f"of {counted(rooms, 'room')}"
         output.show(each, f"{each['receiver']} is told anew, {done}")
 
 

@@ -83,7 +83,7 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
 
 
 def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
-    """As `core`, but with operators that have neither read nor written their file."""
+    """Build like `core`, with operators that have neither read nor written their file."""
     time = Time(reactor)
     found = extensions.load(config)
     backend = backends.load(config, reactor, found.backend)

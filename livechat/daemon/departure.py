@@ -12,6 +12,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from livechat.protocol.counts import counted
+
 _log = Logger(namespace="livechat")
 
 #: The least seconds over which clients are told where another process has the place already.
@@ -54,12 +56,12 @@ class Departure(Service):
         return self._linger + self.drain
 
     def followed(self) -> None:
-        """Another process takes connections at the same socket: there is no use in lingering."""
+        """End lingering: another process takes connections at the same socket."""
         self._linger = 0.0
         self.drain = max(self.drain, SETTLE)
 
     def trouble(self) -> str | None:
-        """Why nobody should come any more; None if all may."""
+        """The reason why no new clients should come; None if they may."""
         return "the server is about to stop" if self.begun else None
 
     def stopService(self) -> Deferred[None] | None:
@@ -68,7 +70,7 @@ class Departure(Service):
         self._begins(self.seconds)
         if not self._linger:
             return None
-        _log.info("Connections are taken for {seconds:g} seconds more.", seconds=self._linger)
+        _log.info("Connections are taken for {span} more.", span=counted(self._linger, "second"))
         return deferLater(self._clock, self._linger, lambda: None)
 
 

@@ -39,7 +39,7 @@ class Edition(Struct, frozen=True):
     terms: int
 
     def refuses(self, other: Edition) -> str | None:
-        """Why workers of *other* cannot run beside ours; None if they can."""
+        """The reason why workers of *other* cannot run beside ours; None if they can."""
         if other.layout != self.layout:
             return (
                 f"livechat {other.version} keeps rooms in layout {other.layout}, and the workers"

@@ -21,6 +21,7 @@ from twisted.logger import Logger
 from livechat.daemon.edition import Edition, UnknownError
 from livechat.daemon.supervisor import Workers
 from livechat.daemon.worker import Worker
+from livechat.protocol.counts import counted
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -112,8 +113,8 @@ class Rolling(Service):
             )
             return
         _log.info(
-            "{count} workers are renewed: livechat {version}.",
-            count=len(self._workers),
+            "{workers} renewed: livechat {version}.",
+            workers=counted(len(self._workers), "worker is", "workers are"),
             version=new.version,
         )
         for worker in tuple(self._workers):

@@ -34,6 +34,7 @@ from livechat.net import fast
 from livechat.net.certificates import Certificate
 from livechat.net.listening import Listening
 from livechat.protocol.cluster import Report
+from livechat.protocol.counts import counted
 from livechat.rooms.chat import Chat
 from livechat.rooms.forgetting import Forgetting
 from livechat.rooms.hub import Hub
@@ -206,7 +207,8 @@ class Port(Service):
             await self._http.connections.emptied().addTimeout(DRAIN, self._reactor)
         except TimeoutError:
             _log.info(
-                "{count} connections did not close in time.", count=len(self._http.connections)
+                "{open} did not close in time.",
+                open=counted(len(self._http.connections), "connection"),
             )
             remaining: list[Channel | Socket] = [*self._http.channels, *self._sockets.sockets]
             for one in remaining:
@@ -222,10 +224,9 @@ class Port(Service):
         self._feeds.back_in = lambda: reconnect_ms(count, seconds)
         if count:
             _log.info(
-                "{count} {clients} told to come back, over {seconds:g} seconds.",
-                count=count,
-                clients="client is" if count == 1 else "clients are",
-                seconds=seconds,
+                "{clients} told to come back, over {span}.",
+                clients=counted(count, "client is", "clients are"),
+                span=counted(seconds, "second"),
             )
         acts: list[Callable[[], None]] = [each.retire for each in feeding]
         acts += (

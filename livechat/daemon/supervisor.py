@@ -35,6 +35,7 @@ from livechat.daemon.sockets import WorkerSockets
 from livechat.daemon.worker import Worker, descriptors
 from livechat.errors import StartError
 from livechat.net.activation import FIRST, handed
+from livechat.protocol.counts import counted
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -247,9 +248,9 @@ class Workers(Service):
             within = START_WITHIN if worker.report is None else SILENT
             if worker.running and now - worker.heard > within:
                 _log.error(
-                    "Worker {place} has not reported for {seconds:g} seconds, and is killed.",
+                    "Worker {place} has not reported for {span}, and is killed.",
                     place=worker.place,
-                    seconds=within,
+                    span=counted(within, "second"),
                 )
                 worker.signal("KILL")
         return succeed(None)
@@ -259,9 +260,9 @@ class Workers(Service):
         if not self._announced and all(worker.ready for worker in self._workers):
             self._announced = True
             _log.info(
-                "livechat {version} is ready, with {count} workers.",
+                "livechat {version} is ready, with {workers}.",
                 version=__version__,
-                count=len(self._workers),
+                workers=counted(len(self._workers), "worker"),
             )
 
     def ended(self, worker: Worker, reason: str) -> None:
@@ -288,10 +289,10 @@ class Workers(Service):
             self._sockets.drop(worker.place)
         pause = worker.pause(self._reactor.seconds())
         _log.error(
-            "Worker {number} has ended: {reason}; it is started again in {pause:g} seconds.",
+            "Worker {number} has ended: {reason}; it is started again in {pause}.",
             number=worker.place,
             reason=reason,
-            pause=pause,
+            pause=counted(pause, "second"),
         )
         self._starting[worker] = self._reactor.callLater(pause, self._start, worker)
 

@@ -36,15 +36,18 @@ from livechat.protocol.events import ENTRIES, KINDS, NOTES
 from livechat.protocol.messages import Page, Place
 from livechat.protocol.names import EVENTS_ROOM, LONGEST_ROOM_NAME, is_internal, is_room_name
 
-#: Seconds for which events gather before a batch of them is made.
+#: Seconds for which events gather before a batch of them is made: a moment, and more while there
+#: are many, for a batch costs as much as dozens of events do.
 GATHER: Final = 0.2
+GATHER_MANY: Final = 0.5
+MANY: Final = 50
 #: Seconds after which a feed looks, though nothing has told it to; and between two attempts while
 #: the store is away.
 LOOK_EVERY: Final = 5.0
 RETRY_EVERY: Final = 1.0
-#: Rooms that one look finds, and rooms that are read at the same time.
+#: Rooms that one look finds, and rooms that are read with one call.
 ROOMS_PER_LOOK: Final = 1_000
-READ_AT_ONCE: Final = 32
+READ_AT_ONCE: Final = 64
 #: Notes that a feed looks at; those about a room whose entries are far behind wait among them.
 MOST_NOTES: Final = 1_000
 #: Rooms whose numbering a feed remembers.
@@ -98,7 +101,8 @@ class Feed:
         self._wake: Deferred[None] | None = None
         # Something may wait that was not looked for.
         self._news = True
-        self._gathered = float("-inf")
+        # When the next batch is made at the earliest.
+        self._next = float("-inf")
         self._forget()
 
     def _forget(self) -> None:
@@ -125,12 +129,13 @@ class Feed:
     async def batch(self) -> Batch:
         """
         Wait until something waits, and return the oldest of it: at most
-        `livechat.events.batches.MOST_EVENTS`, or what came in `GATHER` seconds.
+        `livechat.events.batches.MOST_EVENTS`, or what came in `GATHER` seconds; in
+        `GATHER_MANY` while there are `MANY`.
 
         Asked again without `told`, it returns the same events, as they are then.
         """
         while True:
-            left = self._gathered + GATHER - self._clock.seconds()
+            left = self._next - self._clock.seconds()
             if left > 0:
                 await deferLater(self._clock, left, lambda: None)
             self._news = False
@@ -140,7 +145,10 @@ class Feed:
                 await self._failed(reason)
                 continue
             # With a full batch, there is no need to wait for more.
-            self._gathered = float("-inf") if found.full else self._clock.seconds()
+            self._next = float("-inf")
+            if not found.full:
+                pause = GATHER if len(found.events) < MANY else GATHER_MANY
+                self._next = self._clock.seconds() + pause
             if found.events:
                 return found
             if found.told or found.notes - self._notes:
@@ -197,8 +205,7 @@ class Feed:
 
     async def _gather(self) -> Batch:
         draft = Draft()
-        notes, page = await self._read_notes(draft)
-        await self._look()
+        notes, page = await self._read_notes(draft, await self._look())
         if self.kinds & ENTRIES:
             by_room = _by_room(notes)
             await self._find([each for each in by_room if each not in self._rooms])
@@ -227,13 +234,18 @@ class Feed:
             draft.more.add(EVENTS_ROOM)
         return draft.batch(frozenset(each for each in done if each > reached))
 
-    async def _read_notes(self, draft: Draft) -> tuple[list[PendingNote], Page | None]:
-        """Read what waits in `EVENTS_ROOM`; None if nothing does."""
-        if not self.kinds & NOTES:
-            await self._pass_over(draft, EVENTS_ROOM)
-            return [], None
-        waits = await self._waiting_of(EVENTS_ROOM)
+    async def _read_notes(
+        self, draft: Draft, waits: Waiting | None
+    ) -> tuple[list[PendingNote], Page | None]:
+        """
+        Read what waits in `EVENTS_ROOM`; None if nothing does.
+
+        @param waits: how far that is.
+        """
         if waits is None:
+            return [], None
+        if not self.kinds & NOTES:
+            draft.told[EVENTS_ROOM] = (waits.epoch, waits.top)
             return [], None
         page = await self._outbox.read(self.receiver, EVENTS_ROOM, MOST_NOTES)
         before = self._epochs.get(EVENTS_ROOM, "")
@@ -243,28 +255,34 @@ class Feed:
         draft.take(steps)
         return notes, page
 
-    async def _pass_over(self, draft: Draft, room: str) -> None:
-        waits = await self._waiting_of(room)
-        if waits is not None:
-            draft.told[room] = (waits.epoch, waits.top)
-
     async def _waiting_of(self, room: str) -> Waiting | None:
         """Find how far one room is; None if nothing waits of it."""
         found = await self._outbox.waiting(self.receiver, _just_before(room), 1)
         waits = next(iter(found), None)
         return None if waits is None or waits.room != room or waits.top <= waits.told else waits
 
-    async def _look(self) -> None:
-        """Find rooms of which something waits, behind those that were found before."""
+    async def _look(self) -> Waiting | None:
+        """
+        Find rooms of which something waits, behind those that were found before.
+
+        @return: how far `EVENTS_ROOM` is, as `_waiting_of`.
+        """
         if len(self._rooms) >= ROOMS_PER_LOOK:
-            return
-        found = await self._outbox.waiting(self.receiver, self._behind, ROOMS_PER_LOOK)
-        if self._behind and not found:
-            found = await self._outbox.waiting(self.receiver, "", ROOMS_PER_LOOK)
+            return await self._waiting_of(EVENTS_ROOM)
+        behind = self._behind
+        found = await self._outbox.waiting(self.receiver, behind, ROOMS_PER_LOOK)
+        if behind and not found:
+            behind = ""
+            found = await self._outbox.waiting(self.receiver, behind, ROOMS_PER_LOOK)
         self._behind = found[-1].room if len(found) >= ROOMS_PER_LOOK else ""
+        notes: Waiting | None = None
         for each in found:
-            if each.top > each.told and not is_internal(each.room):
-                self._rooms[each.room] = each
+            if each.top > each.told:
+                if not is_internal(each.room):
+                    self._rooms[each.room] = each
+                elif each.room == EVENTS_ROOM:
+                    notes = each
+        return await self._waiting_of(EVENTS_ROOM) if behind else notes
 
     async def _find(self, rooms: Collection[str]) -> None:
         """Find out of which of *rooms* something waits."""
@@ -281,16 +299,20 @@ class Feed:
     async def _read_rooms(self, draft: Draft, notes: Mapping[str, Sequence[PendingNote]]) -> None:
         queue = [*notes, *(room for room in self._rooms if room not in notes)]
         reached: dict[str, int] = {}
+        long: set[str] = set()
         while queue and draft.left and not draft.full:
             some, share = queue[:READ_AT_ONCE], max(1, draft.left // len(queue))
-            pages = await _all(self._outbox.read(self.receiver, room, share) for room in some)
+            pages = await self._outbox.pages(self.receiver, dict.fromkeys(some, share))
             del queue[:READ_AT_ONCE]
-            for room, page in zip(some, pages, strict=True):
-                reached[room] = self._take(draft, page, room, notes.get(room, ()))
+            for room in some:
+                reached[room] = self._take(draft, pages[room], room, notes.get(room, ()))
+                if len(pages[room].entries) < share:
+                    # As long as a page may be, whatever room is left.
+                    long.add(room)
                 if draft.full:
                     break
         draft.full = draft.full or bool(queue)
-        for room in sorted(draft.more) if draft.left and not draft.full else ():
+        for room in sorted(draft.more - long) if draft.left and not draft.full else ():
             await self._fill(draft, room, reached[room], notes.get(room, ()))
 
     def _take(

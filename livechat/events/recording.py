@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from livechat.errors import ChatError, Kind
+from livechat.protocol.counts import counted
 from livechat.protocol.messages import Draft
 
 #: Records that wait in memory, beyond which acts are refused; one act may add
@@ -66,8 +67,8 @@ class Recorder:
         if failed:
             self._waiting += failed
             _log.error(
-                "{count} acts cannot be recorded in the audit yet; it is tried again.",
-                count=len(failed),
+                "{acts} cannot be recorded in the audit yet; it is tried again.",
+                acts=counted(len(failed), "act"),
             )
             self._retry_soon()
             raise not_recorded()

@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from livechat.events.batches import Batch
 from livechat.events.feed import Feed
 from livechat.interfaces import ISubscriber
+from livechat.protocol.counts import counted
 from livechat.protocol.events import KINDS
 
 #: Seconds that a subscriber has for a batch.
@@ -64,18 +65,18 @@ class Subscription:
             raise
         except TimeoutError:
             _log.error(
-                "The subscriber {name} did not take {count} events within {seconds:g} s; it is told"
+                "The subscriber {name} did not take {events} within {seconds:g} s; it is told"
                 " again.",
                 name=self._subscriber.name,
-                count=len(batch.events),
+                events=counted(len(batch.events), "event"),
                 seconds=TELL_WITHIN,
             )
             return False
         except Exception:  # noqa: BLE001 - somebody else's code may raise anything
             _log.failure(
-                "The subscriber {name} did not take {count} events; it is told again.",
+                "The subscriber {name} did not take {events}; it is told again.",
                 name=self._subscriber.name,
-                count=len(batch.events),
+                events=counted(len(batch.events), "event"),
             )
             return False
         return True

@@ -1,5 +1,5 @@
 """
-Which pages may ask: those of the server's own origin, and those of allowed ones.
+Origins of pages that may ask: the server's own, and allowed ones.
 
 Browsers say in ``Origin`` whose page asks; clients that are no browsers send none and are
 welcome.  A foreign origin is refused even where the browser would let the request through

@@ -64,7 +64,7 @@ class Parser(http.HTTPChannel, metaclass=ABCMeta):
 
     def receive_whole(self, request: http.Request, body: bytes, rest: bytes) -> None:
         """
-        Be as if *request* had been parsed: ask it, and go on with the bytes behind it.
+        Continue as if *request* had been parsed: serve it, then the bytes behind it.
 
         Call it only if `is_fresh`.
         """

@@ -199,5 +199,5 @@ def belonging(error: ChatError) -> Headers:
 
 
 def see(location: str, *headers: tuple[str, str]) -> Response:
-    """Done: go and look there (303)."""
+    """Redirect to the result of a completed request (303)."""
     return Response(HTTPStatus.SEE_OTHER, b"", (("Location", location), _NO_STORE, *headers))

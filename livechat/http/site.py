@@ -163,7 +163,7 @@ class Site(server.Site):
         return made
 
     def startFactory(self) -> None:
-        """Not Twisted's: its access log would tell the time by the reactor's clock."""
+        """Skip Twisted's: its access log would tell the time by the reactor's clock."""
 
     def stopFactory(self) -> None:
         self._access.close()

@@ -279,7 +279,7 @@ def revoked_map(backend: IBackend) -> ISharedMap:
 
 
 def _names(actor: Actor) -> list[str]:
-    """By what a lease may end."""
+    """The names of user, token and key by which a lease may end."""
     lease = actor.lease
     assert lease is not None
     names = [] if actor.user is None else [f"u:{actor.user.id}"]

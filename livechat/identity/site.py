@@ -101,7 +101,7 @@ class Site:
         return self._queue.running + len(self._queue)
 
     def trouble(self) -> str | None:
-        """Why the site is not asked just now; None if it is."""
+        """The reason why the site is not asked just now; None if it is."""
         return self._reason if self._time.seconds() < self._again_at else None
 
     def ask(

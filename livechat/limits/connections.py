@@ -62,7 +62,7 @@ class Connections:
             return None
         return ChatError(
             Kind.TOO_MANY_CONNECTIONS,
-            f"Your address has {here} connections open; no more are allowed.",
+            f"Connections open from your address: {here}; no more are allowed.",
         )
 
     def count(self, key: str | None, change: int) -> None:

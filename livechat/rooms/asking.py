@@ -119,7 +119,7 @@ class Asking:
         answer.addBoth(self._answered, act, name)
 
     def edit(self, actor: Actor, draft: Draft, edit: Edit, receiver: IReceiver) -> None:
-        """As `take`, of an edit; *draft* has its text."""
+        """Take an edit like `take` a message; *draft* has its text."""
         self.take(Act(actor, draft, receiver, edit=edit))
 
     def _answer(self, act: Act) -> Deferred[Ruling]:

@@ -105,7 +105,7 @@ class CaseRegister:
         return _UNFINISHED in self._by_trait
 
     def catch_up(self) -> Deferred[None]:
-        """As `livechat.interfaces.ISharedMap.catch_up`."""
+        """Call `livechat.interfaces.ISharedMap.catch_up` of the map."""
         return self._shared.catch_up()
 
     async def add(self, known_as: str, case: Case, until: int) -> bool:

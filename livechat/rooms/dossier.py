@@ -104,7 +104,7 @@ class End(Struct, frozen=True, tag_field="line", tag="end"):
 
 
 class Broken(Struct, frozen=True, tag_field="line", tag="error"):
-    """In place of the last line: the rest could not be read."""
+    """The last line of a broken dossier: the rest could not be read."""
 
     code: str
     detail: str

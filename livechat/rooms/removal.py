@@ -330,7 +330,7 @@ class Removal:
             self._again(run)
 
     def _lost(self, failure: Failure, run: _Run) -> None:
-        """Another process has the job; or nobody has it, when the lease is over."""
+        """Give the job up: another process has it, or nobody once the lease is over."""
         if run in self._running:
             # The running step finds out itself.
             return

@@ -7,6 +7,7 @@ and so does what is restricted by it.  Whatever was said before keeps its author
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Final
 
 from msgspec.structs import replace
@@ -16,6 +17,7 @@ from livechat.identity.actor import Actor
 from livechat.identity.guests import called, checked_name
 from livechat.limits.rates import Buckets, Rate
 from livechat.protocol.actions import Rename
+from livechat.protocol.counts import counted
 from livechat.protocol.messages import User
 from livechat.protocol.v1 import Ack
 from livechat.rooms.policy import Policy
@@ -61,7 +63,9 @@ class Renaming:
         wait = self._rates.admit(user.subject, self._time.seconds())
         if wait:
             raise ChatError(
-                Kind.RATE_LIMITED, f"Too many names; wait {wait:.0f} seconds.", retry_after=wait
+                Kind.RATE_LIMITED,
+                f"Too many names; wait {counted(ceil(wait), 'second')}.",
+                retry_after=wait,
             )
         now = int(1000 * self._time.wall())
         self._presence.rename(room, replace(user, name=name), now)

@@ -102,7 +102,7 @@ class Searches:
 
     async def search(self, history: History, window: Window, wanted: Wanted) -> Matches:
         """
-        As the function `search`.
+        Call the function `search`, in its turn.
 
         @raise ChatError: too many wait; or as there.
         """

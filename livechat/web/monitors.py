@@ -1,9 +1,9 @@
 """
-For monitors: whether the server is alive and ready, and its figures.
+Resources for monitors: liveness, readiness and metrics.
 
-The figures say how much is going on, so not everybody gets them: by default who asks from this
-machine does, by one of its addresses or as localhost, and not through a proxy; and whoever brings
-the operator's token, or a key with the scope ``metrics``.
+Metrics say how much is going on, so access is restricted. By default they are for requests from
+this machine, by one of its addresses or as localhost, and not through a proxy; and for requests
+with the operator's token, or with a key of scope ``metrics``.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from livechat.events.batches import Batch
 from livechat.events.feed import Feed
 from livechat.limits.rates import LogLimit, Rate
 from livechat.net.posting import Answered
+from livechat.protocol.counts import counted
 from livechat.protocol.receivers import Answer, shown_url
 from livechat.system.time import Time
 from livechat.webhooks.backoff import asked_for, pause
@@ -133,9 +134,9 @@ class Delivery:
         counts = self.counts
         if counts.in_a_row:
             _log.info(
-                "The receiver {url} takes events again, after {count} failures.",
+                "The receiver {url} takes events again, after {failures}.",
                 url=shown_url(self._url),
-                count=counts.in_a_row,
+                failures=counted(counts.in_a_row, "failure"),
             )
             self._troubles = LogLimit(Rate(1 / LOG_EVERY, 1))
         counts.sent += events

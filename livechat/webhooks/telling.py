@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from livechat import metrics
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IOutbox
+from livechat.protocol.counts import counted
 from livechat.protocol.receivers import ReceiverState, shown_url
 from livechat.system.time import Time
 from livechat.webhooks.board import Board
@@ -179,9 +180,9 @@ class Telling:
             rooms = await self._outbox.rewind(name, asked.since)
             await self._board.rewound(name, asked, rooms)
             _log.info(
-                "The receiver {url} is told anew, of {rooms} rooms.",
+                "The receiver {url} is told anew, of {rooms}.",
                 url=shown_url(self._board.receivers[name]),
-                rooms=rooms,
+                rooms=counted(rooms, "room"),
             )
 
     async def _report(self) -> None:

@@ -126,8 +126,8 @@ def test_hostile(
     assert {path.name for path in tmp_path.iterdir()} == {"x.tar", "state"}
 
 
-def test_no_archive(command: Command, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["text", "nothing", "."])
+def test_no_archive(command: Command, tmp_path: Path, name: str) -> None:
     (tmp_path / "text").write_text("this is no archive" * 99)
-    for name in ("text", "nothing", "."):
-        ran = command("restore", str(tmp_path / name))
-        assert (ran.code, ran.err.count("\n")) == (1, 1), ran
+    ran = command("restore", str(tmp_path / name))
+    assert (ran.code, ran.err.count("\n")) == (1, 1), ran

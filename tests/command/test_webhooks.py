@@ -141,7 +141,15 @@ def test_no_moment(command: Command, text: str) -> None:
 def test_rewind(command: Command, fake: Fake) -> None:
     """The running server is asked, by the local key; the answer is in words."""
     fake.answers = [
-        Said({"rewound": [{"receiver": "a-1", "rooms": 3}, {"receiver": "b-2", "rooms": None}]})
+        Said(
+            {
+                "rewound": [
+                    {"receiver": "a-1", "rooms": 3},
+                    {"receiver": "b-2", "rooms": None},
+                    {"receiver": "c-3", "rooms": 1},
+                ]
+            }
+        )
     ]
     ran = command("webhook", "rewind", "2026-09-21T14:13:20+00:00", "--receiver", "https://a/")
     assert ran.code == 0
@@ -151,6 +159,7 @@ def test_rewind(command: Command, fake: Fake) -> None:
     assert ran.out.splitlines() == [
         "a-1 is told anew, of 3 rooms",
         "b-2 is told anew, as soon as a process tells it",
+        "c-3 is told anew, of 1 room",
     ]
 
 

@@ -16,6 +16,7 @@ from livechat.daemon.lifeline import ready
 from livechat.daemon.supervisor import GRACE, SILENT, START_WITHIN, Workers, _in_memory, command
 from livechat.daemon.worker import LASTED, LONGEST_PAUSE, PAUSE
 from livechat.errors import StartError
+from livechat.protocol.counts import counted
 from tests.support.workers import Reactor, Sockets, texts
 
 
@@ -89,7 +90,7 @@ def test_started_again(workers: Workers, reactor: Reactor) -> None:
         with capturedLogs() as events:
             reactor.started[-1].end()
         assert texts(events) == [
-            f"Worker 2 has ended: exit code 1; it is started again in {pause:g} seconds."
+            f"Worker 2 has ended: exit code 1; it is started again in {counted(pause, 'second')}."
         ]
         reactor.advance(pause - 0.01)
         assert len(reactor.started) == count
@@ -202,7 +203,7 @@ def test_no_socket(workers: Workers, reactor: Reactor, monkeypatch: pytest.Monke
     with capturedLogs() as events:
         reactor.started[0].end()
         reactor.advance(PAUSE)
-    assert "has ended: --port: 7 is taken; it is started again in 1 seconds" in texts(events)[1]
+    assert "has ended: --port: 7 is taken; it is started again in 1 second." in texts(events)[1]
     assert sockets.dropped == [1, 1]
     monkeypatch.setattr(sockets, "take", taken)
     reactor.advance(1)

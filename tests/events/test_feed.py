@@ -2,73 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
 from livechat.events import feed as feeds
-from livechat.events.batches import MOST_EVENTS, Batch
-from livechat.events.feed import GATHER, LOOK_EVERY, RETRY_EVERY, Feed, Lag
-from livechat.protocol.audit import Action, AuditRecord, Author
-from livechat.protocol.events import ENTRIES, KINDS, NOTES, kind_of, make_act, make_note
-from livechat.protocol.messages import Place, User
-from livechat.protocol.moderation import Case
-from livechat.protocol.names import AUDIT_ROOM, EVENTS_ROOM
-from tests.support.outbox import MemoryOutbox
+from livechat.events.batches import MOST_EVENTS
+from livechat.events.feed import GATHER, GATHER_MANY, LOOK_EVERY, MANY, RETRY_EVERY, Lag
+from livechat.protocol.names import AUDIT_ROOM
+from tests.events.feeding import World, shown
 from tests.support.outcomes import result, run
-
-
-class World:
-    """A feed of an outbox in memory."""
-
-    def __init__(self, kinds: Collection[str] = KINDS, **options: Any) -> None:
-        self.clock = Clock()
-        self.outbox = MemoryOutbox()
-        self.feed = Feed(self.outbox, "hook", kinds, self.clock, **options)
-        self.outbox.watch(lambda _: self.feed.wake())
-
-    def asked(self) -> Deferred[Batch]:
-        return Deferred.fromCoroutine(self.feed.batch())
-
-    def batch(self) -> Batch:
-        """Pass the time that gathering takes, and return the next batch."""
-        asked = self.asked()
-        if not asked.called:
-            self.clock.advance(GATHER)
-        return result(asked)
-
-    def told(self, batch: Batch) -> None:
-        run(self.feed.told(batch))
-
-    def take(self) -> list[str]:
-        """Return the next batch, shown, and count it as told."""
-        batch = self.batch()
-        self.told(batch)
-        return shown(batch)
-
-    def note(self, kind: str, room: str = "r", after: int = 0) -> None:
-        place = Place(f"epoch-{room}", after) if after else None
-        self.outbox.store(make_note(kind, room, place, User("1", "Ann")))
-
-
-def shown(batch: Batch) -> list[str]:
-    """Show each event: its room, and its text, its kind, or its kind and number."""
-    found = []
-    for event in batch.events:
-        number, text = getattr(event, "seq", None), getattr(event, "message", None)
-        what = (
-            text
-            if text is not None
-            else kind_of(event)
-            if number is None
-            else f"{kind_of(event)}{number}"
-        )
-        found.append(f"{getattr(event, 'room', None) or ''} {what}")
-    return found
 
 
 def test_in_order() -> None:
@@ -130,6 +75,26 @@ def test_trickle() -> None:
     assert not asked.called
     world.clock.advance(GATHER * 0.2)
     assert shown(result(asked)) == ["r b", "r c"]
+
+
+def test_many_gather_longer() -> None:
+    """While there are many events, batches are fewer and larger: a lone one comes at once again."""
+    world = World()
+    world.outbox.say(*map(str, range(MANY)))
+    assert len(world.take()) == MANY
+    world.outbox.say("a")
+    asked = world.asked()
+    world.clock.advance(GATHER)
+    world.outbox.say("b")
+    assert not asked.called
+    world.clock.advance(GATHER_MANY - GATHER)
+    batch = result(asked)
+    assert shown(batch) == ["r a", "r b"]
+    world.told(batch)
+    world.outbox.say("c")
+    asked = world.asked()
+    world.clock.advance(GATHER)
+    assert shown(result(asked)) == ["r c"]
 
 
 def test_backlog() -> None:
@@ -198,85 +163,6 @@ def test_share_of_many() -> None:
     assert max(counts) - min(counts) <= 1
 
 
-def test_notes_in_order() -> None:
-    """Events without a number come where they happened."""
-    world = World()
-    world.outbox.say("a", "b")
-    world.note("left", after=1)
-    world.note("vacated", after=2)
-    world.note("occupied", "s")
-    assert sorted(world.take(), key=lambda each: each[0]) == [
-        "r a", "r left", "r b", "r vacated", "s occupied",
-    ]  # fmt: skip
-    assert world.outbox.told("hook", EVENTS_ROOM) == 3
-    world.note("joined", after=2)
-    assert world.take() == ["r joined"]
-
-
-def test_notes_behind_a_backlog() -> None:
-    """An event that comes behind many messages waits for them; those of other rooms do not."""
-    world = World()
-    world.outbox.say(*map(str, range(1_500)))
-    world.note("left", after=1_400)
-    world.note("joined", "s")
-    batch = world.batch()
-    assert "s joined" in shown(batch)
-    assert "r left" not in shown(batch)
-    world.told(batch)
-    assert world.outbox.told("hook", EVENTS_ROOM) == 0
-    found = world.take()
-    assert "s joined" not in found
-    assert found.index("r left") == found.index("r 1399") + 1
-    assert world.outbox.told("hook", EVENTS_ROOM) == 2
-
-
-def test_notes_again_for_another_leader() -> None:
-    """A new leader tells again of events that the former one may have told."""
-    world = World()
-    world.outbox.say(*map(str, range(1_500)))
-    world.note("left", after=1_400)
-    world.note("joined", "s")
-    world.take()
-    world.feed.begin()
-    assert "s joined" in world.take()
-
-
-def test_kinds() -> None:
-    """Unwanted kinds are passed over, and cursors move."""
-    world = World({"message", "vacated"})
-    world.outbox.say("a")
-    world.outbox.retract(1)
-    world.note("joined")
-    world.note("vacated")
-    assert sorted(world.take()) == ["r gone1", "r vacated"]
-    assert world.outbox.told("hook") == 2
-    assert world.outbox.told("hook", EVENTS_ROOM) == 2
-
-
-def test_nothing_wanted_of_all() -> None:
-    """Cursors move without a batch if no waiting event is wanted."""
-    for kinds in (NOTES, ENTRIES):
-        world = World(kinds - {"message", "joined"})
-        world.outbox.say("a", "b")
-        world.note("joined")
-        asked = world.asked()
-        for _ in range(3):
-            world.clock.advance(GATHER)
-        assert not asked.called
-        assert world.outbox.told("hook") == 2
-        assert world.outbox.told("hook", EVENTS_ROOM) == 1
-
-
-def test_notes_alone_read_no_room() -> None:
-    """A receiver of events without numbers costs no reading of messages."""
-    world = World({"vacated"})
-    world.outbox.say(*map(str, range(100)))
-    world.note("vacated", after=50)
-    assert world.take() == ["r vacated"]
-    assert {room for room, _ in world.outbox.reads} == {EVENTS_ROOM}
-    assert world.outbox.told("hook") == 100
-
-
 def test_audit_is_no_room() -> None:
     """The audit is told to nobody."""
     world = World()
@@ -313,34 +199,6 @@ def test_another_epoch() -> None:
     world.told(batch)
     world.outbox.say("e")
     assert world.take() == ["r e"]
-
-
-def test_another_epoch_of_notes() -> None:
-    world = World()
-    world.note("joined")
-    world.take()
-    world.outbox.renumber("new", EVENTS_ROOM)
-    world.note("left")
-    assert world.take() == [" gap", "r left"]
-
-
-def test_act_of_all_rooms() -> None:
-    """An act in all rooms, or in a pattern of them, waits for no room."""
-    world = World()
-    for room in ("*", "team-*", ""):
-        act = AuditRecord(Action("restrict", user=User("2", "Bob")), Author("key"), room)
-        world.outbox.store(make_act(act))
-    assert sorted(world.take()) == ["* restricted", "* restricted", "team-* restricted"]
-
-
-def test_case_of_now() -> None:
-    """A held message has the text of its case as it is when the receiver is told."""
-    cases = {"c1": Case("held", "open", "r", 1, None, "buy", "x")}
-    world = World(case_of=cases.get)
-    world.outbox.store(make_note("held", "r", case="c1"))
-    assert shown(world.batch()) == ["r buy"]
-    cases.clear()
-    assert world.take() == ["r held"]
 
 
 def test_store_is_away() -> None:

@@ -13,8 +13,10 @@ class Cable:
     """
     A cable between a client and a port of this machine, with faults.
 
-    @ivar port: the client's end. @ivar refused: new connections are refused. @ivar delay: seconds
-    after which data comes out at the other end. @ivar rate: bytes a second; 0 is no limit.
+    @ivar port: the client's end.
+    @ivar refused: True refuses new connections.
+    @ivar delay: seconds after which data comes out at the other end.
+    @ivar rate: bytes a second; 0 is no limit.
     """
 
     def __init__(self, to: int) -> None:

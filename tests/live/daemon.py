@@ -212,6 +212,12 @@ class Daemon:
         found: dict[str, Any] = json.loads(ran.stdout)
         return found
 
+    def worked(self) -> float:
+        """Processor seconds that the daemon's reactor has used: its main thread's."""
+        status = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/stat").read_text()
+        user, system = status.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def memory(self) -> int:
         """The daemon's resident memory, in bytes."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()

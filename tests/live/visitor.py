@@ -35,7 +35,8 @@ class Visitor:
     """
     A visitor in a room.
 
-    @ivar page: the visitor's page. @ivar touches: True for a finger, False for a mouse.
+    @ivar page: the visitor's page.
+    @ivar touches: True for a finger, False for a mouse.
     """
 
     def __init__(self, tab: Tab, *, touches: bool = False) -> None:

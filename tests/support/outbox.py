@@ -141,6 +141,12 @@ class MemoryOutbox:
         oldest = there.entries[0].seq if there.entries else there.top + 1
         return Page(Position(there.epoch, there.top, oldest), tuple(entries))
 
+    def pages(self, receiver: str, limits: Mapping[str, int]) -> Deferred[Mapping[str, Page]]:
+        self.reads += limits.items()
+        return execute(
+            lambda: {room: self._read(receiver, room, limit) for room, limit in limits.items()}
+        )
+
     def advance(self, receiver: str, told: Mapping[str, tuple[str, int]]) -> Deferred[None]:
         return execute(self._advance, receiver, told)
 

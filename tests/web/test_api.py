@@ -278,10 +278,10 @@ def test_number_like_texts(port: Port) -> None:
         assert texts(port, "?limit=1") == [text]
 
 
-def test_not_to_be_cached(port: Port) -> None:
-    """No answer of the API is kept by anybody in between."""
-    for target in ("/chat/history/", "/healthz", "/nowhere"):
-        assert port.ask("GET", target).headers["cache-control"] == "no-store"
+@pytest.mark.parametrize("target", ["/chat/history/", "/healthz", "/nowhere"])
+def test_not_to_be_cached(port: Port, target: str) -> None:
+    """No cache keeps an answer of the API."""
+    assert port.ask("GET", target).headers["cache-control"] == "no-store"
 
 
 @implementer(IAuthenticator)
@@ -409,10 +409,10 @@ def test_a_token_that_is_over(
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-def test_what_is_no_token_of_ours(port: Port) -> None:
-    """A credential that extensions may know, and none does, leaves a guest."""
-    for given in ("Bearer opaque", "Basic YTpi", "Bearer "):
-        assert port.ask("GET", "/chat/history/r/", Authorization=given).status == 200
+@pytest.mark.parametrize("given", ["Bearer opaque", "Basic YTpi", "Bearer "])
+def test_unknown_credentials(port: Port, given: str) -> None:
+    """A credential that no extension knows leaves the client a guest."""
+    assert port.ask("GET", "/chat/history/r/", Authorization=given).status == 200
 
 
 def act(port: Port, action: Any, query: str = "client=" + "k" * 16, **headers: str) -> Answer:

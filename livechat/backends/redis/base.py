@@ -216,7 +216,7 @@ class BackendInRedis(ABC):
 
     @abstractmethod
     def _forget_stored(self) -> None:
-        """Stored entries may be lost, and that is known."""
+        """Forget what is known of stored entries: Redis may have lost them."""
 
     # As the host of its subscriptions.
 
@@ -269,7 +269,7 @@ class BackendInRedis(ABC):
         self._subscriptions.published(channel, entry)
 
     def _controlled(self, news: bytes) -> None:
-        """Another process, or this one, tells all."""
+        """Handle a message to all processes, from another one or from this one."""
         if not self._maps.hear(news) and not self.receivers.hear(news):
             self.generation.hear(news)
 

@@ -47,6 +47,7 @@ from livechat.backends.retention import RoomRetention
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IOutbox, Waiting
 from livechat.limits.rates import LogLimit, Rate
+from livechat.protocol.counts import counted
 from livechat.protocol.messages import Page, Position
 from livechat.protocol.names import EVENTS_ROOM
 from livechat.system.wallclock import WallClock
@@ -61,6 +62,8 @@ LEASE: Final = 10.0
 LOOK_EVERY: Final = 5.0
 #: Rooms that are asked for together.
 STEP: Final = 200
+#: Rooms that are read at the same time.
+READ_AT_ONCE: Final = 32
 #: Entries that one call looks at to erase some.
 ERASED: Final = 500
 #: The largest number that goes into a script: it is exact there, and in JavaScript.
@@ -206,8 +209,8 @@ class RedisOutbox:
         dropped = await give_up([each.excess for each in boxes])
         if dropped:
             self._log.warn(
-                "Webhooks lag: the oldest {count} entries that waited for them were dropped.",
-                count=dropped,
+                "Webhooks lag: {entries} dropped, the oldest that waited for them.",
+                entries=counted(dropped, "entry was", "entries were"),
             )
 
     async def stop(self) -> None:
@@ -281,6 +284,24 @@ class RedisOutbox:
         epoch = self._generation.epoch(room, told.word)
         entries = (stored_entry(number, kept, told.word).entry() for number, kept in told.entries)
         return Page(Position(epoch, told.top, told.oldest, told.event), tuple(entries))
+
+    def pages(self, receiver: str, limits: Mapping[str, int]) -> Deferred[Mapping[str, Page]]:
+        return self._asking(self._pages(receiver, limits))
+
+    async def _pages(self, receiver: str, limits: Mapping[str, int]) -> Mapping[str, Page]:
+        self._known(receiver)
+        for room in limits:
+            check_room(room)
+        found: dict[str, Page] = {}
+        rooms = [*limits]
+        for start in range(0, len(rooms), READ_AT_ONCE):
+            some = rooms[start : start + READ_AT_ONCE]
+            pages = await answers(
+                Deferred.fromCoroutine(self._read(receiver, room, bounded(limits[room])))
+                for room in some
+            )
+            found |= zip(some, pages, strict=True)
+        return found
 
     def advance(self, receiver: str, told: Mapping[str, tuple[str, int]]) -> Deferred[None]:
         return self._asking(self._advance(receiver, told))

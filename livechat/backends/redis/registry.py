@@ -1,5 +1,5 @@
 """
-Which processes there are, and what they say of themselves.
+The registry of processes and of their reports.
 
 A process writes its report every `BEAT_EVERY` seconds under a key that ends by itself
 after `LEASE` seconds: so one that was killed is forgotten, members and all, and nothing

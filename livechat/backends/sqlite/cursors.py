@@ -176,7 +176,7 @@ class Cursors:
 
     def advance(self, receiver: str, told: Mapping[str, tuple[str, int]]) -> None:
         """
-        As `livechat.interfaces.IOutbox.advance`.
+        Implement `livechat.interfaces.IOutbox.advance`.
 
         @raise livechat.errors.ChatError: there is no such receiver.
         """

@@ -135,7 +135,7 @@ class Housekeeping:
         ]
 
     def start(self) -> None:
-        doubt = self._database.doubt
+        doubt = self._database.kept_clock.doubt
         if doubt:
             self._log.warn("{line}", line=doubt)
         sweeping, looking = self._timers

@@ -163,7 +163,7 @@ _STEPS: Final = {
 
 def check(db: sqlite3.Connection) -> int:
     """
-    Which version of the tables *db* has; 0 if it is empty.
+    Return the version of the tables in *db*; 0 if it is empty.
 
     @raise sqlite3.DatabaseError: it is not livechat's, or of a newer one.
     """

@@ -77,7 +77,7 @@ class EventStream:
         return Response(200, _introduced(events), headers, self.end)
 
     def end(self) -> None:
-        """Be over."""
+        """End the stream."""
         self._ended = True
         self._wake()
 

@@ -48,7 +48,7 @@ def is_room(wanted: str) -> bool:
 
 
 def safe(wanted: str) -> str:
-    """*wanted*, if it is a page of the admin page: no other site, and no loop."""
+    """Return *wanted* if it is a page of the admin site: no other site, and no loop."""
     path, _, asked = wanted.partition("?")
     if not _is_page(path):
         return OVERVIEW

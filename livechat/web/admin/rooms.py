@@ -80,7 +80,7 @@ class View(Struct, frozen=True):
         return structs.replace(self, sort=column, turned=turned, page=1)
 
     def at(self, page: int) -> View:
-        """Another page of it."""
+        """Return this view with another page."""
         return structs.replace(self, page=page)
 
     def direction(self, column: str) -> str:

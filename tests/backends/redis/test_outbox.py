@@ -15,8 +15,8 @@ from livechat.errors import Kind
 from livechat.protocol.messages import Draft, Gone, Retraction
 from tests.act_contract import refused
 from tests.backends.redis.processes import ProcessesTest, until
-from tests.outbox_contract import epoch_of, first, numbers, rooms, say, take, texts, waiting
 from tests.support.outcomes import amend, publish
+from tests.told_outside import epoch_of, first, numbers, rooms, say, take, texts, waiting
 
 
 class OutboxTest(ProcessesTest):

@@ -8,7 +8,7 @@ from twisted.logger import capturedLogs
 
 from livechat.backends.redis.receivers import Record
 from tests.backends.redis.processes import ProcessesTest, until
-from tests.outbox_contract import first, say, texts
+from tests.told_outside import first, say, texts
 
 
 def test_record() -> None:

@@ -13,8 +13,8 @@ from livechat.protocol.messages import Draft, Edit, Retraction, User
 from livechat.protocol.names import AUDIT_ROOM
 from livechat.system.wallclock import DAY, HOLD
 from tests.backends.redis.processes import Process, ProcessesTest, until
-from tests.outbox_contract import take
 from tests.support.outcomes import amend, publish
+from tests.told_outside import take
 
 AGE = 30 * 86_400
 NOW = 1_790_000_000.0

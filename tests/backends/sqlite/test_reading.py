@@ -59,7 +59,7 @@ def test_page_of_long_texts(disk: Disk) -> None:
     store = disk.store()
     store.write([Draft("r", "x" * 1_000) for _ in range(200)])
     page = store.read("r", 0, 200)
-    assert len(page.messages) == -(-reading._PAGE_CHARACTERS // 1_000)
+    assert len(page.messages) == -(-reading.PAGE_CHARACTERS // 1_000)
 
 
 #: Actions of the writer between two steps of a reader.

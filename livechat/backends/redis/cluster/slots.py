@@ -74,11 +74,11 @@ class ClusterKeys(Keys):
         return self._of(tags()[slot], "idle")
 
     def trial_in(self, slot: int) -> bytes:
-        """As `trial`, for the master that has *slot*."""
+        """The key of `trial` at the master that has *slot*."""
         return self._of(tags()[slot], "rights")
 
     def trial_channel_in(self, slot: int) -> bytes:
-        """As `trial_channel`, for the master that has *slot*."""
+        """The channel of `trial_channel` at the master that has *slot*."""
         return self.channel(tags()[slot]) + b":rights"
 
     def is_trial(self, channel: bytes) -> bool:
