@@ -40,7 +40,7 @@ def trace(
                 output.note(f"tracing for {counted(line.get('seconds', 0), 'second')}")
                 continue
             if line.get("way") == "lost" and not output.as_json:
-                # Beside the output: who looks for a frame must know that it may be among these.
+                # On the standard error, as a missing frame may be among the lost lines.
                 lost = counted(line.get("count", 0), "line is", "lines are")
                 output.note(f"{lost} not here: more came than could be told")
             else:
@@ -52,7 +52,7 @@ def trace(
 
 
 def _text(line: dict[str, Any]) -> str:
-    """A line in words."""
+    """Write a line in words."""
     moment = line.get("time", 0)
     clock = time.strftime("%H:%M:%S", time.localtime(moment // 1000))
     found = [f"{clock}.{moment % 1000:03d}", f"{line.get('way', '?'):<5}", line.get("room")]

@@ -93,9 +93,9 @@ def _build(
     names = partial(names_of, config, shown)
     ports = Ports(config, reactor, http, secured, proxies=proxies, names=names)
     port = _accepting(made, members, listening, ports, http, departure=departure)
-    # The first worker leaves word for all.
+    # The first worker writes the file for all.
     signpost = Signpost(config, shown) if config.worker <= 1 else None
-    # The first is stopped last: without it SIGHUP would kill.
+    # The first service stops last: without this one SIGHUP would kill the process.
     renewal = _renewal(made, shown, ports.tls, signpost, systemd.renewing)
     vitals = Vitals(made, members, shown)
     loaded()

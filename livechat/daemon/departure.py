@@ -16,8 +16,8 @@ from livechat.protocol.counts import counted
 
 _log = Logger(namespace="livechat")
 
-#: The least seconds over which clients are told where another process has the place already.
-#: Clients that have just come have the time to end their handshakes.
+#: Least seconds over which clients are told to leave a process that has a successor: clients that
+#: have just come have the time to end their handshakes.
 SETTLE: Final = 1.0
 
 
@@ -41,7 +41,7 @@ class Departure(Service):
     ) -> None:
         """
         @param linger: seconds for which connections are still taken.
-        @param begins: called when the end begins, with the seconds that this takes longer than
+        @param begins: called when the end begins, with the seconds by which it takes longer than
             usual.
         """
         self._clock = clock

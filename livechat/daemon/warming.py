@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _log = Logger(namespace="livechat")
 
-#: Seconds from the start: what comes earlier makes ready what it needs itself.
+#: Seconds from the start; a request that comes earlier loads what it needs itself.
 AFTER: Final = 10.0
 
 

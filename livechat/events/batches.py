@@ -10,7 +10,7 @@ from msgspec import Struct
 from livechat.events.merging import Step
 from livechat.protocol.events import Event, encode_event
 
-#: Events of a batch, and bytes of their JSON, unless it is a single one.
+#: Events of a batch at most, and bytes of their JSON; a single event may be larger.
 MOST_EVENTS: Final = 1_000
 MOST_BYTES: Final = 1 << 20
 

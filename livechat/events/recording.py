@@ -23,7 +23,7 @@ from livechat.protocol.messages import Draft
 #: Records that wait in memory, beyond which acts are refused; one act may add
 #: `livechat.protocol.messages.MOST_REFS`.
 MOST_WAITING: Final = 200
-#: Seconds between two attempts to store what waits.
+#: Seconds between two attempts to store waiting records.
 RETRY_EVERY: Final = 5.0
 
 #: Publishes a draft; fires once it is stored.
@@ -61,7 +61,7 @@ class Recorder:
 
         @raise ChatError: some are not stored yet, but wait.
         """
-        # All at once: they are stored in one group, whatever is between this and the answer.
+        # All are published before any is awaited, so they are stored in one group.
         answers = [(draft, self._publish(draft)) for draft in drafts]
         failed = [draft for draft, answer in answers if not await _stored(answer)]
         if failed:
@@ -81,7 +81,7 @@ class Recorder:
             )
 
     async def _retry(self) -> None:
-        """Store what waits, the oldest first, as far as that goes."""
+        """Store waiting records, the oldest first, until one fails."""
         try:
             while self._waiting:
                 if not await _stored(self._publish(self._waiting[0])):

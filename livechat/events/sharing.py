@@ -21,7 +21,7 @@ class SharedOutbox:
 
     def __init__(self, outbox: IOutbox, receivers: Collection[str]) -> None:
         """
-        @param receivers: the names of all.
+        @param receivers: the names of all receivers.
         """
         self._outbox = outbox
         self._receivers = frozenset(receivers)

@@ -91,7 +91,7 @@ class Place(Resource):
 
 
 class _Nothing(Place):
-    """The place of all paths at which there is nothing."""
+    """The endpoint of all unknown paths."""
 
     isLeaf = True
 

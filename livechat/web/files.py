@@ -28,26 +28,26 @@ from msgspec import Struct
 from livechat.http.response import Headers
 from livechat.web import bundles
 
-#: Bundles, and the scripts by which a page begins in each.  It exports what the first one does.
+#: Bundles, and the scripts with which a page begins.  A bundle exports the first one's names.
 _BUNDLES: Final = {
     "livechat.js": ("livechat.js",),
     "chat.js": ("chat.js", "embed.js"),
     "front.js": ("front.js",),
     "admin.js": ("admin.js",),
 }
-#: Modules that are imported later, and are in the bundle nevertheless.
+#: Modules that are imported later, but are part of the bundle.
 _AT_ONCE: Final = ("texts-en.js",)
-#: Modules that come with another one's chunk: they are needed together.
+#: Modules in another one's chunk, as both are needed together.
 _TOGETHER: Final = {"texts-en-more.js": "chat-rest.js"}
 #: Style sheets that pages get as one.
 _SHEETS: Final[Mapping[str, tuple[str, ...]]] = {"pages.css": ("livechat.css", "pages.css")}
-#: Style sheets of the chat, which are in scripts: no requests of their own, and none that may fail.
+#: Style sheets of the chat, which scripts contain: they need no requests that may fail.
 _STYLES: Final[Mapping[str, tuple[str, ...]]] = {
     "chat-css.js": ("livechat.css", "chat.css"),
     "chat-rest-css.js": ("chat-rest.css",),
     "chat-launcher-css.js": ("launcher.css",),
 }
-#: Text that a style sheet does without, in this order, and its replacement.
+#: Idle text in style sheets, and its replacement, in this order.
 _IDLE: Final = (
     (re.compile(r"/\*.*?\*/", re.DOTALL), ""),
     (re.compile(r"\s+"), " "),
@@ -55,7 +55,7 @@ _IDLE: Final = (
     (re.compile(r": (?=[^{}]*[;}])"), ":"),
     (re.compile(r";}"), "}"),
 )
-#: To Python, .ts is a video.
+#: Media types where Python's own are wrong: it takes .ts for a video.
 _MEDIA_TYPES: Final = {".ts": "text/plain"}
 #: Characters of a digest in a name.
 _DIGEST: Final = 8
@@ -135,7 +135,7 @@ def read(directory: Path) -> Files:
 
 
 class _Reading:
-    """Turns the contents of files into files, those first that others name."""
+    """Turns contents into served files; a file follows those that it names."""
 
     def __init__(self, bodies: dict[str, bytes]) -> None:
         self._bodies = bodies
@@ -173,7 +173,7 @@ class _Reading:
         self._name(first, bundles.facade(self._sources, first, address))
         for entry in others:
             self._name(entry, bundles.facade(self._sources, entry, address))
-            # This server's pages begin by it, with one request.
+            # Pages of this version load the whole bundle in one request.
             self._keep(entry, (text + bundles.take(entry, ())).encode())
 
     def _chunks(self, plan: dict[str, list[str]]) -> dict[str, str]:
@@ -185,7 +185,7 @@ class _Reading:
             others = [other for other in plan if _TOGETHER.get(other) == name]
             modules = [*(each for other in others for each in plan[other]), *added]
             text = bundles.chunk(self._sources, modules, addresses)
-            # A chunk fits what it imports, which may be in the bundle: that is in its address, too.
+            # A chunk must fit the bundle's modules that it imports, so its address covers them.
             needs = bundles.modules_of(self._sources, [*others, name])
             parts = [text, *(self._sources[each] for each in needs)]
             stamp = _digest("".join(parts).encode())[:_DIGEST]
@@ -193,7 +193,7 @@ class _Reading:
             known = self._named.get(name)
             if known and known.plain.body != text.encode():
                 raise ValueError(f"{name} is another chunk in each of two bundles.")
-            # For pages of another version, which ask for another digest.
+            # Pages of another version ask for other digests, and find this chunk.
             self._name(name, text)
             address = self._keep(name, text.encode(), stamp)
             addresses |= dict.fromkeys([name, *others], address)

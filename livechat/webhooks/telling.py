@@ -25,14 +25,14 @@ from livechat.system.time import Time
 from livechat.webhooks.board import Board
 from livechat.webhooks.delivery import Delivery
 
-#: Seconds between two requests for the lease where another process has it, and between two
+#: Seconds between two requests for the lease while another process has it, and between two
 #: attempts while the store is away.
 ASK_EVERY: Final = 2.0
 RETRY_EVERY: Final = 1.0
-#: The part of a lease after which it is renewed, and the seconds after which it is at the latest.
+#: The share of a lease after which it is renewed, and the seconds after which it is at the latest.
 RENEW_AFTER: Final = 1 / 3
 RENEW_WITHIN: Final = 20.0
-#: Seconds between two looks at what waits.
+#: Seconds between two reports of the receivers' states.
 REPORT_EVERY: Final = 5.0
 #: Seconds after which a receiver is told again after a bug.
 AFTER_A_BUG: Final = 5.0
@@ -81,14 +81,14 @@ class Telling:
 
     async def _lead(self) -> None:
         await self._keep()
-        # Without a receiver, that was to forget those that were.
+        # Without a receiver the store has now forgotten the former ones, and nothing is left to do.
         while self._deliveries:
             asked = self._time.seconds()
             wait = RETRY_EVERY
             try:
                 seconds = await self._outbox.lead()
             except ChatError:
-                # As long as the lease holds, receivers are told of what was read.
+                # Receivers are told of read entries while the lease holds.
                 seconds = None
             if seconds is not None and seconds > 0:
                 self._until = asked + seconds
@@ -232,4 +232,4 @@ def _started(coroutine: Any) -> Deferred[None]:
 
 def _note_end(failure: Failure) -> None:
     if not isinstance(failure.value, CancelledError):
-        _log.failure("Webhooks stand still.", failure)
+        _log.failure("Webhooks are not sent any more.", failure)

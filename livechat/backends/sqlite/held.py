@@ -30,12 +30,12 @@ _MARKED: Final = """
 SELECT name, coalesce(told, 0) AS told, top, (
     SELECT time FROM messages WHERE messages.room = rooms.id AND seq > coalesce(told, 0)
     ORDER BY seq LIMIT 1
-)
+), coalesce(epoch, '')
 FROM rooms LEFT JOIN cursors ON receiver = ? AND cursors.room = rooms.id
 WHERE waits AND name > ? AND top > coalesce(told, 0) ORDER BY name LIMIT ?
 """
 _TOLD_OF: Final = """
-SELECT room, told FROM cursors
+SELECT room, told, coalesce(epoch, '') FROM cursors
 WHERE receiver = ? AND room IN (SELECT value FROM json_each(?))
 """
 _REWOUND: Final = """
@@ -77,21 +77,25 @@ class OutboxReader:
             marked = db.execute(_MARKED, (number, after, limit)).fetchall()
             found = {row[0]: self._found(*row) for row in marked}
             ids = json.dumps([room.id for room in recent.values()])
-            told = dict(db.execute(_TOLD_OF, (number, ids)).fetchall())
+            told = {
+                room: (seq, before)
+                for room, seq, before in db.execute(_TOLD_OF, (number, ids)).fetchall()
+            }
         for name, room in recent.items():
-            seq = told.get(room.id, 0)
+            seq, before = told.get(room.id, (0, ""))
             if seq >= room.top or not outbox.is_told(name):
                 continue
             if name in found:
                 top = max(room.top, found[name].top)
-                found[name] = self._found(name, seq, top, found[name].since)
+                found[name] = self._found(name, seq, top, found[name].since, before)
             else:
                 row = room.find(seq + 1)
-                found[name] = self._found(name, seq, room.top, None if row is None else row.time)
+                since = None if row is None else row.time
+                found[name] = self._found(name, seq, room.top, since, before)
         return [found[name] for name in nsmallest(limit, found)]
 
-    def _found(self, room: str, told: int, top: int, since: int | None) -> Waiting:
-        return Waiting(room, self._reader.epoch(room), told, top, since)
+    def _found(self, room: str, told: int, top: int, since: int | None, before: str) -> Waiting:
+        return Waiting(room, self._reader.epoch(room), told, top, since, before)
 
     def pages(self, receiver: str, limits: Mapping[str, int]) -> dict[str, Page]:
         """

@@ -22,7 +22,6 @@ from pathlib import Path
 from threading import Lock
 from time import sleep
 from typing import Final, NamedTuple
-from urllib.parse import quote
 
 import msgspec
 
@@ -65,7 +64,7 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
     @raise sqlite3.Error: the file cannot be opened.
     """
     return sqlite3.connect(
-        f"file://{quote(str(path))}?{mode}",
+        f"{path.absolute().as_uri()}?{mode}",
         uri=True,
         timeout=BUSY_TIMEOUT,
         isolation_level=None,
@@ -349,4 +348,4 @@ def _begin_anew(db: sqlite3.Connection) -> None:
 
 
 def _changing() -> sqlite3.OperationalError:
-    return sqlite3.OperationalError("the journal in memory is not that of the file")
+    return sqlite3.OperationalError("the journal in memory differs from the file's")

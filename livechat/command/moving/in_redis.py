@@ -31,7 +31,7 @@ def with_redis(config: Config, call: Callable[[Rooms], Awaitable[Result]]) -> Re
 
     @raise CommandError: a Redis cannot be reached, or refuses something.
     """
-    # Importing it installs it.
+    # The import installs the reactor.
     from twisted.internet import reactor as installed  # noqa: PLC0415
 
     reactor: Any = installed

@@ -21,7 +21,7 @@ from livechat.command.output import CommandError
 from livechat.errors import StartError
 from livechat.protocol.counts import counted
 
-#: The maps that are taken along.  Sessions are not: operators sign in again.
+#: Maps that are moved.  Sessions are not: operators sign in again.
 MAPS: Final = (
     "accounts",
     "cases",

@@ -25,7 +25,7 @@ from livechat.web.admin.gate import OperatorCall
 from livechat.web.admin.lines import Line
 from livechat.web.admin.people import is_person, restriction_of
 
-#: People that are banned at once: those of a page.
+#: People that one form bans at most: those of a page.
 MOST_AT_ONCE: Final = 50
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,14}", re.ASCII)
 
@@ -54,7 +54,7 @@ class SweepForms:
         return asked.see(asked.back, text, failed=bool(failed))
 
     def _begun(self, asked: OperatorCall, room: str, action: Restrict) -> Deferred[Ack | ChatError]:
-        """Begin a ban; fires with what became of it."""
+        """Begin a ban; the result fires with its outcome."""
         try:
             done = act(self._chat, asked.actor, room, action)
         except ChatError as error:
