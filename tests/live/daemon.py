@@ -419,7 +419,7 @@ def eventually(condition: Callable[[], bool], within: float = PATIENCE) -> None:
         if condition():
             return
         assert time.monotonic() < deadline, "it never came true"
-        threading.Event().wait(min(max(0.05, 3 * (time.monotonic() - began)), 1.0))
+        threading.Event().wait(min(max(0.05, 3 * (time.monotonic() - began)), 0.3))
 
 
 def tool(*command: str, cwd: Path | None = None, **environment: str) -> str:
