@@ -1,9 +1,9 @@
 """
-livechat and other chat servers under the same loads: ``python -m bench.run``, in the
+Puts livechat and other chat servers under the same loads: ``python -m bench.run``, in the
 repository's root.
 
-Servers take turns, each started afresh for each run, on one core; the load generator has
-another.  Every run ends by itself.  README.md says what is measured, and how.
+Servers take turns on one core, and each run starts its server afresh. The load generator has
+another core. Every run ends by itself. README.md explains the loads and figures.
 """
 
 from __future__ import annotations
@@ -25,28 +25,31 @@ from typing import TypeVar
 
 from bench.machine import ON_DISK, description, make_certificate
 from bench.moderated import moderated
-from bench.ours import BEFORE, OURS, SERVED, Livechat, before
+from bench.ours import BEFORE, LIVECHAT, OURS, SERVED, Livechat, before
+from bench.overview import overview, targets
 from bench.peers.catalogue import PEERS, ROOT, Peer
 from bench.peers.serving import NotServing, Running, serving
 from bench.results import Results, Run, wrong
 from bench.scenarios import SCENARIOS, Scenario
-from bench.table import Setting, render, short
+from bench.table import Setting, bullets, judged, measured, render, short
 
 _T = TypeVar("_T")
 
 LOADGEN = ROOT / "bench" / "loadgen" / "build" / "loadgen"
 RECORD = ROOT / ".bench" / "results.jsonl"
 README = ROOT / "bench" / "README.md"
+#: Pages with all results of a day.
+PAGES = ROOT / "bench" / "results"
 BEGIN, END = "<!-- results -->\n", "<!-- end of results -->\n"
-#: Seconds for the server to come to rest when everybody is connected.
+#: Seconds for the server to come to rest when all are connected.
 SETTLE = 0.3
-#: Seconds after which a run is ended that does not end.
+#: Seconds until a run that does not end is killed.
 PATIENCE = 180.0
 
 
 @dataclass(frozen=True)
 class Bench:
-    """The settings that all runs have in common."""
+    """Settings of all runs."""
 
     chain: Path
     key: Path
@@ -54,7 +57,7 @@ class Bench:
     load_core: int
 
     def run(self, scenario: Scenario, peer: Peer) -> Run:
-        """A fresh server under one load."""
+        """Start a server, put it under one load, and stop it."""
         if scenario.existing and isinstance(peer, Livechat):
             peer = replace(peer, existing=scenario.existing)
         try:
@@ -80,7 +83,7 @@ class Bench:
 
 
 def load(scenario: Scenario, server: Running) -> list[str]:
-    """The load generator's command."""
+    """Return the load generator's command."""
     given = {
         "url": server.url,
         "settle": SETTLE,
@@ -89,7 +92,7 @@ def load(scenario: Scenario, server: Running) -> list[str]:
         "pids": ",".join(map(str, server.pids)),
         "aux-pids": ",".join(map(str, server.aux_pids)),
     }
-    # What else is on the load generator's core needs it more.
+    # A spinning load generator would take its core from the processes beside it.
     spin = [] if server.aux_pids else ["--spin"]
     if scenario.posts and server.peer.sending is not None:
         given |= {"http-url": server.send_url, "http-body": server.peer.sending.body}
@@ -98,7 +101,7 @@ def load(scenario: Scenario, server: Running) -> list[str]:
 
 
 def outcome(scenario: Scenario, peer: Peer, done: subprocess.CompletedProcess[str]) -> Run:
-    """Read what the load generator said; its exit code tells that all was well."""
+    """Read the load generator's report; exit code 0 means that all was well."""
     report = json.loads(done.stdout) if done.stdout else {}
     if done.returncode != 0:
         problem = wrong(report) or done.stderr or f"loadgen ended with {done.returncode}"
@@ -115,7 +118,7 @@ def free_port() -> int:
 
 
 def rotated(items: Sequence[_T], by: int) -> list[_T]:
-    """The same order, begun with another."""
+    """Begin *items* with another one, in the same order."""
     start = by % len(items) if items else 0
     return [*items[start:], *items[:start]]
 
@@ -123,7 +126,7 @@ def rotated(items: Sequence[_T], by: int) -> list[_T]:
 def plan(
     scenarios: Sequence[Scenario], peers: Sequence[Peer], runs: int
 ) -> Iterator[tuple[int, Scenario, Peer]]:
-    """The runs in their order: all of them once, and again, each time begun by another server."""
+    """Return the order of runs: round by round, each begun by another server."""
     for number in range(runs):
         for scenario in scenarios:
             if scenario.most is None or number < scenario.most:
@@ -135,7 +138,7 @@ def plan(
 def measure(
     bench: Bench, scenarios: Sequence[Scenario], peers: Sequence[Peer], runs: int
 ) -> Results:
-    """Everything; each run is recorded and told as soon as it is over."""
+    """Run everything. Each run is recorded and printed as soon as it is over."""
     results = Results()
     planned = list(plan(scenarios, peers, runs))
     start = time.monotonic()
@@ -157,7 +160,7 @@ def measure(
 
 
 def recorded(number: int, run: Run) -> dict[str, object]:
-    """A line of the record."""
+    """Return a line of the record."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "run": number + 1,
@@ -169,12 +172,12 @@ def recorded(number: int, run: Run) -> dict[str, object]:
 
 
 def figures(scenario: Scenario, run: Run) -> str:
-    """The figures of a run, for those who wait."""
+    """Show the figures of a run."""
     return ", ".join(f"{short(run.report.get(each.key))} {each.unit}" for each in scenario.figures)
 
 
 def between(text: str, results: str) -> str:
-    """*text* with *results* between its markers."""
+    """Replace the text between the markers of *text* by *results*."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -182,8 +185,18 @@ def between(text: str, results: str) -> str:
     return f"{before}{begin}\n{results}\n{end}{after}"
 
 
+def write(everything: str, short_table: str, runs: str, machine: Sequence[str]) -> None:
+    """Write the overview into bench/README.md, and all results into the page of the day."""
+    day = f"{datetime.now(UTC):%Y-%m-%d}"
+    page = PAGES / f"{day}.md"
+    page.write_text(f"# Results of {day}\n\n{everything}", encoding="utf-8")
+    link = f"{runs} [All figures, versions and verdicts](results/{page.name})."
+    text = "\n\n".join([short_table, bullets([*machine, link])])
+    README.write_text(between(README.read_text(encoding="utf-8"), text), encoding="utf-8")
+
+
 def cores() -> tuple[int, int]:
-    """One for the server, one for the load."""
+    """Choose a core for the server and one for the load generator."""
     allowed = sorted(os.sched_getaffinity(0))
     if len(allowed) < 2:
         raise SystemExit("This needs two cores: one for the server, one for the load generator.")
@@ -196,7 +209,7 @@ def arguments() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--runs", type=int, help="of everything (5)")
+    parser.add_argument("--runs", type=int, help="runs of each server under each load (5)")
     parser.add_argument(
         "--only",
         nargs="+",
@@ -209,42 +222,46 @@ def arguments() -> argparse.ArgumentParser:
         nargs="+",
         choices=[peer.name for peer in OURS],
         metavar="NAME",
-        help="which of livechat's: " + ", ".join(peer.name for peer in OURS) + " (all; with "
-        f"--before {OURS[0].name})",
+        help="kinds of livechat: " + ", ".join(peer.name for peer in OURS) + " (all; with "
+        f"--before only {LIVECHAT.name})",
     )
     parser.add_argument(
         "--peers",
         nargs="*",
         choices=[peer.name for peer in PEERS],
         metavar="NAME",
-        help="besides livechat: " + ", ".join(peer.name for peer in PEERS),
+        help="other servers: " + ", ".join(peer.name for peer in PEERS),
     )
     parser.add_argument(
-        "--quick", action="store_true", help="one run of a second each, to see whether all works"
+        "--quick", action="store_true", help="one run of a second each, to check that all works"
     )
     parser.add_argument(
         "--before",
         type=Path,
         metavar="DIR",
-        help="compare with the livechat of another working copy, in which `make run` was run; its "
-        f"name is {BEFORE}. Of the other servers only those that --peers names are run",
+        help="compare with the livechat of another working copy, in which `make run` was run. "
+        f"Its name is {BEFORE}. Other servers are run only if --peers names them",
     )
     parser.add_argument(
         "--moderated",
         action="store_true",
-        help="livechat with 10,000 restrictions, and settings of 1,000 rooms, in force",
+        help="livechat with 10,000 restrictions and settings of 1,000 rooms",
     )
-    parser.add_argument("--write", action="store_true", help="the tables into bench/README.md")
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="write the overview into bench/README.md, and all results into bench/results/",
+    )
     return parser
 
 
 def chosen(given: argparse.Namespace) -> tuple[list[Livechat], list[Peer]]:
     """
-    Find what is asked for: of livechat's, and of the others.
+    Find the kinds of livechat, and the other servers, that were asked for.
 
-    @raise ValueError: there is no livechat before.
+    @raise ValueError: the working copy of --before is not set up.
     """
-    names = given.ours or [each.name for each in (OURS[:1] if given.before else OURS)]
+    names = given.ours or [each.name for each in ((LIVECHAT,) if given.before else OURS)]
     ours = [each for each in OURS if each.name in names]
     if given.moderated:
         ours = [moderated(each) if each in SERVED else each for each in ours]
@@ -258,7 +275,7 @@ def main() -> int:
     given = arguments().parse_args()
     if not LOADGEN.exists():
         raise SystemExit("There is no load generator: make -C bench/loadgen")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and so end what was started
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # servers are stopped on the way out
     server_core, load_core = cores()
     runs = given.runs or (1 if given.quick else 5)
     scenarios = [each for each in SCENARIOS if given.only is None or each.name in given.only]
@@ -277,10 +294,13 @@ def main() -> int:
     with TemporaryDirectory() as directory:
         chain, key = make_certificate(Path(directory))
         results = measure(Bench(chain, key, server_core, load_core), scenarios, peers, runs)
-    text = render(results, scenarios, peers, Setting(description(), runs, given.quick, missing))
-    print(text)
+    setting = Setting(description(), runs, given.quick, missing)
+    everything = render(results, scenarios, peers, setting)
+    short_table = overview(results, scenarios, peers)
+    print(everything)
+    print(*filter(None, [short_table, targets(judged(results, scenarios, peers))]), sep="\n\n")
     if given.write:
-        README.write_text(between(README.read_text(encoding="utf-8"), text), encoding="utf-8")
+        write(everything, short_table, measured(scenarios, setting), setting.machine)
     served = {each.name for each in SERVED}
     return 1 if any(run.problem for run in results.all() if run.server in served) else 0
 

@@ -1,4 +1,4 @@
-"""The loads that are measured."""
+"""The measured loads."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from bench.tokens import token
 @dataclass(frozen=True)
 class Figure:
     """
-    A number that loadgen reports, and what it is in.
+    A number that loadgen reports.
 
-    @ivar less: the smaller, the better.
+    @ivar less: smaller is better.
     """
 
     key: str
@@ -24,23 +24,27 @@ class Figure:
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """
-    One way to put a server under load: a run of loadgen.
+    A load: one run of loadgen.
 
-    @ivar least: seconds without which nothing can be measured; others are content with one.
-    @ivar most: as many runs suffice, because one is much like another.
-    @ivar existing: as many rooms exist before the start, with a message each.
+    @ivar plain: the load in plain words, for the overview; empty if the overview leaves it out.
+    @ivar shown: the figure for the overview, by default the first.
+    @ivar least: seconds below which nothing can be measured; most loads need one.
+    @ivar most: this many runs are enough, because runs hardly differ.
+    @ivar existing: this many rooms exist before the start, with a message each.
     @ivar posts: messages are sent over HTTP, by connections of their own.
-    @ivar resumes: handshakes are to be resumed ones.
-    @ivar without: servers, by name, of whom the figures would say nothing.
-    @ivar reason: why it is without them.
-    @ivar only: if any are named, it is for these servers.
-    @ivar clustered: it is for those that are clustered, too.
+    @ivar resumes: handshakes should be resumed.
+    @ivar without: names of servers whose figures would say nothing.
+    @ivar reason: the reason for `without`.
+    @ivar only: names of the only servers under this load, if any.
+    @ivar clustered: the load is for clustered servers, too.
     """
 
     name: str
     title: str
     options: str
     figures: tuple[Figure, ...]
+    plain: str = ""
+    shown: Figure | None = None
     warmup: float = 0.5
     duration: float = 3.0
     least: float = 1.0
@@ -52,6 +56,11 @@ class Scenario:
     only: tuple[str, ...] = ()
     clustered: bool = False
     existing: int = 0
+
+    @property
+    def main(self) -> Figure:
+        """The figure for the overview."""
+        return self.shown or self.figures[0]
 
     def suits(self, peer: Peer) -> bool:
         """True if *peer* can be put under this load."""
@@ -76,12 +85,19 @@ REQUESTS = Figure("http_req_per_s", "requests per second")
 
 
 def fanout(
-    name: str, members: int, window: int, without: tuple[str, ...] = (), reason: str = ""
+    name: str,
+    members: int,
+    window: int,
+    *,
+    plain: str = "",
+    without: tuple[str, ...] = (),
+    reason: str = "",
 ) -> Scenario:
-    """One of the *members* of a room talks, and keeps *window* messages in flight."""
+    """Make a load: one of a room's *members* talks, and keeps *window* messages in flight."""
     return Scenario(
         name=name,
         title=f"1 room of {members:,} members, {window} in flight",
+        plain=plain,
         options=f"--mode fanout --conns {members} --window {window}",
         figures=(DELIVERIES,),
         without=without,
@@ -90,7 +106,7 @@ def fanout(
 
 
 def spoken(name: str, title: str, mode: str) -> tuple[Scenario, ...]:
-    """The same load by members who speak ``livechat.v1``, and where every other one does."""
+    """Make a load of members who speak ``livechat.v1``, and one where every other member does."""
     options = f"--mode {mode} --window 1 --proto livechat.v1"
     return tuple(
         Scenario(
@@ -105,7 +121,7 @@ def spoken(name: str, title: str, mode: str) -> tuple[Scenario, ...]:
 
 
 def returning() -> tuple[Scenario, ...]:
-    """Members who speak ``livechat.v1`` connect again, without a token and with one."""
+    """Make loads of ``livechat.v1`` members who reconnect, without a token and with one."""
     return tuple(
         Scenario(
             name=f"{kind}-resume",
@@ -123,8 +139,8 @@ def returning() -> tuple[Scenario, ...]:
 
 
 def crowd(name: str, window: int) -> Scenario:
-    """As `fanout`, with 5,000 members."""
-    reason = "a message takes it three seconds, as long as is measured"
+    """Make a load like `fanout`, with 5,000 members."""
+    reason = "a message takes it three seconds, as long as a measurement"
     return fanout(name, 5_000, window, without=("channels",), reason=reason)
 
 
@@ -136,21 +152,29 @@ ROOMS_OPTIONS = "--mode rooms --rooms 200 --conns 1000 --window 1"
 
 SCENARIOS: tuple[Scenario, ...] = (
     fanout("fanout-100", 100, 1),
-    fanout("fanout-1", 1_000, 1),
-    fanout("fanout-16", 1_000, 16),
+    fanout("fanout-1", 1_000, 1, plain="a room of 1,000, one message at a time"),
+    fanout("fanout-16", 1_000, 16, plain="a busy room of 1,000, 16 messages under way"),
     fanout("fanout-64", 1_000, 64),
     crowd("fanout-5000-1", 1),
     crowd("fanout-5000", 4),
     Scenario(
         name="calm",
         title="1 room of 1,000 members, 5 messages a second",
+        plain="a calm room of 1,000, 5 messages a second",
+        shown=P99,
         options="--mode fanout --conns 1000 --rate 5",
         figures=(DELIVERIES, P50, P99),
-        duration=5,  # seldom does anything happen: for less, the CPU's clock is too coarse
+        duration=5,  # little happens: for less, the CPU's clock is too coarse
         without=("uwebsockets",),
         reason="socketify's loop never sleeps, so its CPU seconds would say nothing",
     ),
-    Scenario(name="rooms", title=ROOMS, options=ROOMS_OPTIONS, figures=(DELIVERIES,)),
+    Scenario(
+        name="rooms",
+        title=ROOMS,
+        plain="200 rooms of 5, all members talk",
+        options=ROOMS_OPTIONS,
+        figures=(DELIVERIES,),
+    ),
     Scenario(
         name="rooms-100k",
         title=f"{ROOMS}; 100,000 others exist",
@@ -162,6 +186,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="connect",
         title="connecting",
+        plain="members connect, with a full TLS handshake",
         options="--mode connect --conns 200 --conc 32",
         figures=(HANDSHAKES,),
     ),
@@ -175,6 +200,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="idle",
         title="10,000 idle connections",
+        plain="10,000 idle members",
         options="--mode idle --conns 10000",
         figures=(MEMORY,),
         warmup=0,
@@ -195,6 +221,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="http",
         title="sending over HTTP, 8 connections; 10 members",
+        plain="messages sent over HTTP, to a room of 10",
         options="--mode http --conns 10 --http-conns 8",
         figures=(REQUESTS_PER_CPU, REQUESTS),
         posts=True,

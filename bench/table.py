@@ -1,4 +1,4 @@
-"""The results in words and tables: Markdown."""
+"""All results of a benchmark, as Markdown. The module `overview` has the short table."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from bench.results import Results, share
 from bench.scenarios import Figure, Scenario
 from bench.targets import COSTS, TARGETS, Verdict, judge, resumption
 
-#: From here on the load generator is said to be the limit, in per cent of its core.
+#: Per cent of its core from which the load generator counts as the limit.
 BUSY = 90
-#: Runs that failed and are told one by one, and the characters of each.
+BUSY_NOTE = "† The load generator's core was the limit, or nearly."
+#: Failed runs that are listed, and characters of each.
 TOLD = 10
 LONGEST = 300
 
@@ -22,11 +23,11 @@ LONGEST = 300
 @dataclass(frozen=True)
 class Setting:
     """
-    The programs that were run, and the machine.
+    The measurement and its machine.
 
-    @ivar machine: about the machine, a line each.
-    @ivar runs: how often.
-    @ivar missing: the servers that cannot be started, by their names, and why.
+    @ivar machine: lines about the machine.
+    @ivar runs: runs of each server under each load.
+    @ivar missing: the reasons why servers cannot be started, by their names.
     """
 
     machine: Sequence[str]
@@ -38,20 +39,12 @@ class Setting:
 def render(
     results: Results, scenarios: Sequence[Scenario], peers: Sequence[Peer], setting: Setting
 ) -> str:
-    """All there is to say."""
-    others = {peer.name for peer in peers} - {each.name for each in OURS}
-    targets = COSTS if others == {BEFORE} else TARGETS
-    many = f"Medians of {setting.runs} runs"
-    fewer = [each for each in scenarios if each.most and each.most < setting.runs]
-    if fewer:
-        many += f" ({', '.join(f'{each.most} of {each.name}' for each in fewer)})"
-    if setting.runs == 1:
-        many = "One run"
+    """Return all figures, and all verdicts."""
     parts = [
-        f"{many}{' of a second each, to see whether all works' if setting.quick else ''}.",
+        measured(scenarios, setting),
         figures(results, scenarios, peers),
         bullets(notes(results, scenarios, peers)),
-        verdicts([judged for target in targets if (judged := judge(target, results))], scenarios),
+        verdicts(judged(results, scenarios, peers)),
         bullets(
             [
                 *servers(peers),
@@ -63,8 +56,28 @@ def render(
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
+def judged(results: Results, scenarios: Sequence[Scenario], peers: Sequence[Peer]) -> list[Verdict]:
+    """Judge all targets of the loads that were measured."""
+    others = {peer.name for peer in peers} - {each.name for each in OURS}
+    targets = COSTS if others == {BEFORE} else TARGETS
+    known = {scenario.name for scenario in scenarios}
+    found = (judge(target, results) for target in targets if target.scenario in known)
+    return [verdict for verdict in found if verdict is not None]
+
+
+def measured(scenarios: Sequence[Scenario], setting: Setting) -> str:
+    """Say how often each load was run."""
+    many = f"Medians of {setting.runs} runs"
+    fewer = [each for each in scenarios if each.most and each.most < setting.runs]
+    if fewer:
+        many += f" ({', '.join(f'{each.most} of {each.name}' for each in fewer)})"
+    if setting.runs == 1:
+        many = "One run"
+    return f"{many}{' of a second each, to check that all works' if setting.quick else ''}."
+
+
 def figures(results: Results, scenarios: Sequence[Scenario], peers: Sequence[Peer]) -> str:
-    """A line for each figure, a column for each server."""
+    """Return a table: a line for each figure, a column for each server."""
     lines = [["", "", *(peer.heading for peer in peers)]]
     for scenario in scenarios:
         title = f"{scenario.name}: {scenario.title}"
@@ -76,7 +89,7 @@ def figures(results: Results, scenarios: Sequence[Scenario], peers: Sequence[Pee
 
 
 def cell(results: Results, scenario: Scenario, figure: Figure, peer: Peer) -> str:
-    """A figure of one server, and what there is to say about it."""
+    """Return a figure of one server, with its marks."""
     runs = results.of(scenario.name, peer.name)
     if not runs:
         return "–"
@@ -93,16 +106,21 @@ def cell(results: Results, scenario: Scenario, figure: Figure, peer: Peer) -> st
 
 
 def busy(results: Results, scenario: Scenario, peer: Peer) -> bool:
-    """True if the load generator had about as much as it can do."""
+    """Return true if the load generator's core was full, or nearly."""
     load = results.median(scenario.name, peer.name, "cli_cpu_pct")
     return load is not None and load >= BUSY
 
 
+def any_busy(results: Results, scenarios: Iterable[Scenario], peers: Sequence[Peer]) -> bool:
+    """Return true if the load generator's core was ever full, or nearly."""
+    return any(busy(results, scenario, peer) for scenario in scenarios for peer in peers)
+
+
 def notes(results: Results, scenarios: Sequence[Scenario], peers: Sequence[Peer]) -> list[str]:
-    """Notes on what the table does not say."""
+    """Return notes below the table."""
     found = []
-    if any(busy(results, scenario, peer) for scenario in scenarios for peer in peers):
-        found.append("† The load generator's core was the limit, or nearly.")
+    if any_busy(results, scenarios, peers):
+        found.append(BUSY_NOTE)
     for scenario in scenarios:
         without = [peer.name for peer in peers if peer.name in scenario.without]
         if without:
@@ -112,8 +130,8 @@ def notes(results: Results, scenarios: Sequence[Scenario], peers: Sequence[Peer]
         beside = share(runs, "aux_cpu_s", "srv_cpu_s")
         if beside:
             found.append(
-                f"{peer.name}: what runs beside it, Redis, took another {beside:.1%} of its CPU "
-                "seconds, which are not counted."
+                f"{peer.name}: Redis, beside it, took another {beside:.1%} of its CPU seconds, "
+                "which are not counted."
             )
     spreads = [
         spread
@@ -124,7 +142,7 @@ def notes(results: Results, scenarios: Sequence[Scenario], peers: Sequence[Peer]
     if spreads:
         found.append(
             f"From its lowest to its highest run, a server's figure varies by "
-            f"{median(spreads):.0%} (median), by {max(spreads):.0%} where it is worst."
+            f"{median(spreads):.0%} (median), at worst by {max(spreads):.0%}."
         )
     failed = [run for run in results.all() if run.problem]
     found += [
@@ -135,15 +153,12 @@ def notes(results: Results, scenarios: Sequence[Scenario], peers: Sequence[Peer]
     return found
 
 
-def verdicts(judged: Iterable[Verdict], scenarios: Sequence[Scenario]) -> str:
-    """A line for each target."""
+def verdicts(found: Iterable[Verdict]) -> str:
+    """Return a table: a line for each target. Empty if there is none."""
     lines = [["", "", "target", "livechat", "the other", "ratio", ""]]
-    known = {scenario.name for scenario in scenarios}
     before = ("", "")
-    for verdict in judged:
+    for verdict in found:
         target = verdict.target
-        if target.scenario not in known:
-            continue
         what = (target.scenario, target.figure.unit)
         shown = ("", "") if what == before else what
         before = what
@@ -154,7 +169,7 @@ def verdicts(judged: Iterable[Verdict], scenarios: Sequence[Scenario]) -> str:
 
 
 def outcome(verdict: Verdict) -> str:
-    """Met or missed, and why."""
+    """Say met or missed, and why."""
     if verdict.met is None:
         said = "cannot be said"
     elif verdict.target.reach:
@@ -165,7 +180,7 @@ def outcome(verdict: Verdict) -> str:
 
 
 def servers(peers: Iterable[Peer]) -> list[str]:
-    """The parts of each server, with their versions."""
+    """Describe each server, with the versions of its parts."""
     return [
         f"{peer.heading}: {peer.title}; "
         + ", ".join(f"{name} {version}" for name, version in peer.versions().items())
@@ -174,7 +189,7 @@ def servers(peers: Iterable[Peer]) -> list[str]:
 
 
 def short(value: float | None) -> str:
-    """A number in three digits or so: 4.21, 38.4, 977, 4.0k, 93k, 1.42M."""
+    """Write a number in about three digits: 4.21, 38.4, 977, 4.0k, 93k, 1.42M."""
     if value is None:
         return "–"
     for limit, decimals, divisor, letter in (
@@ -194,7 +209,7 @@ def bullets(lines: Iterable[str]) -> str:
 
 
 def table(lines: Sequence[Sequence[str]], numbers: range) -> str:
-    """The first line is the head; the columns with *numbers* are aligned on their right."""
+    """Return a table whose head is the first line. Columns of *numbers* are aligned right."""
     escaped = [[text.replace("|", "\\|") for text in line] for line in lines]
     widths = [max(3, *map(len, column)) for column in zip(*escaped, strict=True)]
 

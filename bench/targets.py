@@ -1,11 +1,11 @@
-"""Targets of livechat, and verdicts on them."""
+"""Targets for livechat's figures, and verdicts on them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import fmean
 
-from bench.ours import BEFORE
+from bench.ours import BEFORE, CLUSTER, HOOKED, LIVECHAT, PURE
 from bench.results import Results, share
 from bench.scenarios import (
     CORE,
@@ -20,9 +20,7 @@ from bench.scenarios import (
     Figure,
 )
 
-OURS = "livechat"
-PURE = "pure"
-#: From here on handshakes are said to be resumed: a few are not, until there is a ticket.
+#: The share from which all handshakes count as resumed: the first few come before any ticket.
 NEARLY_ALL = 0.95
 
 
@@ -31,12 +29,12 @@ class Target:
     """
     A bound for one of livechat's figures.
 
-    @ivar times: so many times another figure, or so much if there is no other.
-    @ivar server: whose figure; empty if there is no other.
-    @ivar baselines: the scenarios of that figure, if they are others: their mean.
-    @ivar most: the figure is to be as small as that, not as large.
-    @ivar reach: would be good, but is not asked for.
-    @ivar ours: which of livechat's, for there are several.
+    @ivar times: a multiple of another figure, or the bound itself if there is none.
+    @ivar server: the server of the other figure; empty if there is none.
+    @ivar baselines: other scenarios, whose mean is the other figure.
+    @ivar most: the bound is an upper one.
+    @ivar reach: a wish; missing it is no failure.
+    @ivar ours: the name of the kind of livechat.
     """
 
     scenario: str
@@ -46,7 +44,7 @@ class Target:
     baselines: tuple[str, ...] = ()
     most: bool = False
     reach: bool = False
-    ours: str = OURS
+    ours: str = LIVECHAT.name
 
     def words(self) -> str:
         bound = f"{'≤' if self.most else '≥'} {self.times:,g}"
@@ -56,7 +54,7 @@ class Target:
             bound += f" in {' and '.join(self.baselines)}"
         if self.reach:
             bound = f"reach for {bound}"
-        return bound if self.ours == OURS else f"{self.ours}: {bound}"
+        return bound if self.ours == LIVECHAT.name else f"{self.ours}: {bound}"
 
 
 def _fanout(window: int | str, *bounds: tuple[float, str]) -> tuple[Target, ...]:
@@ -75,7 +73,7 @@ TARGETS: tuple[Target, ...] = (
     *_fanout(5000, (3.0, "nchan"), (3.0, "ws")),
     Target("calm", DELIVERIES, 1.3, "ws"),
     *(Target("calm", DELIVERIES, 1.0, each) for each in ("picows", "nchan")),
-    Target("calm", DELIVERIES, 1.0, "picows", ours=PURE),
+    Target("calm", DELIVERIES, 1.0, "picows", ours=PURE.name),
     *(
         Target("calm", figure, 1.0, each, most=True)
         for figure in (P50, P99)
@@ -83,35 +81,38 @@ TARGETS: tuple[Target, ...] = (
     ),
     Target("rooms", DELIVERIES, 0.95, "uwebsockets"),
     Target("rooms", DELIVERIES, 1.6, "ws"),
-    Target("rooms", DELIVERIES, 1.1, "ws", ours=PURE),
+    Target("rooms", DELIVERIES, 1.1, "ws", ours=PURE.name),
     Target("rooms", DELIVERIES, 4.0, "autobahn"),
     Target("rooms", DELIVERIES, 1.0, "uwebsockets", reach=True),
-    *(Target("rooms-100k", DELIVERIES, 0.95, each, ("rooms",), ours=each) for each in (OURS, PURE)),
+    *(
+        Target("rooms-100k", DELIVERIES, 0.95, each, ("rooms",), ours=each)
+        for each in (LIVECHAT.name, PURE.name)
+    ),
     Target("connect", HANDSHAKES, 1.3, "autobahn"),
     Target("connect", HANDSHAKES, 1.0, "ws"),
-    Target("resume", HANDSHAKES, 2.0, OURS, ("connect",)),
+    Target("resume", HANDSHAKES, 2.0, LIVECHAT.name, ("connect",)),
     Target("idle", MEMORY, 1.0, "autobahn", most=True),
     Target("idle", MEMORY, 30, most=True, reach=True),
     Target("idle-pings", CORE, 1.5, most=True),
     Target("http", REQUESTS, 10.0, "channels"),
     Target("http", REQUESTS_PER_CPU, 2_500),
     Target("http", REQUESTS_PER_CPU, 0.6, "nchan", reach=True),
-    Target("rooms", DELIVERIES, 0.9, OURS, ours="hooked"),
-    Target("http", REQUESTS_PER_CPU, 0.9, OURS, ours="hooked"),
-    Target("v1-fanout-1", DELIVERIES, 0.85, OURS, ("fanout-1",)),
-    Target("v1-rooms", DELIVERIES, 0.85, OURS, ("rooms",)),
-    Target("mixed-fanout-1", DELIVERIES, 0.9, OURS, ("fanout-1", "v1-fanout-1")),
-    Target("mixed-rooms", DELIVERIES, 0.9, OURS, ("rooms", "v1-rooms")),
-    Target("cluster-fanout", DELIVERIES, 0.85, OURS, ours="cluster"),
+    Target("rooms", DELIVERIES, 0.9, LIVECHAT.name, ours=HOOKED.name),
+    Target("http", REQUESTS_PER_CPU, 0.9, LIVECHAT.name, ours=HOOKED.name),
+    Target("v1-fanout-1", DELIVERIES, 0.85, LIVECHAT.name, ("fanout-1",)),
+    Target("v1-rooms", DELIVERIES, 0.85, LIVECHAT.name, ("rooms",)),
+    Target("mixed-fanout-1", DELIVERIES, 0.9, LIVECHAT.name, ("fanout-1", "v1-fanout-1")),
+    Target("mixed-rooms", DELIVERIES, 0.9, LIVECHAT.name, ("rooms", "v1-rooms")),
+    Target("cluster-fanout", DELIVERIES, 0.85, LIVECHAT.name, ours=CLUSTER.name),
 )
-#: What a change may cost: one part in twenty.
+#: The cost that a change may have: one part in twenty.
 COSTS: tuple[Target, ...] = tuple(
     Target(
         scenario.name, figure, 1.05 if figure.less else 0.95, BEFORE, most=figure.less, ours=each
     )
     for scenario in SCENARIOS
     for figure in scenario.figures
-    for each in (OURS, PURE)
+    for each in (LIVECHAT.name, PURE.name)
     if figure in {DELIVERIES, HANDSHAKES, REQUESTS_PER_CPU, MEMORY, CORE}
     if not scenario.clustered
 )
@@ -124,9 +125,9 @@ class Verdict:
     The verdict on a target.
 
     @ivar ours: livechat's figure.
-    @ivar theirs: what it is compared with.
-    @ivar met: None if that cannot be said.
-    @ivar why: what there is to say about it.
+    @ivar theirs: the figure that it is compared with.
+    @ivar met: None if a figure is missing.
+    @ivar why: remarks.
     """
 
     target: Target
@@ -141,7 +142,7 @@ class Verdict:
 
 
 def judge(target: Target, results: Results) -> Verdict | None:
-    """None if it was not measured there."""
+    """Judge a target. Return None if its scenario was not measured."""
     if not results.of(target.scenario, target.ours):
         return None
     ours = results.median(target.scenario, target.ours, target.figure.key)
@@ -169,13 +170,13 @@ def judge(target: Target, results: Results) -> Verdict | None:
 
 
 def failures(results: Results, scenario: str, server: str) -> str:
-    """Say how many runs failed; empty if none did."""
+    """Count failed runs in words; empty if there are none."""
     failed = len(results.failed(scenario, server))
     return f"{failed} of {len(results.of(scenario, server))} of {server} failed" if failed else ""
 
 
 def resumption(results: Results, scenario: str, server: str) -> float | None:
-    """The part of the handshakes that was resumed, where that is less than it should be."""
+    """Return the share of resumed handshakes if it is too low, else None."""
     if scenario not in RESUMING:
         return None
     resumed = share(results.of(scenario, server), "hs_resumed", "conns_open")

@@ -52,7 +52,7 @@ class Address(Struct, frozen=True):
     given: bool = True
 
     def __str__(self) -> str:
-        """As ``--listen`` takes it."""
+        """The address in the form that ``--listen`` takes."""
         if self.path is None:
             return f"{self.kind}:{in_url(self.interface)}:{self.port}"
         path = str(self.path).replace("\\", "\\\\").replace(":", "\\:")

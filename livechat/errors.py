@@ -136,7 +136,7 @@ RETRY_AFTER: Final = 1.0
 
 class ChatError(Exception):
     """
-    Something that a client did, or met, and is told about.
+    An error that a client caused or met, and is told about.
 
     @ivar kind: what went wrong, for programs.
     @ivar detail: what went wrong, for people: one sentence, no secrets.

@@ -339,7 +339,7 @@ def webhook_told(receiver: str, sent: int, failed: int) -> None:
 
 
 def clocks() -> Mapping[str, float]:
-    """By how many seconds the clock of each Redis is ahead of this process's."""
+    """Seconds by which the clock of each Redis is ahead of this process's."""
     return dict(_process.clocks)
 
 

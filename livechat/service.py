@@ -7,26 +7,16 @@ ends with one line before it has begun.  The daemon that it returns only has to 
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from twisted.application.service import MultiService
 
-from livechat import metrics
 from livechat.command_line import Options
-from livechat.config import Config
-from livechat.daemon.building import build
-from livechat.daemon.lifeline import check_terms
-from livechat.daemon.quiet import quieten
-from livechat.daemon.supervision import supervise
-from livechat.daemon.systemd import Manager
 from livechat.errors import StartError
-from livechat.net import dispatch
-from livechat.net.activation import inherited
 from livechat.system.ending import end_in_order, heed_sigterm_as_first
-from livechat.system.process import collect_garbage_rarely
+from livechat.system.process import making_what_stays
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -47,27 +37,17 @@ def makeService(options: Options, reactor: PosixReactorBase | None = None) -> Mu
     # Twisted's timers follow the wall clock: a step back by an hour would stop them
     # all for an hour.  Before the first of them is made, they can be given another.
     reactor.seconds = time.monotonic
-    dispatch.install(reactor)
-    quieten()
     try:
-        config = Config.of(options, os.environ, _working_directory(options))
-        if config.worker:
-            check_terms(os.environ)
-            metrics.share(os.environ[metrics.SHARED], int(os.environ[metrics.NUMBER]))
-        several = config.workers > 1 and not config.worker
-        sockets = inherited(os.environ, worker=config.worker > 0)
-        manager = Manager.of(os.environ)
-        daemon = (
-            supervise(config, options, reactor, sockets, manager)
-            if several
-            else build(config, reactor, sockets, manager)
-        )
+        with making_what_stays():
+            # All of livechat, and most of what it needs: objects that stay, too.
+            from livechat.daemon.starting import daemon  # noqa: PLC0415
+
+            made = daemon(options, reactor, _working_directory(options))
     except StartError as reason:
         raise SystemExit(f"livechat: {reason}") from None
-    collect_garbage_rarely()
     # Twisted takes the signals when it begins to run.
     reactor.callWhenRunning(end_in_order, reactor)
-    return daemon
+    return made
 
 
 def _working_directory(options: Options) -> Path:

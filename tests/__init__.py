@@ -1,1 +1,1 @@
-"""livechat's tests: one file for each module, and `tests.live` for the whole daemon."""
+"""Tests of livechat: one file for each module, and `tests.live` for the whole daemon."""

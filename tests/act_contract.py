@@ -139,7 +139,7 @@ class ActContract(MapContract):
         assert len(await self.entries(backend)) == 5
 
     async def test_refusals_use_no_nonce(self) -> None:
-        """What was refused may be sent again under its nonce, and anything else."""
+        """A refused act leaves its nonce free for any further act."""
         backend = await self.said("a")
         assert await refused(amend(backend.messages, retract(2, nonce="n"))) is Kind.NOT_FOUND
         await publish(backend.messages, Draft("r", "b", ANN))
@@ -181,7 +181,7 @@ class ActContract(MapContract):
         assert found == [(1, 0), (1, 1)]
 
     async def test_a_receiver_that_raises(self) -> None:
-        """Its exception is logged; the others that were sent with it are told."""
+        """A receiver's exception is logged; the other receivers of the batch are told."""
 
         @implementer(IReceiver)
         class Broken:

@@ -1,5 +1,5 @@
 """
-What every backend must keep of entries that are no plain texts: `IMessageLog.amend`.
+The contract of `IMessageLog.amend`: entries that are no plain texts.
 
 A backend's tests mix `AmendContract` into a trial `TestCase`, beside `tests.contract`.
 """
@@ -34,7 +34,7 @@ class AmendContract(ActContract):
     """Tests of one backend, which the class that mixes it in makes."""
 
     async def test_replies_and_data(self) -> None:
-        """They are answered, delivered and stored as they came, byte by byte."""
+        """Replies and data are answered, delivered and stored byte by byte."""
         backend = await self.said("a")
         drafts = [Draft("r", "b", ANN, reply_to=1), Draft("r", "", None, reply_to=10**15)]
         drafts += [Draft("r", "c", ANN, data=Raw(data)) for data in DATA]
@@ -219,7 +219,7 @@ class AmendContract(ActContract):
         assert [each.message for each in results[8].before] == ["d"]
 
     async def test_amended_before_delivered(self) -> None:
-        """When an event is delivered, and when its actor is told, no reader finds old words."""
+        """Once an event is delivered or acknowledged, no reader finds the old words."""
         backend = await self.said("a", "b")
         reads: list[Deferred[Page]] = []
         deliver = self.sink.deliver
@@ -253,7 +253,7 @@ class AmendContract(ActContract):
         assert (await self.entries(backend))[3] == Gone(4, before.entries[3].time)
 
     async def test_pages_of_entries(self) -> None:
-        """From wherever one reads, however many: each entry under its number, as it is now."""
+        """Any page from anywhere has each entry under its number, in its present state."""
         backend = await self.said("a", "b", "c")
         await publish(backend.messages, Draft("r", "d", BOB, reply_to=1, data=Raw(DATA[0])))
         for amendment in (edit(1, "e"), retract(2), edit(3, "f"), edit(1, "g"), retract(3)):
@@ -291,7 +291,7 @@ class AmendContract(ActContract):
         assert [each.seq for each in await self.entries(backend)] == [10, 11, 12]
 
     async def test_limit_moves_with_each_act(self) -> None:
-        """What an act of the same moment moves over the limit cannot be amended by the next."""
+        """An entry that an act pushes over the limit cannot be amended by its batch's next act."""
         backend = await self.said("a", "b", "c", history_limit=3)
         log = backend.messages
         calls = [amend(log, edit(1, "d")), amend(log, retract(1)), amend(log, retract(1, 2))]
@@ -308,7 +308,7 @@ class AmendContract(ActContract):
         assert await refused(amend(backend.messages, edit(2, "e"))) is Kind.NOT_FOUND
 
     async def test_age_of_amended_messages(self) -> None:
-        """What is too old cannot be amended any more, edited or not; events expire as others."""
+        """Messages past their age cannot be amended, edited or not; events expire as others."""
         backend = await self.said("a", history_age=60)
         self.set_time(50)
         await publish(backend.messages, Draft("r", "b", ANN))

@@ -294,7 +294,7 @@ class AmendMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_comes_back(self) -> None:
-        """Who reads all of it gets what the model has, and nothing that was taken back."""
+        """Reading everything gives the model's messages, and no retracted one."""
         page = self.read(0, 0, 10 * LIMIT)
         assert {each.seq: each.message for each in page.messages} == self.model.messages()
 

@@ -1,5 +1,5 @@
 """
-What every backend with an archive must keep: `livechat.interfaces.IArchive`, and redactions.
+The contract of archives and redactions: `livechat.interfaces.IArchive`.
 
 A backend's tests mix `ArchiveContract` into a trial `TestCase`, beside `tests.contract`.
 """
@@ -126,7 +126,7 @@ class ArchiveContract(ActContract):
         assert len(await self.entries(backend)) == 3
 
     async def test_redacted_after_a_restart(self) -> None:
-        """What was redacted is as it was, and was nowhere delivered but as gone."""
+        """Redactions survive a restart, and are delivered only as gone."""
         backend = await self.said("a", "b", "c")
         await amend(backend.messages, Redaction("r", {1: None, 2: "x"}))
         found = await self.entries(backend)

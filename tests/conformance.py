@@ -34,7 +34,7 @@ _rooms = count()
 
 
 class Step(NamedTuple):
-    """What *who* does; *what* it does it with."""
+    """A step: *who* does *what*."""
 
     does: str
     who: str
@@ -85,7 +85,7 @@ _THREE = (
     hears("ann", message("1", 1), message("2", 2), message("3", 3)),
 )
 
-#: Who is in the first half of the alphabet is at one process, the others are at another.
+#: Names in the first half of the alphabet are at one process, the others at another.
 SCENES: dict[str, tuple[Step, ...]] = {
     "a message": (
         comes("ann", name="Ann"),
@@ -231,15 +231,15 @@ SCENES: dict[str, tuple[Step, ...]] = {
 
 
 class Stage(Protocol):
-    """One process or several, with the same rooms."""
+    """A stage of one process or several, with the same rooms."""
 
     clock: IReactorTime
 
     def chat(self, which: int) -> Chat:
-        """That of one of the processes."""
+        """Chat of one of the processes."""
 
     def until(self, holds: Callable[[], Any]) -> None:
-        """Let time pass until something is so, which it must be soon."""
+        """Advance until *holds* is true, which must be soon."""
 
 
 class Player(RecordingClient):
@@ -323,7 +323,7 @@ class Scene:
 
 
 def _covers(got: Any, expected: Any) -> bool:
-    """Whether *got* is that, and maybe more."""
+    """Return True if *got* has everything that is expected, and maybe more."""
     if isinstance(expected, dict):
         return isinstance(got, dict) and all(
             key in got and _covers(got[key], each) for key, each in expected.items()

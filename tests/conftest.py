@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures and options for all tests."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """What runs alone is live: to import all the other tests, too, takes longer than some do."""
+    """Ignore all but live tests when only `alone` is wanted: their import takes long."""
     if config.option.markexpr == "alone" and collection_path.parent == HERE:
         return collection_path != LIVE or None
     return None

@@ -1,8 +1,7 @@
 """
-What every backend must keep, whatever it is made of: `livechat.interfaces.IBackend`.
+The contract of every backend: `livechat.interfaces.IBackend`.
 
-A backend's tests mix `BackendContract` into a trial `TestCase` and say how to
-make one.
+A backend's tests mix `BackendContract` into a trial `TestCase` and say how to make one.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class BackendContract(PaceContract):
             after = found[-1].seq
 
     async def test_interface(self) -> None:
-        """It has all methods, with the arguments that they take, and no trouble."""
+        """A backend has all methods with their arguments, and no trouble."""
         backend = await self.begin()
         assert verifyObject(IBackend, backend)
         assert verifyObject(IMessageLog, backend.messages)
@@ -55,7 +54,7 @@ class BackendContract(PaceContract):
         assert backend.trouble() is None
 
     async def test_reports(self) -> None:
-        """What a process says of itself is said first; there are no others."""
+        """A process's own report comes first; alone, it is the only one."""
         backend = await self.begin()
         assert await backend.processes.reports() == [REPORT]
 
@@ -92,7 +91,7 @@ class BackendContract(PaceContract):
         assert [message.message for message in await self.all(backend, "r")] == texts
 
     async def test_stored_before_delivered(self) -> None:
-        """When a message is delivered, and when its sender is told, a reader finds it."""
+        """A message can be read when it is delivered, and when its sender is told."""
         backend = await self.begin()
         await backend.messages.subscribe("r")
         reads: list[Deferred[Page]] = []
@@ -181,7 +180,7 @@ class BackendContract(PaceContract):
         assert [message.message for message in await self.all(backend, "r")] == texts
 
     async def test_users_are_kept(self) -> None:
-        """Whose a message is is delivered and stored with it."""
+        """A message's user is delivered and stored with it."""
         backend = await self.begin()
         await backend.messages.subscribe("r")
         users = [None, User("1", "Ann"), User("a-b_c", "Ann  Lee: 3 {}"), User("2", "田中 👩‍👩‍👧")]
@@ -206,7 +205,7 @@ class BackendContract(PaceContract):
         assert [message.user for message in await self.all(backend, "r")] == users
 
     async def test_nonces(self) -> None:
-        """Of messages with the same nonce in a room, only the first is stored and delivered."""
+        """Messages with the same nonce in a room are stored and delivered once."""
         backend = await self.begin()
         await backend.messages.subscribe("r")
         first = await publish(backend.messages, Draft("r", "a", None, "n"))
@@ -220,7 +219,7 @@ class BackendContract(PaceContract):
         assert self.sink.texts("r") == ["a", "a", "a"]
 
     async def test_nonces_sent_together(self) -> None:
-        """Those of one moment as well; a text that is another one is refused by itself."""
+        """Nonces hold within a batch; another text under the same nonce is refused alone."""
         backend = await self.begin()
         await backend.messages.subscribe("r")
         drafts = [Draft("r", text, None, nonce) for text, nonce in ("an", "bm", "an", "cn", "do")]
@@ -241,7 +240,7 @@ class BackendContract(PaceContract):
         assert isinstance(await publish(backend.messages, Draft("r", "a", None, "n")), Repeated)
 
     async def test_nonces_outlive_a_restart(self) -> None:
-        """What was said before it is not said again after it."""
+        """A nonce used before a restart is known after it."""
         backend = await self.begin()
         await publish(backend.messages, Draft("r", "a", None, "n"))
         await backend.stop()
@@ -249,7 +248,7 @@ class BackendContract(PaceContract):
         assert isinstance(await publish(backend.messages, Draft("r", "a", None, "n")), Repeated)
 
     async def test_secret(self) -> None:
-        """It is long, and the same after a restart."""
+        """The secret is long, and the same after a restart."""
         backend = await self.begin()
         secret = await backend.processes.secret()
         assert len(secret) >= 32
@@ -357,7 +356,7 @@ class BackendContract(PaceContract):
         assert await self.all(backend, "r") == [first]
 
     async def test_start_again(self) -> None:
-        """What was stored is there after a restart, under the same epoch and numbers."""
+        """Messages are there after a restart, under the same epoch and numbers."""
         backend = await self.begin()
         for text in ("a", "b"):
             await publish(backend.messages, Draft("r", text))
@@ -368,7 +367,7 @@ class BackendContract(PaceContract):
         assert (await publish(backend.messages, Draft("r", "c"))).seq == 3
 
     async def test_stop_stores_what_waits(self) -> None:
-        """What was sent before stopping is stored and answered before it has stopped."""
+        """Messages sent before stopping are stored and answered before it has stopped."""
         backend = await self.begin()
         sent = [publish(backend.messages, Draft("r", str(number))) for number in range(3_000)]
         await backend.stop()

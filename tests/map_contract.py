@@ -1,4 +1,4 @@
-"""What the maps of every backend must keep: `livechat.interfaces.ISharedMap`."""
+"""The contract of a backend's maps: `livechat.interfaces.ISharedMap`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support import RecordingSink
 
 #: The time at the beginning of each test, in seconds since 1970.
 NOW = 1_790_000_000
-#: What a process says of itself.
+#: A process's report on itself.
 REPORT = Report("here/1", 1_790_000_000_000, 3, 0.5, (0.0, 0.5), (Room("r", 2, 1.5, Newest(7, 8)),))
 
 
@@ -119,7 +119,7 @@ class MapContract:
             ]
             assert all(await gatherResults(put))
             assert len(shared.items()) == 150
-            with pytest.raises(ChatError, match="no room"):
+            with pytest.raises(ChatError, match="too many"):
                 await shared.put("one too many", b"1")
             self.set_time(10 * turn + 10)
             assert shared.items() == [("stays", b"1")]
@@ -131,7 +131,7 @@ class MapContract:
         for start in range(0, 600, 100):
             some = range(start, start + 100)
             await gatherResults([shared.put(f"{n}", b"%d" % n, NOW + 60 + n) for n in some])
-        with pytest.raises(ChatError, match="no room"):
+        with pytest.raises(ChatError, match="too many"):
             await shared.put("one too many", b"1")
         for start in range(0, 600, 200):
             some = range(start, start + 200, 2)

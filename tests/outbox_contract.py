@@ -1,121 +1,42 @@
 """
-What every backend must keep of entries that wait for receivers: `livechat.interfaces.IOutbox`.
+The contract of entries that wait for receivers: `livechat.interfaces.IOutbox`.
 
 A backend's tests mix `OutboxContract` into a trial `TestCase` and say how to make one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
-from livechat.backends import outbox as bounds
 from livechat.errors import Kind
-from livechat.interfaces import IOutbox, Waiting
-from livechat.protocol.messages import Draft, Edited, Entry, Gone, Message, Page, Retracted, User
+from livechat.interfaces import IOutbox
+from livechat.protocol.messages import Edited, Gone, Message, Retracted
 from livechat.protocol.names import AUDIT_ROOM, EVENTS_ROOM
 from tests.act_contract import ANN, BOB, edit, refused, retract
-from tests.map_contract import NOW, MapContract
-from tests.support.outcomes import amend, publish
-
-A, B = "a", "b"
-
-
-async def say(backend: Any, *texts: str, room: str = "r", user: User | None = ANN) -> list[Message]:
-    """Publish *texts* in one turn."""
-    return await gatherResults(
-        [publish(backend.messages, Draft(room, text, user)) for text in texts]
-    )
-
-
-async def epoch_of(backend: Any, room: str = "r") -> str:
-    page: Page = await backend.messages.read(room, 0, 0)
-    return page.position.epoch
-
-
-async def advance(backend: Any, number: int, receiver: str = A, room: str = "r") -> None:
-    await backend.outbox.advance(receiver, {room: (await epoch_of(backend, room), number)})
+from tests.held_contract import HeldContract
+from tests.map_contract import NOW
+from tests.support.outcomes import amend
+from tests.told_outside import (
+    A,
+    B,
+    advance,
+    epoch_of,
+    first,
+    numbers,
+    rooms,
+    say,
+    take,
+    texts,
+    waiting,
+)
 
 
-async def waiting(backend: Any, receiver: str = A) -> list[Waiting]:
-    """The rooms of which something waits, in truth, page by page."""
-    found: list[Waiting] = []
-    after = ""
-    while True:
-        page: Sequence[Waiting] = await backend.outbox.waiting(receiver, after, 7)
-        names = [each.room for each in page]
-        assert names == sorted(names)
-        assert len(names) <= 7
-        assert all(name > after for name in names)
-        if not page:
-            return found
-        after = names[-1]
-        found += [each for each in page if each.top > each.told]
-
-
-async def rooms(backend: Any, receiver: str = A) -> list[str]:
-    return [each.room for each in await waiting(backend, receiver)]
-
-
-async def first(
-    backend: Any, receiver: str = A, room: str = "r", limit: int = 1_000
-) -> list[Entry]:
-    """A page of what waits."""
-    page: Page = await backend.outbox.read(receiver, room, limit)
-    assert len(page.entries) <= limit
-    return list(page.entries)
-
-
-async def take(backend: Any, receiver: str = A, room: str = "r", limit: int = 1_000) -> list[Entry]:
-    """All that waits, told page by page, and without a hole behind the first entry."""
-    found: list[Entry] = []
-    while entries := await first(backend, receiver, room, limit):
-        numbers = [entry.seq for entry in entries]
-        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-        assert not found or numbers[0] == found[-1].seq + 1
-        found += entries
-        await advance(backend, numbers[-1], receiver, room)
-    return found
-
-
-def texts(entries: Sequence[Entry]) -> list[str]:
-    return [entry.message for entry in entries if isinstance(entry, Message)]
-
-
-def numbers(entries: Sequence[Entry]) -> list[int]:
-    return [entry.seq for entry in entries]
-
-
-class OutboxContract(MapContract):
-    """
-    Tests of one backend, which the class that mixes it in makes.
-
-    Bounds are looked up in `livechat.backends.outbox` when they are needed, so that tests can
-    change them.
-    """
-
-    patch: Callable[[Any, str, Any], Any]
-
-    async def settle(self, backend: Any) -> None:
-        """Have *backend* remove all that it may remove now."""
-
-    async def shown(self, backend: Any, room: str = "r") -> list[int]:
-        """The numbers that the history shows."""
-        found: list[int] = []
-        page: Page = await backend.messages.read(room, 0, 1_000)
-        while page.entries:
-            found += numbers(page.entries)
-            page = await backend.messages.read(room, found[-1], 1_000)
-        return found
-
-    async def told(self, *receivers: str, **options: int) -> Any:
-        """A backend with these receivers."""
-        backend = await self.begin(**options)
-        await backend.outbox.keep(receivers or (A,))
-        return backend
+class OutboxContract(HeldContract):
+    """Tests of one backend, which the class that mixes it in makes."""
 
     async def test_outbox(self) -> None:
         """All methods are there, with the arguments that they take."""
@@ -159,76 +80,6 @@ class OutboxContract(MapContract):
         await backend.outbox.keep([A])
         assert texts(await first(backend)) == ["b"]
 
-    async def test_held_beyond_the_history(self) -> None:
-        """Entries that no history shows wait all the same, and go once they were told."""
-        for limit in (1, 10):
-            backend = await self.told(history_limit=limit)
-            said = await say(backend, *map(str, range(300)), room=f"r{limit}")
-            await self.settle(backend)
-            assert numbers(await first(backend, room=f"r{limit}"))[:2] == [1, 2]
-            assert await self.shown(backend, f"r{limit}") == list(range(301 - limit, 301))
-            assert await take(backend, room=f"r{limit}", limit=99) == said
-            await self.settle(backend)
-            assert await self.shown(backend, f"r{limit}") == list(range(301 - limit, 301))
-            await backend.stop()
-
-    async def test_five_thousand_wait(self) -> None:
-        """None of very many is lost, with a history of one entry."""
-        backend = await self.told(history_limit=1)
-        for start in range(0, 5_000, 1_000):
-            await say(backend, *map(str, range(start, start + 1_000)))
-        await self.settle(backend)
-        (room,) = await waiting(backend)
-        assert (room.told, room.top) == (0, 5_000)
-        assert texts(await take(backend)) == [*map(str, range(5_000))]
-        assert await self.shown(backend) == [5_000]
-
-    async def test_held_beyond_the_age(self) -> None:
-        """Entries that are too old for the history wait."""
-        backend = await self.told(history_age=60)
-        said = await say(backend, "a", "b")
-        self.set_time(1_000)
-        await self.settle(backend)
-        assert await self.shown(backend) == []
-        assert await first(backend) == said
-        said += await say(backend, "c")
-        await self.settle(backend)
-        assert await self.shown(backend) == [3]
-        assert await take(backend) == said
-
-    async def test_held_does_not_come_back(self) -> None:
-        """A larger history does not show what was only held."""
-        backend = await self.told(history_limit=2)
-        said = await say(backend, *"abcdef")
-        await self.settle(backend)
-        await backend.stop()
-        backend = await self.told(history_limit=5)
-        await self.settle(backend)
-        assert await self.shown(backend) == [5, 6]
-        assert await take(backend) == said
-        assert numbers(await say(backend, "g")) == [7]
-        assert await self.shown(backend) == [5, 6, 7]
-
-    async def test_rooms_that_keep_less(self) -> None:
-        """Entries that a room's own limit hides wait."""
-        backend = await self.told()
-        backend.messages.retain(lambda room: (2, 0) if room == "r" else (0, 0))
-        said = await say(backend, *"abcdef")
-        await self.settle(backend)
-        assert await self.shown(backend) == [5, 6]
-        assert await take(backend) == said
-
-    async def test_nothing_held_without_receivers(self) -> None:
-        """Without a receiver nothing is held, and a new one is not told of it."""
-        backend = await self.told(history_limit=2)
-        await backend.outbox.keep([])
-        await say(backend, *"abcdef")
-        await self.settle(backend)
-        await backend.outbox.keep([A])
-        assert await first(backend) == []
-        assert await backend.outbox.rewind(A, 0) == 1
-        assert texts(await take(backend)) == ["e", "f"]
-
     async def test_dropped_receiver(self) -> None:
         """A receiver that is named no more holds nothing; named again, it is a new one."""
         backend = await self.told(A, B, history_limit=2)
@@ -244,6 +95,19 @@ class OutboxContract(MapContract):
         assert await first(backend) == []
         assert await backend.outbox.rewind(A, 0) == 1
         assert texts(await first(backend)) == ["e", "f"]
+
+    async def test_pages(self) -> None:
+        """One call reads several rooms, each as far as it is told of and up to its limit."""
+        backend = await self.told(A, B)
+        said = {room: await say(backend, *"abc", room=room) for room in "rst"}
+        await advance(backend, 2, room="s")
+        found = await backend.outbox.pages(A, {"t": 1, "s": 9, "none": 9, "r": 10**9})
+        assert {room: list(page.entries) for room, page in found.items()} == {
+            "t": said["t"][:1], "s": said["s"][2:], "none": [], "r": said["r"],
+        }  # fmt: skip
+        assert await backend.outbox.pages(A, {}) == {}
+        other = await backend.outbox.pages(B, {"s": 9})
+        assert list(other["s"].entries) == said["s"]
 
     async def test_two_receivers(self) -> None:
         """Each has its own cursors; entries are held for the slower one."""
@@ -281,6 +145,34 @@ class OutboxContract(MapContract):
         right = await epoch_of(backend, "s")
         await backend.outbox.advance(A, {"r": ("other", 1), "s": (right, 1)})
         assert await rooms(backend) == ["r"]
+
+    async def renumber(self, backend: Any) -> Any:
+        """Have all numberings begin anew; return the backend that goes on."""
+        raise AssertionError
+
+    async def test_epoch_of_cursors(self) -> None:
+        """The epoch already told stays known under a new numbering, until more is told."""
+        backend = await self.told(A, B)
+        await say(backend, "a", "b")
+        first_epoch = await epoch_of(backend)
+        await take(backend)
+        (room,) = await waiting(backend, B)
+        assert room.before == ""
+        for _ in range(2):
+            backend = await self.renumber(backend)
+            await say(backend, "c")
+            await say(backend, "other", room="new")
+            (new,) = [each for each in await waiting(backend) if each.room == "new"]
+        for receiver in (A, B):
+            (room,) = [each for each in await waiting(backend, receiver) if each.room == "r"]
+            assert room.before == first_epoch != room.epoch
+        assert texts(await take(backend))[-1] == "c"
+        await take(backend, room="new")
+        await say(backend, "d")
+        (room,) = await waiting(backend)
+        assert (room.room, room.before) == ("r", "")
+        assert room.epoch == await epoch_of(backend)
+        assert new.before != new.epoch
 
     async def test_many_rooms(self) -> None:
         """All are found, by name; one call tells of many."""
@@ -330,40 +222,8 @@ class OutboxContract(MapContract):
         assert texts(await take(backend)) == ["c", "d"]
         assert await backend.outbox.erase("nowhere") == 0
 
-    async def test_bounded(self) -> None:
-        """Beyond the bound the oldest are dropped, and the first number says how many."""
-        self.patch(bounds, "MOST", 20)
-        backend = await self.told(history_limit=3)
-        await say(backend, *map(str, range(1, 101)))
-        await self.settle(backend)
-        assert numbers(await first(backend)) == list(range(81, 101))
-        (room,) = await waiting(backend)
-        assert (room.told, room.top) == (0, 100)
-        assert len(await take(backend)) == 20
-
-    async def test_bounds_hide_nothing_of_a_history(self) -> None:
-        """A history that is longer than the bound waits as a whole."""
-        self.patch(bounds, "MOST", 5)
-        backend = await self.told(history_limit=50)
-        await say(backend, *map(str, range(1, 101)))
-        await self.settle(backend)
-        assert numbers(await first(backend)) == list(range(51, 101))
-
-    async def test_bounded_in_all(self) -> None:
-        """One bound holds for all rooms; the room that holds most loses first."""
-        self.patch(bounds, "MOST", 30)
-        backend = await self.told(history_limit=1)
-        await say(backend, *map(str, range(5)), room="small")
-        for room in ("x", "y"):
-            await say(backend, *map(str, range(40)), room=room)
-        await self.settle(backend)
-        found = [numbers(await first(backend, room=room)) for room in ("small", "x", "y")]
-        assert found[0] == [1, 2, 3, 4, 5]
-        assert all(each[-1] == 40 for each in found[1:])
-        assert sum(map(len, found)) <= 30 + 3
-
     async def test_rewind(self) -> None:
-        """What was stored since a time, and is kept, waits again; no cursor goes forward."""
+        """Kept entries since a time wait again; no cursor moves forward."""
         backend = await self.told(A, B)
         await say(backend, "a")
         await say(backend, "old", room="s")
@@ -383,7 +243,7 @@ class OutboxContract(MapContract):
         assert len(await first(backend, B)) == 3
 
     async def test_events_room(self) -> None:
-        """What has no number in a room waits in an internal one, and goes once it was told."""
+        """Unnumbered events wait in an internal room, and go once they were told."""
         backend = await self.told()
         said = await say(backend, *map(str, range(30)), room=EVENTS_ROOM)
         await say(backend, "record", room=AUDIT_ROOM)
@@ -396,7 +256,7 @@ class OutboxContract(MapContract):
         assert len(await self.shown(backend, EVENTS_ROOM)) <= 1
 
     async def test_restart(self) -> None:
-        """What was not told waits after a restart, and is told again if its end was not said."""
+        """Entries not yet told wait after a restart; those told without an end are told again."""
         backend = await self.told(history_limit=1)
         said = await say(backend, *"abcdef")
         await advance(backend, 2)
@@ -446,6 +306,7 @@ class OutboxContract(MapContract):
         for call in (
             lambda: box.waiting("never"),
             lambda: box.read("x" * 16_384, "r", 1),
+            lambda: box.pages("never", {"r": 1}),
             lambda: box.advance("", {}),
             lambda: box.rewind("a\0", 0),
         ):
@@ -457,6 +318,7 @@ class OutboxContract(MapContract):
         backend = await self.told()
         for bad in ("x" * 16_384, "", "..", "a b", AUDIT_ROOM, "!other", "\0", "\ud800"):
             assert await refused(backend.outbox.read(A, bad, 1)) is Kind.BAD_ROOM
+            assert await refused(backend.outbox.pages(A, {"r": 1, bad: 1})) is Kind.BAD_ROOM
             assert await refused(backend.outbox.advance(A, {bad: ("e", 1)})) is Kind.BAD_ROOM
             assert await refused(backend.outbox.erase(bad)) is Kind.BAD_ROOM
         assert await first(backend, room="nowhere") == []
@@ -486,6 +348,6 @@ class OutboxContract(MapContract):
         for call in (
             lambda: box.keep([A]), lambda: box.waiting(A), lambda: box.read(A, "r", 1),
             lambda: box.advance(A, {"r": ("e", 1)}), lambda: box.rewind(A, 0),
-            lambda: box.erase("r"),
+            lambda: box.erase("r"), lambda: box.pages(A, {"r": 1}),
         ):  # fmt: skip
             assert await refused(call()) is Kind.UNAVAILABLE

@@ -1,4 +1,4 @@
-"""What every backend must keep of the pace of rooms, and of rooms that keep less than others."""
+"""The contract of the pace of rooms, and of rooms that keep less than others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def paced(
 
 
 async def outcomes(backend: Any, *drafts: Draft) -> list[Message | ChatError]:
-    """What becomes of *drafts*, which are sent in one turn."""
+    """Send *drafts* in one turn; return the message or the error for each."""
     sent: list[Deferred[Any]] = [publish(backend.messages, draft) for draft in drafts]
     return await gatherResults([each.addErrback(_reason) for each in sent])
 
@@ -54,7 +54,7 @@ class PaceContract(MapContract):
     set_clock: Callable[[float], None]
 
     async def test_slow(self) -> None:
-        """One message of a key in so many seconds, in each room; a refused one counts nothing."""
+        """A key sends one message in so many seconds in each room; a refused one counts nothing."""
         backend = await self.begin()
         await backend.messages.subscribe("r")
         assert waits(await outcome(backend, paced("a", slow=10))) is None
@@ -68,7 +68,7 @@ class PaceContract(MapContract):
         found = await outcome(backend, paced("f", slow=10))
         assert waits(found) == 0.5
         assert isinstance(found, ChatError)
-        assert "one second" in found.detail
+        assert "1 second." in found.detail
         self.set_time(10)
         found = await outcome(backend, paced("g", slow=10))
         assert isinstance(found, Message)
@@ -128,7 +128,7 @@ class PaceContract(MapContract):
         assert first == Message("c", 2, second.time)
 
     async def test_slow_over_a_restart(self) -> None:
-        """It is forgotten by no restart, and not for messages that no history has."""
+        """Slow mode survives a restart, and messages that no history has."""
         backend = await self.begin(history_limit=1)
         await outcomes(backend, paced("a", slow=21_600), Draft("r", "b"), Draft("r", "c"))
         await backend.stop()
@@ -200,7 +200,7 @@ class PaceContract(MapContract):
         assert waits(await outcome(backend, paced("d", "g:2", slow=10, rate=1))) is None
 
     async def test_rate_and_a_clock_that_is_set_back(self) -> None:
-        """It locks the room for no longer than a second."""
+        """A clock that is set back locks the room for no longer than a second."""
         backend = await self.begin()
         for ahead in (0, -3_600):
             await backend.stop()
@@ -211,7 +211,7 @@ class PaceContract(MapContract):
         assert waits(await outcome(backend, paced("a", rate=1))) is None
 
     async def test_rooms_that_keep_less(self) -> None:
-        """Some rooms keep fewer entries; none keeps more than the server, or is another's."""
+        """A room may keep fewer entries than the server; none keeps more, or another's number."""
         backend = await self.begin(history_limit=5)
         limits = {"r": (3, 0), "more": (7, 0)}
         backend.messages.retain(lambda room: limits.get(room, (0, 0)))

@@ -24,7 +24,7 @@ from livechat.addresses import MODE, Address, parse
     ],
 )  # fmt: skip
 def test_no_addresses(text: str) -> None:
-    """What is no address is refused with a sentence."""
+    """Text that is no address is refused with a sentence."""
     with pytest.raises(ValueError, match=r"^must "):
         parse(text)
 

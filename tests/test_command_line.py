@@ -23,7 +23,7 @@ def test_shown(option: object) -> None:
 
 
 def test_repeated() -> None:
-    """What may be repeated is a list of texts."""
+    """A repeatable option is a list of texts."""
     parsed = Options()
     parsed.parseOptions(["--webhook=http://[::1]:1/", "--webhook=http://[::1]:2/", "--port=1"])
     assert parsed["webhook"] == ["http://[::1]:1/", "http://[::1]:2/"]

@@ -165,7 +165,7 @@ def test_sessions_end(text: str) -> None:
 
 
 def test_redis() -> None:
-    """It may be where others look for it too; the nearest one counts; several are one option."""
+    """Redis's address comes from the nearest of three sources; several are one option."""
     for given, environment, expected in (
         ({}, {}, ()),
         ({}, {"REDIS_URL": "a"}, ("a",)),
@@ -233,7 +233,7 @@ def test_bad_mounts(value: str) -> None:
 
 
 def test_mounts() -> None:
-    """There may be several, in the order given."""
+    """Mounts keep their order."""
     assert config({"mount": ["/b=b.B", "/a=a.A"]}).mount == (("/b", "b.B"), ("/a", "a.A"))
     assert config(LIVECHAT_MOUNT="/b=b.B /a=a.A").mount == (("/b", "b.B"), ("/a", "a.A"))
 

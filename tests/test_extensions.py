@@ -103,7 +103,7 @@ from livechat.interfaces import *
 
 
 def loaded(write: Write, text: str, *names: str, **given: str) -> Extensions:
-    """What is loaded of the names in a module, ``Ours`` if none is given."""
+    """Load *names* of a module, or ``Ours`` if none is given."""
     write("ours", HEAD + text)
     extension = [f"acme.ours.{name}" for name in names or ("Ours",)]
     return load(Config.of({"extension": extension, **given}, {}, Path("/")))
@@ -206,7 +206,7 @@ def refused(write: Write, text: str, *names: str) -> str:
     ],
 )
 def test_broken_extension(write: Write, text: str, said: str) -> None:
-    """Whatever is wrong with an extension is one line that says where and what."""
+    """Any fault of an extension is one line that says where and what."""
     line = refused(write, text)
     assert line.startswith("--extension acme.ours.Ours")
     assert said in line

@@ -1,9 +1,11 @@
-"""Dependencies point one way, imports for types included."""
+"""Dependencies point one way, imports for types included; docs/architecture.md says the same."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -53,6 +55,12 @@ def modules() -> Iterator[tuple[str, Path]]:
 MODULES = dict(modules())
 
 
+@cache
+def imported_by(module: str) -> frozenset[str]:
+    """Every module that *module* imports: several tests ask, and each look parses it."""
+    return frozenset(imports(MODULES[module], MODULES))
+
+
 def part(module: str) -> str:
     """The folder of a module, or its own name beside them; "" of the package itself."""
     return ".".join(module.split(".")[1:2])
@@ -69,17 +77,59 @@ def floor(module: str) -> int:
 @pytest.mark.parametrize("module", MODULES)
 def test_no_arrow_up(module: str) -> None:
     """A module imports only what is below its floor, and its own folder."""
-    for imported in imports(MODULES[module], MODULES) & MODULES.keys():
+    for imported in imported_by(module) & MODULES.keys():
         if part(imported) != part(module):
             assert floor(imported) < floor(module), f"{module} imports {imported}"
-    assert not any(imported.startswith("tests") for imported in imports(MODULES[module], MODULES))
+    assert not any(imported.startswith("tests") for imported in imported_by(module))
+
+
+MAP = (ROOT.parent / "docs" / "architecture.md").read_text()
+MAP = MAP[MAP.index("## The map") : MAP.index("### Beside the package")]
+
+
+def sections() -> Iterator[tuple[set[str], str]]:
+    """The map's sections: the parts that a heading names, and what stands below it."""
+    for section in re.split(r"^### ", MAP, flags=re.MULTILINE)[1:]:
+        heading, _, text = section.partition("\n")
+        yield set(re.findall(r"\w+", heading)) & {name for names in FLOORS for name in names}, text
+
+
+SECTIONS = {name: text for names, text in sections() for name in names}
+
+
+def test_the_map_has_the_floors() -> None:
+    """The drawing in the map is what this test holds modules to."""
+    drawn = re.findall(r"^ +(\d+) +((?:\w+ *)+)$", MAP, re.MULTILINE)
+    assert [int(number) for number, _ in drawn] == [*range(len(FLOORS), 0, -1)]
+    assert [set(names.split()) for _, names in reversed(drawn)] == FLOORS
+
+
+@pytest.mark.parametrize("module", [each for each in MODULES if part(each)])
+def test_the_map_has_every_module(module: str) -> None:
+    """A module is named in its package's section, or in the heading."""
+    package = MODULES[module].name == "__init__.py"
+    if package or module.count(".") == 1:
+        assert part(module) in SECTIONS
+    else:
+        assert re.search(rf"`(\w+/)*{MODULES[module].stem}`", SECTIONS[part(module)]), module
+
+
+@pytest.mark.parametrize("module", [each for each in MODULES if part(each)])
+def test_the_map_has_every_import(module: str) -> None:
+    """A package imports only the parts that its section names."""
+    line = re.search(r"\*\*Imports\*\* (.*)", SECTIONS[part(module)])
+    if line is None or line[1].startswith("all"):
+        return
+    named = set(re.findall(r"\w+", line[1])) | {part(module)}
+    if "each other" in line[1]:
+        named |= {name for names, _ in sections() if part(module) in names for name in names}
+    imported = {part(each) for each in imported_by(module) & MODULES.keys()}
+    assert imported - named - {""} == set(), module
 
 
 def test_no_circle() -> None:
     """Modules import each other in no circle, in a folder neither."""
-    graph = {
-        module: imports(path, MODULES) & MODULES.keys() - {module} for module, path in modules()
-    }
+    graph = {module: imported_by(module) & MODULES.keys() - {module} for module in MODULES}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as found:
@@ -89,14 +139,14 @@ def test_no_circle() -> None:
 @pytest.mark.parametrize("module", [each for each in MODULES if part(each) in CORE])
 def test_core(module: str) -> None:
     """The core knows no reactor, no Autobahn, no web server and no database."""
-    for imported in imports(MODULES[module], MODULES):
+    for imported in imported_by(module):
         assert not imported.startswith(NOT_IN_CORE), f"{module} imports {imported}"
         if imported in MODULES and part(imported):
             assert part(imported) in CORE, f"{module} imports {imported}, not in the core"
 
 
 def doings(path: Path) -> list[str]:
-    """What a module does when it is imported, other than to define names."""
+    """List the statements that a module runs on import, other than definitions of names."""
     found = []
     for node in ast.parse(path.read_text()).body:
         match node:
@@ -133,16 +183,16 @@ def test_that_guard_works(tmp_path: Path) -> None:
 
 def test_http_knows_no_chat() -> None:
     """A web server with bounds, on which a chat is one of the things that can be asked."""
-    for module, path in MODULES.items():
+    for module in MODULES:
         if part(module) == "http":
-            known = {part(each) for each in imports(path, MODULES) & MODULES.keys()}
+            known = {part(each) for each in imported_by(module) & MODULES.keys()}
             assert not known & {"rooms", "members", "identity", "web"}, module
 
 
 def test_redis_libraries() -> None:
-    """What a library does is known in one place."""
-    for module, path in MODULES.items():
-        if any(name.split(".")[0] in ("txredisapi", "hiredis") for name in imports(path, MODULES)):
+    """Only the backend for Redis imports its libraries."""
+    for module in MODULES:
+        if any(name.split(".")[0] in ("txredisapi", "hiredis") for name in imported_by(module)):
             assert module.startswith("livechat.backends.redis."), module
 
 
@@ -158,7 +208,7 @@ def test_the_guard_works(tmp_path: Path) -> None:
 
 
 def test_every_module_has_its_test() -> None:
-    """There is one test file for each module that does something."""
+    """Every module has its test file."""
     tests = ROOT.parent / "tests"
     for module, path in MODULES.items():
         if path.name == "__init__.py":
@@ -169,7 +219,7 @@ def test_every_module_has_its_test() -> None:
 
 
 def test_no_test_is_imported() -> None:
-    """What several tests use stands in a module of its own."""
+    """Test modules import no test module; shared helpers have modules of their own."""
     here = Path(__file__).parent
     tests = {f"tests.{'.'.join(path.relative_to(here).with_suffix('').parts)}": path
              for path in here.rglob("*.py") if "node_modules" not in path.parts}  # fmt: skip

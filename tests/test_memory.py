@@ -1,4 +1,4 @@
-"""What rooms and people take, and leave behind: nothing that grows with how many there were."""
+"""Memory of rooms and people: small while they are there, and none afterwards."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def traced() -> Iterator[None]:
 def in_use(port: Port) -> int:
     """Bytes, when all that is forgotten after a while is."""
     port.world.turn()
-    # What the last few thousand addresses count as is remembered, and no more of them.
+    # A cache of bounded size remembers the keys of the last few thousand addresses.
     address_key.cache_clear()
     gc.collect()
     return tracemalloc.get_traced_memory()[0]

@@ -50,7 +50,7 @@ NAMES = {
 
 
 def test_messages(port: Port) -> None:
-    """What is stored counts once, what is delivered for each member."""
+    """A message counts as stored once, and as delivered for each member."""
     with counts(stored=2, delivered=6, written=2):
         wires = [port.socket() for _ in range(3)]
         for _ in range(2):

@@ -29,7 +29,7 @@ def config(*listen: str, **options: str) -> Config:
         (["tls:1", "http:1"], {}, "twice"),
         (["unix:/a", "unix:/a:mode=600"], {}, "twice"),
         (["unix:/srv/livechat/a", "unix:a"], {}, "twice"),
-        # With what says the same.
+        # Two options for the same thing.
         (["tls:1"], {"port": "1"}, "--port: --listen is given as well"),
         (["tls:1"], {"interface": "::"}, "--interface: --listen is given as well"),
         # Without TLS.
@@ -44,7 +44,7 @@ def config(*listen: str, **options: str) -> Config:
     ],
 )
 def test_contradictions(listen: list[str], options: dict[str, str], expected: str) -> None:
-    """What contradicts itself is one line at the start."""
+    """Contradictory options are one line at the start."""
     with pytest.raises(StartError) as caught:
         config(*listen, **options)
     assert expected in str(caught.value)

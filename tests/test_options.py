@@ -24,7 +24,7 @@ SIZE, HIDDEN, SEVERAL = fields(Few)
 
 
 def test_names() -> None:
-    """One name is the other's."""
+    """Flag and variable are derived from the option's name."""
     assert (flag(SIZE), variable(SIZE)) == ("a-size", "LIVECHAT_A_SIZE")
 
 
@@ -50,7 +50,7 @@ def test_several() -> None:
 
 
 def test_secrets() -> None:
-    """They are not read from a command line, and no error shows a private value."""
+    """Secrets are not read from a command line, and no error shows a private value."""
     assert value(HIDDEN, {"hidden": "x"}, {}) is None
     assert "x" not in repr(Few(1, "x", ()))
     with pytest.raises(StartError) as caught:

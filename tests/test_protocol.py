@@ -47,7 +47,7 @@ class Player:
 
     def drop(self) -> None:
         if self.client is not None:
-            # What was written to it and not heard is lost.
+            # Frames written to it and not heard are lost.
             session = self.client.session
             self.client.opening.addCallback(lambda _: session.close())
             self.client.read()
@@ -62,7 +62,7 @@ class Player:
             and not client.session._replaying
             and self.transcript.place is not None
         ):
-            # What it is told before the answer was on its way.
+            # Frames told before the answer were on their way.
             self.world.hub.flush()
             self.hear()
             self.transcript.resume()
@@ -137,7 +137,7 @@ def test_any_interleaving(
     limit: int,
     page: int,
 ) -> None:
-    """Whatever happens in whatever order: every number once, in order, or a labelled gap."""
+    """Any order of steps delivers every number once and in order, or a labelled gap."""
     monkeypatch.setattr(recovery, "REPLAY_PAGE", page)
     monkeypatch.setattr("livechat.members.session.ASK_RATE", Rate(0, 1))
     play = Play(make_world(retention=Retention(limit, 0), held=True))

@@ -47,7 +47,7 @@ def test_a_taken_port_is_told_before_anything_is_made(tmp_path: Path) -> None:
     ],
 )
 def test_one_clear_line(tmp_path: Path, arguments: list[str], expected: str) -> None:
-    """Whatever is wrong, the daemon ends with one line that says what."""
+    """Any fault ends the daemon with one line that says what."""
     with pytest.raises(SystemExit) as caught:
         makeService(given(tmp_path, "--port=0", *arguments), memory_reactor())
     text = str(caught.value)

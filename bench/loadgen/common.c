@@ -1,4 +1,4 @@
-/* Dying, memory, growable bytes and random numbers: see common.h. */
+/* Fatal errors, memory, buffers and random numbers: see common.h. */
 #include "common.h"
 
 #include <stdarg.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* More than anything sound comes to, and doubled it still fits a uint32_t. */
+/* No sound buffer is larger, and twice this fits a uint32_t. */
 #define BUFFER_LIMIT (1u << 30)
 
 static uint64_t random_state = 88172645463325252ull;
@@ -65,7 +65,7 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
     int length = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
 
-    /* vsnprintf writes a NUL, which is no part of the text. */
+    /* vsnprintf adds a NUL, which does not belong to the text. */
     char *place = (char *)buffer_extend(buffer, (uint32_t)length + 1);
     va_start(arguments, format);
     vsnprintf(place, (size_t)length + 1, format, arguments);
@@ -79,7 +79,7 @@ void buffer_free(struct buffer *buffer)
     *buffer = (struct buffer){0};
 }
 
-/* xorshift64: runs and masks need to differ, not to be secret. */
+/* xorshift64: runs and masks must differ, not be secret. */
 uint32_t random_u32(void)
 {
     random_state ^= random_state << 13;

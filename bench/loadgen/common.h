@@ -1,6 +1,6 @@
 /*
- * What every file uses: dying, memory that is there or the program ends, growable bytes,
- * the clock, random numbers.
+ * Used by every file: fatal errors, memory allocated or the program ends, growable buffers, the
+ * clock, random numbers.
  */
 #ifndef COMMON_H
 #define COMMON_H
@@ -13,21 +13,21 @@
 #define NS_PER_SECOND 1000000000ull
 #define NS_PER_MS 1000000ull
 
-/* Bytes that grow.  Reused rather than freed where messages pass, so that nothing is
- * allocated once the largest has been seen. */
+/* A growable buffer. Where messages pass, buffers are reused instead of freed: nothing is
+ * allocated once the largest message was seen. */
 struct buffer {
     uint8_t *data;
     uint32_t length;
     uint32_t capacity;
 };
 
-/* Says why on stderr and exits with 2: what was asked for cannot be done. */
+/* Print the reason to stderr and exit with 2. */
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *memory, size_t size);
 
-/* Makes `buffer` longer by `length` bytes and returns where they go. */
+/* Lengthen `buffer` by `length` bytes; return their place. */
 uint8_t *buffer_extend(struct buffer *buffer, uint32_t length);
 void buffer_append(struct buffer *buffer, const void *data, uint32_t length);
 void buffer_printf(struct buffer *buffer, const char *format, ...)

@@ -1,4 +1,4 @@
-/* Connections as they come and go, and what is counted then: see connection.h. */
+/* Connects, shakes hands and hangs up, and counts this: see connection.h. */
 #include "connection.h"
 
 #include <arpa/inet.h>
@@ -7,41 +7,41 @@
 #include <openssl/err.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "io.h"
-#include "publish.h"
-#include "roster.h"
 #include "run.h"
 #include "tls.h"
-#include "websocket.h"
 
 #ifndef IP_BIND_ADDRESS_NO_PORT
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
 
-#define MAX_EVENTS 512
-
+static const struct connection_events *events;
 static int epoll_fd;
 
-void connections_init(void)
+void connections_init(const struct connection_events *told)
 {
+    events = told;
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd < 0)
         die("epoll_create1: %s", strerror(errno));
 }
 
-void connection_init(struct connection *c, struct target *target, int index, int room)
+int connections_poll(struct epoll_event *found, int most, int timeout_ms)
+{
+    return epoll_wait(epoll_fd, found, most, timeout_ms);
+}
+
+void connection_init(struct connection *c, const struct protocol *protocol,
+                     struct target *target, int index, int room)
 {
     c->fd = -1;
+    c->protocol = protocol;
     c->target = target;
     c->index = index;
     c->room = room;
 }
-
-/* Beginning. */
 
 static void watch(struct connection *c, int operation)
 {
@@ -61,7 +61,7 @@ void connection_want_write(struct connection *c, bool wants_write)
     watch(c, EPOLL_CTL_MOD);
 }
 
-/* Goes through the source addresses, 127.0.0.2 and up: an address has 28,000 ports. */
+/* Use the source addresses in turn, 127.0.0.2 and up: each has 28,000 ports. */
 static void bind_to_next_source(int fd)
 {
     static uint32_t next;
@@ -95,14 +95,11 @@ void connection_start(struct connection *c)
         connection_fail(c, strerror(errno));
 }
 
-/* Connected, and through with TLS if there is any. */
-static void start_talking(struct connection *c)
+/* Connected, and the TLS handshake done. */
+static void begin_protocol(struct connection *c)
 {
     connection_want_write(c, false);
-    if (c->is_poster)
-        connection_ready(c);
-    else
-        websocket_request_upgrade(c);
+    c->protocol->begin(c);
 }
 
 void connection_ready(struct connection *c)
@@ -115,26 +112,17 @@ void connection_ready(struct connection *c)
     if (c->ssl && SSL_session_reused(c->ssl))
         run.resumed_handshakes++;
 
-    if (c->is_poster) {
-        if (run.phase >= PHASE_WARMUP)
-            publisher_ready(c->publisher);
-        return;
+    if (!c->is_poster) {
+        c->was_open = true;
+        run.ready++;
     }
-    c->was_open = true;
-    run.ready++;
-    room_of(c)->live++;
-    if (options.mode == MODE_CONNECT) {
-        websocket_append_close(c);
-        io_flush(c);
-        if (connection_is_up(c)) {
-            connection_hang_up(c);
-            run.ready--;
-            room_of(c)->live--;
-        }
-    }
+    events->ready(c);
 }
 
-/* Ending. */
+void connection_answered(struct connection *poster)
+{
+    events->answered(poster);
+}
 
 void connection_hang_up(struct connection *c)
 {
@@ -194,10 +182,8 @@ void connection_fail(struct connection *c, const char *reason)
     } else {
         run.disconnected++;
         run.ready--;
-        if (!c->paused) {
-            room_of(c)->live--;
-            run.delivered_to_live -= c->ledger.delivered;
-        }
+        if (!c->paused)
+            events->lost(c);
         note_error("connection %d disconnected: %s", c->index, reason);
     }
 }
@@ -206,19 +192,7 @@ void connection_pause(struct connection *c)
 {
     c->paused = true;
     watch(c, EPOLL_CTL_MOD);
-    room_of(c)->live--;
-    run.delivered_to_live -= c->ledger.delivered;
 }
-
-void connection_say_goodbye(struct connection *c)
-{
-    websocket_append_close(c);
-    io_flush(c);
-    if (connection_is_up(c))
-        shutdown(c->fd, SHUT_WR);
-}
-
-/* Events. */
 
 static void continue_tls_handshake(struct connection *c)
 {
@@ -228,7 +202,7 @@ static void continue_tls_handshake(struct connection *c)
         if (!run.tls_description[0])
             snprintf(run.tls_description, sizeof run.tls_description, "%s %s",
                      SSL_get_version(c->ssl), SSL_get_cipher(c->ssl));
-        start_talking(c);
+        begin_protocol(c);
         return;
     }
 
@@ -249,7 +223,7 @@ static void continue_tls_handshake(struct connection *c)
     }
 }
 
-static void finish_connecting(struct connection *c, uint32_t events)
+static void finish_connecting(struct connection *c, uint32_t polled)
 {
     int error = 0;
     socklen_t length = sizeof error;
@@ -258,10 +232,10 @@ static void finish_connecting(struct connection *c, uint32_t events)
         connection_fail(c, strerror(error));
         return;
     }
-    if (!(events & EPOLLOUT))
+    if (!(polled & EPOLLOUT))
         return;
     if (!c->target->tls) {
-        start_talking(c);
+        begin_protocol(c);
         return;
     }
     c->ssl = tls_client(c->target, c->fd);
@@ -269,41 +243,10 @@ static void finish_connecting(struct connection *c, uint32_t events)
     continue_tls_handshake(c);
 }
 
-static void handle_event(struct connection *c, uint32_t events)
+void connection_continue(struct connection *c, uint32_t polled)
 {
-    if (!connection_is_up(c))
-        return;
-    if (c->state == STATE_CONNECTING) {
-        finish_connecting(c, events);
-        return;
-    }
-    if (c->state == STATE_TLS_HANDSHAKE) {
+    if (c->state == STATE_CONNECTING)
+        finish_connecting(c, polled);
+    else
         continue_tls_handshake(c);
-        return;
-    }
-
-    if (events & EPOLLOUT)
-        io_flush(c);
-    if (!connection_is_up(c) || !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
-        return;
-    if (!c->paused) {
-        io_read(c);
-    } else if (events & (EPOLLHUP | EPOLLERR)) {
-        connection_fail(c, "closed by the server, the reader being stalled");
-    }
-}
-
-void connections_wait(int timeout_ms)
-{
-    static uint64_t idle_since_ns; /* 0: there was something to do */
-    struct epoll_event events[MAX_EVENTS];
-    int count = epoll_wait(epoll_fd, events, MAX_EVENTS, options.spin ? 0 : timeout_ms);
-    if (options.spin) {
-        uint64_t now = count == 0 ? now_ns() : 0;
-        if (now && idle_since_ns)
-            run.spun_ns += now - idle_since_ns;
-        idle_since_ns = now;
-    }
-    for (int i = 0; i < count; i++)
-        handle_event(events[i].data.ptr, events[i].events);
 }

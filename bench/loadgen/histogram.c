@@ -1,9 +1,9 @@
-/* What is read out of a histogram of latencies: see histogram.h. */
+/* Reads quantiles: see histogram.h. */
 #include "histogram.h"
 
 #include <math.h>
 
-/* The middle of a bucket: the inverse of what histogram_add does. */
+/* The middle of a bucket: the inverse of histogram_add(). */
 static double bucket_ns(int bucket)
 {
     if (bucket < 64)

@@ -1,6 +1,6 @@
 /*
- * Latencies, counted in buckets: 64 of them to each power of two, so that a quantile is
- * exact to under 1 % whatever its size, and adding one costs a few instructions.
+ * Counts latencies in buckets, 64 to each power of two. Quantiles of any size are exact to
+ * under 1 %, and adding a latency costs a few instructions.
  */
 #ifndef HISTOGRAM_H
 #define HISTOGRAM_H
@@ -15,7 +15,7 @@ struct histogram {
     uint64_t largest_ns;
 };
 
-/* `q` from 0 to 1. */
+/* Return a quantile; `q` is from 0 to 1. */
 double histogram_quantile_ms(const struct histogram *histogram, double q);
 double histogram_largest_ms(const struct histogram *histogram);
 

@@ -1,4 +1,4 @@
-/* Sockets, and TLS on them, read and written: see io.h. */
+/* Reads and writes sockets, and TLS on them: see io.h. */
 #include "io.h"
 
 #include <errno.h>
@@ -6,19 +6,17 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "http.h"
 #include "run.h"
-#include "websocket.h"
 
-/* All connections read into one buffer; what is left over is kept with the connection.
- * It is read into as long as it has this much room. */
+/* All connections read into one buffer, as long as it has this much room. A connection keeps the
+ * bytes that are left over. */
 #define RECEIVE_BUFFER_BYTES (1u << 20)
 #define MIN_READ_BYTES 32768u
 
-/* A message or response that is larger is not believed in. */
+/* The limit of an incomplete message or response. */
 #define MAX_INCOMPLETE_BYTES (65u << 20)
 
-/* Left over bytes smaller than this keep their memory. */
+/* A buffer for left-over bytes up to this size is kept. */
 #define SMALL_BYTES 4096
 
 static uint8_t *receive_buffer;
@@ -30,14 +28,12 @@ void io_init(void)
     receive_buffer = xrealloc(NULL, receive_capacity);
 }
 
-/* Writing. */
-
 uint8_t *io_append(struct connection *c, uint32_t length)
 {
     struct buffer *out = &c->out;
     uint32_t unsent = out->length - c->out_sent;
     bool is_full = out->capacity - out->length < length;
-    /* What has been sent is dropped where little or nothing has to be moved for it. */
+    /* Drop sent bytes where little or nothing has to be moved for it. */
     if (unsent == 0 || (is_full && unsent <= c->out_sent)) {
         if (unsent)
             memmove(out->data, out->data + c->out_sent, unsent);
@@ -52,7 +48,7 @@ uint32_t io_unsent_bytes(const struct connection *c)
     return c->out.length - c->out_sent;
 }
 
-/* Returns how many bytes went; 0 if the connection has to wait, or has ended. */
+/* Return the number of bytes written; 0 if the connection has to wait, or has ended. */
 static int write_tls(struct connection *c, const uint8_t *data, uint32_t length)
 {
     ERR_clear_error();
@@ -93,10 +89,8 @@ void io_flush(struct connection *c)
         connection_want_write(c, false);
 }
 
-/* Reading. */
-
-/* Both return how many bytes came; 0 if there are none now.  `ended` is set to the reason
- * if there will be none. */
+/* Both return the number of bytes read; 0 if there are none now. If there will be no more, they
+ * set `ended` to the reason. */
 static int read_tls(struct connection *c, uint8_t *into, uint32_t room, const char **ended)
 {
     ERR_clear_error();
@@ -137,7 +131,7 @@ static int read_plain(struct connection *c, uint8_t *into, uint32_t room, const 
     return 0;
 }
 
-/* Puts what was left over at the beginning of the receive buffer; returns its length. */
+/* Move left-over bytes to the beginning of the receive buffer; return their number. */
 static uint32_t take_left_over(struct connection *c)
 {
     uint32_t length = c->received.length;
@@ -165,19 +159,18 @@ static void keep_left_over(struct connection *c, const uint8_t *data, uint32_t l
 static void handle_received(struct connection *c, uint32_t length)
 {
     uint64_t now = now_ns();
-    uint32_t used = c->is_poster ? http_receive(c, receive_buffer, length, now)
-                                 : websocket_receive(c, receive_buffer, length, now);
+    uint32_t used = c->protocol->receive(c, receive_buffer, length, now);
     if (connection_is_up(c))
         keep_left_over(c, receive_buffer + used, length - used);
 }
 
-/* TLS has read ahead of what it was asked for: epoll will not tell of that. */
+/* TLS has read ahead: epoll does not report these bytes. */
 static bool has_pending(const struct connection *c)
 {
     return c->ssl && SSL_has_pending(c->ssl);
 }
 
-/* Reads until there is no more, or the buffer is full; says whether to go on. */
+/* Read until no more comes, or the buffer is full; return true if there is more. */
 static bool read_some(struct connection *c)
 {
     uint32_t length = take_left_over(c);

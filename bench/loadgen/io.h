@@ -1,6 +1,6 @@
 /*
- * What a connection reads and writes, through TLS or plainly.  What is received goes to
- * websocket.h or http.h.
+ * Reads and writes the bytes of a connection, through TLS or plainly. Received bytes go to the
+ * connection's protocol.
  */
 #ifndef IO_H
 #define IO_H
@@ -11,12 +11,12 @@
 
 void io_init(void);
 
-/* Appends to what is to be sent; returns where the bytes go. */
+/* Append `length` bytes to those to send; return their place. */
 uint8_t *io_append(struct connection *c, uint32_t length);
 uint32_t io_unsent_bytes(const struct connection *c);
 
-/* Sends, or receives and deals with, what can be now.  Either may find that the
- * connection has ended: look at its state afterwards. */
+/* Send, or receive and handle, all that is possible now. Both may find that the connection has
+ * ended: check its state afterwards. */
 void io_flush(struct connection *c);
 void io_read(struct connection *c);
 

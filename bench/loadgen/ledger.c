@@ -1,54 +1,51 @@
-/* Markers are written and read, and deliveries entered: see ledger.h. */
+/* Finds markers and enters deliveries: see ledger.h. */
 #include "ledger.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <string.h>
 
+#include "marker.h"
 #include "options.h"
-#include "publish.h"
-#include "roster.h"
 #include "run.h"
 
-struct marker {
-    uint64_t run;
-    uint64_t publisher;
-    uint64_t seq;
-    uint64_t sent_at_ns;
-};
-
+static const struct ledger_events *events;
+static struct stream *streams;
+static int stream_count;
 static uint32_t run_number;
-static struct buffer message; /* the marker's place, and the padding */
+static struct buffer message; /* room for the marker, and the padding */
 
-/* A hexadecimal digit's value and 1; 0 for all other bytes. */
-static const uint8_t digit_values[256] = {
-    ['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
-    ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
-};
-
-void ledgers_init(void)
+void ledgers_init(const struct ledger_events *told)
 {
+    events = told;
+    streams = xcalloc(MAX_PUBLISHERS, sizeof *streams);
     run_number = random_u32() & 0xffff;
     uint8_t *padding = buffer_extend(&message, (uint32_t)options.size) + MARKER_LENGTH;
     for (int i = 0; i < options.size - MARKER_LENGTH; i++)
         padding[i] = (uint8_t)('a' + i % 26);
 }
 
-void ledger_init(struct ledger *ledger, int publishers)
+struct stream *stream_open(int room, uint32_t index_in_room)
 {
-    ledger->next_seq = xcalloc((size_t)publishers + 1, sizeof *ledger->next_seq);
+    if (stream_count == MAX_PUBLISHERS)
+        die("more than %d publishers", MAX_PUBLISHERS);
+    struct stream *stream = &streams[stream_count];
+    *stream = (struct stream){stream_count++, room, index_in_room, 0};
+    return stream;
 }
 
-const struct buffer *ledger_next_message(const struct publisher *publisher, uint64_t sent_at_ns)
+const struct buffer *stream_next_message(const struct stream *stream, uint64_t sent_at_ns)
 {
-    char marker[MARKER_LENGTH + 1];
-    snprintf(marker, sizeof marker, "~L%04x%04x%08x%016" PRIx64 "Z", run_number & 0xffff,
-             (unsigned)(publisher - roster.publishers) & 0xffff, publisher->sent, sent_at_ns);
-    memcpy(message.data, marker, MARKER_LENGTH);
+    struct marker marker = {run_number, (uint64_t)stream->number, stream->sent, sent_at_ns};
+    marker_write(message.data, &marker);
     return &message;
 }
 
-static void add_hole(struct ledger *ledger, uint32_t publisher, uint32_t from, uint32_t to)
+void ledger_init(struct ledger *ledger, int count)
+{
+    ledger->next_seq = xcalloc((size_t)count + 1, sizeof *ledger->next_seq);
+}
+
+static void add_hole(struct ledger *ledger, uint32_t stream, uint32_t from, uint32_t to)
 {
     if (from == to)
         return;
@@ -57,36 +54,36 @@ static void add_hole(struct ledger *ledger, uint32_t publisher, uint32_t from, u
         ledger->holes =
             xrealloc(ledger->holes, (size_t)ledger->hole_capacity * sizeof *ledger->holes);
     }
-    ledger->holes[ledger->hole_count++] = (struct hole){publisher, from, to};
+    ledger->holes[ledger->hole_count++] = (struct hole){stream, from, to};
 }
 
-/* Takes `seq` out of the hole it is in; says whether there was one. */
-static bool fill_hole(struct ledger *ledger, uint32_t publisher, uint32_t seq)
+/* Remove `seq` from its hole; return false if it is in none. */
+static bool fill_hole(struct ledger *ledger, uint32_t stream, uint32_t seq)
 {
     for (int i = 0; i < ledger->hole_count; i++) {
         struct hole hole = ledger->holes[i];
-        if (hole.publisher == publisher && seq >= hole.from && seq < hole.to) {
+        if (hole.stream == stream && seq >= hole.from && seq < hole.to) {
             ledger->holes[i] = ledger->holes[--ledger->hole_count];
-            add_hole(ledger, publisher, hole.from, seq);
-            add_hole(ledger, publisher, seq + 1, hole.to);
+            add_hole(ledger, stream, hole.from, seq);
+            add_hole(ledger, stream, seq + 1, hole.to);
             return true;
         }
     }
     return false;
 }
 
-/* Enters a message of this run and this room; says whether the member had it not yet. */
-static bool enter(struct ledger *ledger, struct publisher *publisher, uint32_t seq, uint64_t now)
+/* Enter a message of this run and room; return true if it is new to the member. */
+static bool enter(struct ledger *ledger, const struct stream *stream, uint32_t seq, uint64_t now)
 {
-    uint32_t *next = &ledger->next_seq[publisher->index_in_room];
+    uint32_t *next = &ledger->next_seq[stream->index_in_room];
     if (seq >= *next) {
         uint32_t expected = *next;
         *next = seq + 1;
-        add_hole(ledger, publisher->index_in_room, expected, seq);
-        publisher_progress(publisher, expected, seq + 1, now);
+        add_hole(ledger, stream->index_in_room, expected, seq);
+        events->progress(stream, expected, seq + 1, now);
         return true;
     }
-    if (fill_hole(ledger, publisher->index_in_room, seq)) {
+    if (fill_hole(ledger, stream->index_in_room, seq)) {
         run.out_of_order++;
         return true;
     }
@@ -94,27 +91,27 @@ static bool enter(struct ledger *ledger, struct publisher *publisher, uint32_t s
     return false;
 }
 
-static void deliver(struct connection *member, const struct marker *marker, uint64_t now)
+static void deliver(struct ledger *ledger, int room, const struct marker *marker, uint64_t now)
 {
-    if (marker->publisher >= (uint64_t)roster.publisher_count) {
+    if (marker->publisher >= (uint64_t)stream_count) {
         run.corrupt++;
         note_error("there is no publisher %u", (unsigned)marker->publisher);
         return;
     }
-    struct publisher *publisher = &roster.publishers[marker->publisher];
-    if (publisher->room != member->room) {
+    const struct stream *stream = &streams[marker->publisher];
+    if (stream->room != room) {
         run.misrouted++;
         return;
     }
-    if (marker->seq >= publisher->sent) {
+    if (marker->seq >= stream->sent) {
         run.corrupt++;
         note_error("publisher %u has not sent message %u", (unsigned)marker->publisher,
                    (unsigned)marker->seq);
         return;
     }
 
-    if (enter(&member->ledger, publisher, (uint32_t)marker->seq, now)) {
-        member->ledger.delivered++;
+    if (enter(ledger, stream, (uint32_t)marker->seq, now)) {
+        ledger->delivered++;
         run.delivered++;
         run.delivered_to_live++;
         if (run_is_measuring())
@@ -124,26 +121,6 @@ static void deliver(struct connection *member, const struct marker *marker, uint
         histogram_add(&run.latencies, now > marker->sent_at_ns ? now - marker->sent_at_ns : 0);
 }
 
-static inline bool read_hex(const uint8_t *text, int digits, uint64_t *value)
-{
-    uint64_t result = 0;
-    for (int i = 0; i < digits; i++) {
-        unsigned digit = digit_values[text[i]];
-        if (!digit)
-            return false;
-        result = result << 4 | (digit - 1);
-    }
-    *value = result;
-    return true;
-}
-
-static inline bool read_marker(const uint8_t *text, size_t length, struct marker *marker)
-{
-    return length >= MARKER_LENGTH && text[1] == 'L' && text[MARKER_LENGTH - 1] == 'Z' &&
-           read_hex(text + 2, 4, &marker->run) && read_hex(text + 6, 4, &marker->publisher) &&
-           read_hex(text + 10, 8, &marker->seq) && read_hex(text + 18, 16, &marker->sent_at_ns);
-}
-
 static inline bool padding_is_whole(const uint8_t *text, size_t length)
 {
     size_t padding_length = message.length - MARKER_LENGTH;
@@ -151,13 +128,14 @@ static inline bool padding_is_whole(const uint8_t *text, size_t length)
            !memcmp(text, message.data + MARKER_LENGTH, padding_length);
 }
 
-void ledger_scan(struct connection *member, const uint8_t *text, uint32_t length, uint64_t now)
+void ledger_scan(struct ledger *ledger, int room, const uint8_t *text, uint32_t length,
+                 uint64_t now)
 {
     const uint8_t *end = text + length;
     while (text < end && (text = memchr(text, '~', (size_t)(end - text)))) {
         size_t left = (size_t)(end - text);
         struct marker marker;
-        if (!read_marker(text, left, &marker)) {
+        if (!marker_read(text, left, &marker)) {
             if (left >= 2 && text[1] == 'L') {
                 run.corrupt++;
                 note_error("a broken marker");
@@ -176,24 +154,22 @@ void ledger_scan(struct connection *member, const uint8_t *text, uint32_t length
             run.corrupt++;
             note_error("padding altered or truncated");
         }
-        deliver(member, &marker, now);
+        deliver(ledger, room, &marker, now);
     }
 }
 
-void ledger_balance(const struct connection *member, long *expected, long *missing)
+void ledger_balance(const struct ledger *ledger, int room, const struct stream *own,
+                    long *expected, long *missing)
 {
-    const struct ledger *ledger = &member->ledger;
     *expected = 0;
     *missing = 0;
     for (int i = 0; i < ledger->hole_count; i++)
         *missing += ledger->holes[i].to - ledger->holes[i].from;
-    for (int i = 0; i < roster.publisher_count; i++) {
-        const struct publisher *publisher = &roster.publishers[i];
-        if (publisher->room != member->room)
+    for (int i = 0; i < stream_count; i++) {
+        const struct stream *stream = &streams[i];
+        if (stream->room != room || (options.no_echo && stream == own))
             continue;
-        if (options.no_echo && publisher == member->publisher)
-            continue;
-        *expected += publisher->sent;
-        *missing += publisher->sent - ledger->next_seq[publisher->index_in_room];
+        *expected += stream->sent;
+        *missing += stream->sent - ledger->next_seq[stream->index_in_room];
     }
 }

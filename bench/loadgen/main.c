@@ -1,6 +1,6 @@
 /*
- * loadgen puts a chat server under load and checks every single delivery: see README.md.
- * Here it is set up and taken down again.
+ * loadgen puts a chat server under load and checks every single delivery: see README.md. This
+ * file sets the run up, and takes it down.
  */
 #include <signal.h>
 #include <sys/resource.h>
@@ -10,6 +10,7 @@
 #include "connection.h"
 #include "io.h"
 #include "ledger.h"
+#include "lifecycle.h"
 #include "options.h"
 #include "phases.h"
 #include "processes.h"
@@ -18,7 +19,7 @@
 #include "roster.h"
 #include "tls.h"
 
-/* For the last words to reach the server before the sockets are closed. */
+/* Time for close frames to reach the server before the sockets are closed. */
 #define GOODBYE_US 100000
 
 static void raise_file_limit(void)
@@ -48,7 +49,7 @@ static void say_goodbye(void)
         return;
     for (int i = 0; i < options.connections; i++)
         if (roster.members[i].state == STATE_OPEN)
-            connection_say_goodbye(&roster.members[i]);
+            lifecycle_say_goodbye(&roster.members[i]);
     usleep(GOODBYE_US);
 }
 
@@ -60,9 +61,9 @@ int main(int argc, char **argv)
     random_seed();
     tls_init();
     processes_init();
-    connections_init();
+    connections_init(&lifecycle);
     io_init();
-    ledgers_init();
+    ledgers_init(&publish_events);
     roster_build();
     publish_init();
     get_tickets();

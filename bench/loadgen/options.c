@@ -1,4 +1,4 @@
-/* The command line, read through a table of options: see options.h. */
+/* Reads the command line by a table of options: see options.h. */
 #include "options.h"
 
 #include <arpa/inet.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "common.h"
-#include "ledger.h"
+#include "marker.h"
 
 struct options options = {
     .mode = MODE_FANOUT,
@@ -74,23 +74,21 @@ static const char usage_text[] =
     "  --http-body TEMPLATE  --http-ctype TYPE  --http-header 'K: v'  --http-method M\n"
     "\n"
     "  --tls12             no more than TLS 1.2\n"
-    "  --resume            resume TLS by tickets (hs_resumed says how often it worked)\n"
-    "  --hard-close        end connections by a reset\n"
+    "  --resume            resume TLS by tickets (hs_resumed counts the successes)\n"
+    "  --hard-close        end connections with a reset\n"
     "  --no-verify-pad     do not check the padding\n"
     "\n"
-    "  --spin              never sleep: it costs the server CPU to wake a client on its machine\n"
+    "  --spin              never sleep: waking a client on its machine costs the server CPU\n"
     "\n"
     "  --pids a,b          the server's processes; --tree adds their descendants\n"
     "  --aux-pids a,b      processes whose CPU time is reported apart\n"
-    "  --label L           --json FILE (appended to)   -v: tell the phases\n";
+    "  --label L           --json FILE (appended to)   -v: print the phases\n";
 
 static _Noreturn void usage(void)
 {
     fputs(usage_text, stderr);
     exit(2);
 }
-
-/* Parsers of the options that are more than a flag, a number or a text. */
 
 static void parse_target(struct target *target, const char *url)
 {
@@ -209,14 +207,12 @@ static void parse_http_header(const char *argument)
     add_header(&options.http_headers, argument);
 }
 
-/* The table. */
-
 enum kind { FLAG, COUNT, NUMBER, TEXT, PARSED };
 
 static const struct entry {
     const char *name;
     enum kind kind;
-    void *value; /* a bool, an int, a double or a const char *, by its kind */
+    void *value; /* to a bool, int, double or const char *, by the kind */
     void (*parse)(const char *argument);
 } entries[] = {
     {"url", PARSED, NULL, parse_url},
@@ -307,8 +303,7 @@ static void read_command_line(int argc, char **argv)
         die("not an option: %s", argv[optind]);
 }
 
-/* Looks the host up, and refuses any that is not this machine: nobody else is to be put
- * under load by a slip of the hand. */
+/* Look the host up. Refuse other machines: a slip of the hand must put nobody else under load. */
 static void resolve(struct target *target)
 {
     struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};

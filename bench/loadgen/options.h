@@ -1,4 +1,4 @@
-/* What the command line asks for. */
+/* The options of the command line. */
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
@@ -14,21 +14,21 @@
 
 enum mode { MODE_FANOUT, MODE_ROOMS, MODE_CONNECT, MODE_IDLE, MODE_HTTP };
 
-/* Where connections go to. */
+/* The server's end of connections. */
 struct target {
     bool given;
     bool tls;
     char host[128];
     int port;
     const char *path;           /* a template */
-    struct sockaddr_in address; /* loopback, always */
-    SSL_SESSION *ticket;        /* --resume: the newest that came; NULL: none yet */
+    struct sockaddr_in address; /* always loopback */
+    SSL_SESSION *ticket;        /* --resume: the newest received; NULL: none yet */
 };
 
-/* What a member says, or waits for, between the upgrade and being ready. */
+/* A text that a member sends or waits for, between the upgrade and being ready. */
 struct step {
-    bool send;        /* otherwise: wait for a message that contains the text */
-    const char *text; /* a template if it is sent */
+    bool send;        /* otherwise wait for a message that contains the text */
+    const char *text; /* if sent, a template */
 };
 
 struct options {
@@ -59,7 +59,7 @@ struct options {
 
     const char *message_template;
     const char *protocol;    /* Sec-WebSocket-Protocol; "": none */
-    int protocol_every; /* of a room's members, every how many ask for it */
+    int protocol_every;      /* 1: all members of a room ask for it; 2: every second; ... */
     const char *headers;     /* of the upgrade, a template, each line with its CRLF */
     bool engine_io;
     struct step steps[MAX_STEPS];
@@ -87,8 +87,8 @@ struct options {
 
 extern struct options options;
 
-/* Reads the command line, completes it with the defaults and checks it.  Anything wrong
- * with it ends the program with exit code 2. */
+/* Read the command line, add the defaults and check the result. A mistake ends the program with
+ * exit code 2. */
 void options_parse(int argc, char **argv);
 
 #endif

@@ -1,4 +1,4 @@
-/* The loop: see phases.h. */
+/* Runs the loop: see phases.h. */
 #include "phases.h"
 
 #include <signal.h>
@@ -7,6 +7,8 @@
 
 #include "common.h"
 #include "connection.h"
+#include "events.h"
+#include "lifecycle.h"
 #include "options.h"
 #include "processes.h"
 #include "publish.h"
@@ -19,7 +21,7 @@
 #define POSTER_RETRY_NS (1 * NS_PER_MS)
 #define MIN_DRAIN_NS (200 * NS_PER_MS)
 
-/* Connect mode gives up on a handshake after the one, and altogether after the other. */
+/* Connect mode: the limit of a handshake, and of failures until the run ends. */
 #define MAX_HANDSHAKE_NS (15 * NS_PER_SECOND)
 #define MAX_FAILURES 1000
 
@@ -56,8 +58,6 @@ static double server_cpu_seconds(void)
     return processes_cpu().server;
 }
 
-/* The phases: each looks whether it is over, and begins the next. */
-
 static void end_ramp(uint64_t now)
 {
     readings.ramp_seconds = (double)(now - run_start_ns) / 1e9;
@@ -91,7 +91,7 @@ static void stall_readers(void)
     for (int i = 0; i < options.connections; i++) {
         struct connection *member = &roster.members[i];
         if (member->stalls && member->state == STATE_OPEN)
-            connection_pause(member);
+            lifecycle_stall(member);
     }
 }
 
@@ -126,7 +126,7 @@ static void warm_up(uint64_t now)
     readings.measure_start = processes_cpu();
 }
 
-/* Also when the run is cut short: what there is then is still worth reporting. */
+/* A run that is cut short is measured up to then. */
 static void stop_measuring(uint64_t now)
 {
     if (!run_is_measuring())
@@ -146,16 +146,16 @@ static void measure(uint64_t now)
     enter_phase(publishes ? PHASE_DRAIN : PHASE_DONE, now);
 }
 
-/* What the members that are there will have had when everything has arrived. */
+/* The deliveries to live members once all messages have arrived. */
 static long deliveries_due(void)
 {
     long due = 0;
     for (int i = 0; i < roster.publisher_count; i++) {
         const struct publisher *publisher = &roster.publishers[i];
-        long receivers = roster.rooms[publisher->room].live;
+        long receivers = room_of(publisher->connection)->live;
         if (options.no_echo && publisher->connection->state == STATE_OPEN)
             receivers--;
-        due += (long)publisher->sent * receivers;
+        due += (long)publisher->stream->sent * receivers;
     }
     return due;
 }
@@ -168,7 +168,7 @@ static bool is_waiting_for_a_response(void)
     return false;
 }
 
-/* Over when all is there, when nothing has come for --drain, or after six times that. */
+/* Ends when all has arrived, when nothing has for --drain, or after six times --drain. */
 static void drain(uint64_t now)
 {
     static long delivered_before = -1;
@@ -212,9 +212,7 @@ static void advance_phase(uint64_t now)
     }
 }
 
-/* What goes on within the phases. */
-
-/* Connect mode: starts whoever is not connected, again and again. */
+/* Connect mode: connect members again as soon as they have left. */
 static void churn(uint64_t now)
 {
     static uint64_t last_check_ns;
@@ -280,7 +278,7 @@ static void act(uint64_t now)
     }
 }
 
-/* Not to be late for the schedule, the last millisecond is waited for without sleeping. */
+/* The last millisecond before a scheduled message passes without sleeping, not to be late. */
 static int wait_ms(void)
 {
     if (!is_publishing() || options.rate <= 0 || !roster.publisher_count)
@@ -323,6 +321,6 @@ struct readings phases_run(void)
             act(now);
         if (run.phase == PHASE_DONE)
             return readings;
-        connections_wait(wait_ms());
+        events_wait(wait_ms());
     }
 }

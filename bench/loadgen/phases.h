@@ -1,6 +1,6 @@
 /*
- * The loop, which takes the run from phase to phase: one thread, one epoll.  A signal to
- * end cuts it short, and what has been measured by then is still reported.
+ * The loop, which takes the run from phase to phase: one thread, one epoll. SIGINT and SIGTERM cut
+ * the run short; its measurements up to then are still reported.
  */
 #ifndef PHASES_H
 #define PHASES_H

@@ -36,7 +36,7 @@ static void add_children(struct pid_list *list, const char *children_file)
     fclose(file);
 }
 
-/* Children are listed with the thread that started them. */
+/* /proc lists children with the thread that started them. */
 static void add_descendants(struct pid_list *list, int pid)
 {
     char path[64];
@@ -86,7 +86,7 @@ void processes_init(void)
     add_pids(&auxiliary, options.aux_pids, false);
 }
 
-/* Of all its threads, in nanoseconds; /proc has hundredths of a second only. */
+/* The CPU seconds of all threads, to nanoseconds; /proc has only hundredths of a second. */
 static double cpu(int pid)
 {
     clockid_t clock;
@@ -108,7 +108,7 @@ static void add_user_and_system(int pid, struct cpu_usage *usage)
     fclose(file);
     stat[length] = '\0';
 
-    /* The name, in parentheses, may itself contain spaces and parentheses. */
+    /* The process's name, in parentheses, may contain spaces and parentheses. */
     const char *after_name = strrchr(stat, ')');
     unsigned long user_ticks;
     unsigned long system_ticks;

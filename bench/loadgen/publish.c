@@ -1,34 +1,29 @@
 /* The open and the closed loop: see publish.h. */
 #include "publish.h"
 
-
-#include "http.h"
 #include "io.h"
-#include "ledger.h"
 #include "options.h"
 #include "roster.h"
 #include "run.h"
-#include "websocket.h"
 
-/* A sender does not queue more than this while the server does not read. */
+/* The limit of a sender's queue while the server does not read. */
 #define MAX_UNSENT_BYTES (8u << 20)
 
-/* Requests that are due while all posters are busy: a ring of the times. */
+/* Requests that are due while all posters are busy: a ring of their times. */
 #define MAX_BACKLOG (1u << 20)
 
-/* So that a schedule far behind still lets the loop come round to receiving. */
+/* A schedule that is far behind sends this many at most, before the loop receives again. */
 #define MAX_CATCH_UP 10000
 
 static uint32_t ring_mask; /* of publisher.receivers */
 
-/* Publishers that may have room in their window.  While one queue is gone through, the
- * other fills. */
+/* Publishers that may have room in their window. One queue fills while the other is emptied. */
 static struct publisher **ready_queue;
 static struct publisher **other_queue;
 static int ready_count;
 
 static uint64_t schedule_start_ns;
-static uint64_t scheduled; /* messages whose time has come */
+static uint64_t scheduled; /* messages whose time has passed */
 static int next_publisher;
 
 static uint64_t *backlog;
@@ -45,7 +40,7 @@ void publish_init(void)
         backlog = xcalloc(MAX_BACKLOG, sizeof *backlog);
         return;
     }
-    /* More than the window, because messages skipped by a member come into it late. */
+    /* More than the window: messages that a member skipped are entered late. */
     uint32_t ring = 16;
     while (ring < (uint32_t)options.window * 4)
         ring *= 2;
@@ -73,15 +68,16 @@ void publisher_ready(struct publisher *publisher)
     ready_queue[ready_count++] = publisher;
 }
 
-void publisher_progress(struct publisher *publisher, uint32_t from, uint32_t to, uint64_t now)
+static void progress(const struct stream *stream, uint32_t from, uint32_t to, uint64_t now)
 {
+    struct publisher *publisher = publisher_of(stream);
     publisher->last_progress_ns = now;
     if (!options.window)
         return;
     if (to - from > ring_mask)
         from = to - ring_mask - 1;
 
-    uint32_t live = (uint32_t)roster.rooms[publisher->room].live;
+    uint32_t live = (uint32_t)roster.rooms[stream->room].live;
     for (uint32_t seq = from; seq != to; seq++) {
         if (seq < publisher->expired_before)
             continue;
@@ -95,7 +91,9 @@ void publisher_progress(struct publisher *publisher, uint32_t from, uint32_t to,
     }
 }
 
-/* Sends one message; says whether that was possible. */
+const struct ledger_events publish_events = {.progress = progress};
+
+/* Send one message; return false if that is not possible. */
 static bool send_message(struct publisher *publisher, uint64_t sent_at_ns)
 {
     struct connection *c = publisher->connection;
@@ -111,13 +109,9 @@ static bool send_message(struct publisher *publisher, uint64_t sent_at_ns)
     }
 
     if (options.window)
-        publisher->receivers[publisher->sent & ring_mask] = 0;
-    const struct buffer *message = ledger_next_message(publisher, sent_at_ns);
-    if (c->is_poster)
-        http_append_request(c, message, sent_at_ns);
-    else
-        websocket_append_message(c, message);
-    publisher->sent++;
+        publisher->receivers[publisher->stream->sent & ring_mask] = 0;
+    c->protocol->append_message(c, stream_next_message(publisher->stream, sent_at_ns), sent_at_ns);
+    publisher->stream->sent++;
     publisher->in_flight++;
     run.sent++;
     if (run_is_measuring())
@@ -214,7 +208,7 @@ void publish_check_stalls(uint64_t now)
             continue;
         run.stalls++;
         run.expired += publisher->in_flight;
-        publisher->expired_before = publisher->sent;
+        publisher->expired_before = publisher->stream->sent;
         publisher->in_flight = 0;
         publisher->last_progress_ns = now;
         publisher_ready(publisher);

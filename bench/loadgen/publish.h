@@ -1,15 +1,14 @@
 /*
- * When messages are sent.
+ * Sends messages when they are due.
  *
- * Open loop (--rate): on a schedule, whatever the server does.  A message carries the time
- * at which it was to be sent, so that a sender held up does not make the server look
- * faster than it is (coordinated omission).
+ * Open loop (--rate): on a schedule, whatever the server does. A message carries the time at which
+ * it was due. So a sender that is held up does not make the server look faster than it is
+ * (coordinated omission).
  *
- * Closed loop (--window): each publisher keeps so many messages in flight.  One is done
- * when every live member of the room has it, or a later one of the same publisher: a lost
- * message does not hold the window up.  If nothing moves for a while all the same, say
- * because a member has gone whose receipt was waited for, the window is written off.
- * Posters have one request in progress each.
+ * Closed loop (--window): each publisher keeps that many messages in flight. A message is done when
+ * every live member of the room has it, or a later one of the same publisher: lost messages do not
+ * hold the window up. A window without progress for --stall-ms is written off, for example because
+ * a member has left that it waited for. Each poster has one request in progress.
  */
 #ifndef PUBLISH_H
 #define PUBLISH_H
@@ -17,25 +16,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct publisher;
+#include "ledger.h"
+#include "roster.h"
+
+/* Callbacks of the ledgers: progress moves windows on. */
+extern const struct ledger_events publish_events;
 
 void publish_init(void);
 
-/* The schedule, or the first windows, begin now. */
+/* Begin the schedule, or the first windows, now. */
 void publish_begin(uint64_t now);
 
-/* Sends what is due. */
+/* Send all messages that are due. */
 void publish_due(uint64_t now);
 
-/* When the schedule has its next message; only in an open loop. */
+/* Return the time of the schedule's next message; only in an open loop. */
 uint64_t publish_next_ns(void);
 
+/* Write off windows without progress. */
 void publish_check_stalls(uint64_t now);
 
-/* It may have room for a message: let publish_due() look at it. */
+/* Have publish_due() look at the publisher: it may have room for a message. */
 void publisher_ready(struct publisher *publisher);
-
-/* A member has got on from sequence number `from` to just before `to`. */
-void publisher_progress(struct publisher *publisher, uint32_t from, uint32_t to, uint64_t now);
 
 #endif

@@ -16,8 +16,6 @@ static bool uses_tls(void)
     return options.websocket.tls || options.http.tls;
 }
 
-/* JSON. */
-
 static void write_text(FILE *out, const char *key, const char *text)
 {
     fprintf(out, ",\"%s\":\"", key);
@@ -158,7 +156,7 @@ static void write_http(FILE *out, const struct rates *rates)
     write_codes(out, "http_status", &run.http_statuses);
 }
 
-/* The whole line, to be freed. */
+/* Return the whole line, which the caller frees. */
 static char *to_json(const struct readings *readings, const struct rates *rates,
                      const struct balance *balance)
 {
@@ -179,7 +177,7 @@ static char *to_json(const struct readings *readings, const struct rates *rates,
     fprintf(out, "}\n");
     if (fclose(out))
         die("out of memory");
-    json[0] = '{'; /* in place of the first comma */
+    json[0] = '{'; /* replaces the first comma */
     return json;
 }
 
@@ -189,8 +187,6 @@ static void append_to_file(const char *path, const char *text)
     if (!file || fputs(text, file) == EOF || fclose(file) == EOF)
         fprintf(stderr, "cannot append to %s: %s\n", path, strerror(errno));
 }
-
-/* The summary. */
 
 static void summarise_setting(const struct rates *rates)
 {

@@ -1,4 +1,4 @@
-/* What the run comes to: a line of JSON, and a summary for people. */
+/* Reports the run: a line of JSON, and a summary for people. */
 #ifndef REPORT_H
 #define REPORT_H
 
@@ -6,10 +6,10 @@
 
 #include "results.h"
 
-/* Prints a line of JSON, of what has been counted so far, to stdout. */
+/* Print a line of JSON with the counts so far to stdout. */
 void report_status(void);
 
-/* Prints both, and appends the JSON to --json.  Says whether all was well. */
+/* Print both, and append the JSON to --json. Return true if all was well. */
 bool report(const struct readings *readings);
 
 #endif

@@ -1,4 +1,4 @@
-/* Balances the ledgers and works out the rates: see results.h. */
+/* Balances ledgers, and works rates out: see results.h. */
 #include "results.h"
 
 #include "ledger.h"
@@ -6,7 +6,7 @@
 #include "roster.h"
 #include "run.h"
 
-/* 0 where there is nothing to divide by. */
+/* Return 0 for a divisor of 0. */
 static double ratio(double dividend, double divisor)
 {
     return divisor > 0 ? dividend / divisor : 0;
@@ -23,7 +23,7 @@ struct balance balance_ledgers(void)
             continue;
         long expected;
         long missing;
-        ledger_balance(member, &expected, &missing);
+        ledger_balance(&member->ledger, member->room, member->stream, &expected, &missing);
         total.expected += expected;
         if (missing)
             total.members_short++;
@@ -48,7 +48,7 @@ struct rates work_out_rates(const struct readings *readings)
     rates.auxiliary_seconds = end->auxiliary - start->auxiliary;
     rates.server_percent = 100 * ratio(rates.server_seconds, rates.seconds);
     rates.server_us_per_ping = ratio(1e6 * rates.server_seconds, (double)run.measured_pings);
-    /* Spinning it may have waited for its turn, which takes time and no CPU. */
+    /* Spinning may include waiting for a core, which takes time and no CPU. */
     double own = end->own > start->own ? end->own - start->own : 0;
     rates.own_percent = 100 * ratio(own, rates.seconds);
 

@@ -1,4 +1,4 @@
-/* What the run comes to, worked out when it is over. */
+/* Works out the run's results when it is over. */
 #ifndef RESULTS_H
 #define RESULTS_H
 
@@ -6,7 +6,7 @@
 
 #include "processes.h"
 
-/* What is read off at the ends of the phases. */
+/* Readings at the ends of the phases. */
 struct readings {
     long rss_before_kb;
     long rss_connected_kb;
@@ -20,12 +20,12 @@ struct readings {
 
 struct balance {
     long expected;
-    long lost;                 /* by members that are still connected */
-    long lost_on_disconnected; /* by those that are not */
-    long members_short;        /* members that have not had everything */
+    long lost;                 /* of members that are still connected */
+    long lost_on_disconnected; /* of those that are not */
+    long members_short;        /* members that lack a message */
 };
 
-struct rates { /* per second of the measured time, unless they say otherwise */
+struct rates { /* per second of the measured time, unless said otherwise */
     double seconds;
     double messages;
     double deliveries;
@@ -50,7 +50,7 @@ struct rates { /* per second of the measured time, unless they say otherwise */
 struct balance balance_ledgers(void);
 struct rates work_out_rates(const struct readings *readings);
 
-/* Whether the run leaves nothing to complain of: this is the exit code. */
+/* Return true if no fault was counted; the exit code depends on it. */
 bool all_was_well(const struct balance *balance);
 
 #endif

@@ -1,12 +1,11 @@
-/* Makes the rooms, members, posters and publishers that the options ask for: see roster.h. */
+/* Makes rooms, members, posters and publishers: see roster.h. */
 #include "roster.h"
 
 #include "common.h"
-#include "ledger.h"
+#include "http.h"
+#include "marker.h"
 #include "options.h"
-
-/* A publisher's number has four hexadecimal digits in the marker. */
-#define MAX_PUBLISHERS 0xffff
+#include "websocket.h"
 
 struct roster roster;
 
@@ -15,7 +14,7 @@ static void make_members(void)
     roster.members = xcalloc((size_t)options.connections + 1, sizeof *roster.members);
     for (int i = 0; i < options.connections; i++) {
         struct connection *member = &roster.members[i];
-        connection_init(member, &options.websocket, i, i % options.rooms);
+        connection_init(member, &websocket_protocol, &options.websocket, i, i % options.rooms);
         room_of(member)->members++;
     }
 }
@@ -25,20 +24,18 @@ static void make_posters(void)
     roster.posters = xcalloc((size_t)options.http_connections + 1, sizeof *roster.posters);
     for (int i = 0; i < options.http_connections; i++) {
         struct connection *poster = &roster.posters[i];
-        connection_init(poster, &options.http, i, i % options.rooms);
+        connection_init(poster, &http_protocol, &options.http, i, i % options.rooms);
         poster->is_poster = true;
     }
 }
 
 static void add_publisher(struct connection *connection)
 {
-    if (roster.publisher_count == MAX_PUBLISHERS)
-        die("more than %d publishers", MAX_PUBLISHERS);
+    uint32_t index_in_room = (uint32_t)room_of(connection)->publishers++;
+    connection->stream = stream_open(connection->room, index_in_room);
     struct publisher *publisher = &roster.publishers[roster.publisher_count++];
     publisher->connection = connection;
-    publisher->room = connection->room;
-    publisher->index_in_room = (uint32_t)room_of(connection)->publishers++;
-    connection->publisher = publisher;
+    publisher->stream = connection->stream;
 }
 
 static void choose_publishers(void)
@@ -53,14 +50,14 @@ static void choose_publishers(void)
     }
 }
 
-/* From the end, so that there are as many whatever the publishers are. */
+/* From the end: the first members of a room are its publishers. */
 static void choose_stalled_readers(void)
 {
     for (int i = options.connections - 1; i >= 0; i--) {
         struct connection *member = &roster.members[i];
         if (roster.stalled_reader_count == options.stalled_readers)
             return;
-        if (member->room == 0 && !member->publisher) {
+        if (member->room == 0 && !member->stream) {
             member->stalls = true;
             roster.stalled_reader_count++;
         }

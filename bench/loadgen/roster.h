@@ -1,7 +1,9 @@
 /*
- * Who takes part.  Rooms have members, connected by WebSocket; member i is in room
- * i % rooms.  Publishers send the messages, each over one connection: a member's own, or
- * with --http-url a keep-alive HTTP connection, a poster.
+ * Rooms, members and publishers.
+ *
+ * Members are connected by WebSocket; member i is in room i % rooms. A publisher sends its
+ * messages over one connection: that of a member, or with --http-url that of a poster, a
+ * keep-alive HTTP connection.
  */
 #ifndef ROSTER_H
 #define ROSTER_H
@@ -10,6 +12,7 @@
 #include <stdint.h>
 
 #include "connection.h"
+#include "ledger.h"
 
 struct room {
     int members;
@@ -19,9 +22,7 @@ struct room {
 
 struct publisher {
     struct connection *connection;
-    int room;
-    uint32_t index_in_room;  /* members keep track of each publisher of their room */
-    uint32_t sent;           /* messages; also the sequence number of the next */
+    struct stream *stream;   /* its messages; publishers are numbered as their streams are */
     uint32_t expired_before; /* sequence number: those below were written off */
     uint32_t in_flight;      /* closed loop: sent, and not yet with every live member */
     uint32_t *receivers;     /* closed loop: how many have it, a ring by sequence number */
@@ -40,11 +41,17 @@ struct roster {
 
 extern struct roster roster;
 
+/* Make all that the options ask for. */
 void roster_build(void);
 
 static inline struct room *room_of(const struct connection *connection)
 {
     return &roster.rooms[connection->room];
+}
+
+static inline struct publisher *publisher_of(const struct stream *stream)
+{
+    return &roster.publishers[stream->number];
 }
 
 #endif

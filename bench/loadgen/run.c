@@ -1,4 +1,4 @@
-/* Errors and codes, counted: see run.h. */
+/* Counts errors and codes: see run.h. */
 #include "run.h"
 
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* Where the run has got to, and what has been counted on the way. */
+/* The run's phase, and all that is counted. */
 #ifndef RUN_H
 #define RUN_H
 
@@ -7,17 +7,17 @@
 
 #include "histogram.h"
 
-/* In their order.  Connect mode begins with PHASE_WARMUP. */
+/* In their order. Connect mode begins with PHASE_WARMUP. */
 enum phase {
-    PHASE_RAMP,    /* connect everybody */
-    PHASE_SETTLE,  /* let the server come to rest; then its memory is read */
+    PHASE_RAMP,    /* connect all */
+    PHASE_SETTLE,  /* let the server come to rest, then read its memory */
     PHASE_WARMUP,  /* publish, but do not measure */
     PHASE_MEASURE, /* publish and measure */
-    PHASE_DRAIN,   /* publish no more, and wait for what is under way */
+    PHASE_DRAIN,   /* publish no more, and wait for messages in flight */
     PHASE_DONE,
 };
 
-/* How often each of a few numbers came: the first eight different ones are kept. */
+/* Counts of up to eight different codes; more are not kept. */
 struct code_counts {
     int codes[8];
     long counts[8];
@@ -30,7 +30,7 @@ struct run {
     uint64_t measure_end_ns;   /* 0: not yet */
 
     /* connections */
-    long in_progress; /* begun, neither ready nor given up */
+    long in_progress; /* begun, and neither ready nor failed */
     long ready;       /* members that are connected */
     long failed;      /* ended before they were ready */
     long disconnected;
@@ -40,30 +40,30 @@ struct run {
     struct histogram handshakes; /* from connect() until ready */
     char tls_description[128];   /* of the first handshake */
     struct code_counts close_codes;
-    char close_reason[128]; /* the first one given */
+    char close_reason[128]; /* the first received */
     long pings;
     long measured_pings;
 
-    uint64_t spun_ns; /* --spin: with nothing to do */
+    uint64_t spun_ns; /* --spin: spent without an event */
 
     /* messages */
     long sent;
     long measured_sent;
-    long unsent; /* could not be sent when they were to be */
+    long unsent; /* due, and could not be sent */
     long delivered;
     long measured_delivered;
-    long delivered_to_live; /* of `delivered`: to members that are still there */
+    long delivered_to_live; /* of `delivered`: to members that still read */
     struct histogram latencies; /* of messages sent in the measured time */
     long duplicated;
     long out_of_order;
     long corrupt;
     long foreign;
-    uint64_t last_foreign_ns; /* when one of them came last */
+    uint64_t last_foreign_ns; /* the last one's time */
     long misrouted;
     long stalls;
     long expired; /* messages written off by stalls */
 
-    /* what comes in, in the measured time */
+    /* received in the measured time */
     long measured_frames;
     long measured_reads;
     uint64_t measured_bytes;
@@ -86,7 +86,7 @@ static inline bool run_is_measuring(void)
     return run.phase == PHASE_MEASURE;
 }
 
-/* Was it in the measured time? */
+/* Return true if `ns` is in the measured time. */
 static inline bool run_measures(uint64_t ns)
 {
     return run.measure_start_ns && ns >= run.measure_start_ns &&
@@ -95,7 +95,7 @@ static inline bool run_measures(uint64_t ns)
 
 void count_ping(void);
 
-/* Keeps the first error only: the others tend to follow from it. */
+/* Keep the first error only: the others tend to follow from it. */
 void note_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 void count_code(struct code_counts *counts, int code);

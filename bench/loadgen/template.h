@@ -4,7 +4,7 @@
 
 #include "common.h"
 
-/* Appends `template` filled in to `into`; `message` may be NULL. */
+/* Append the filled-in `template` to `into`; `message` may be NULL. */
 void template_append(struct buffer *into, const char *template, int room, int connection,
                      const struct buffer *message);
 

@@ -1,4 +1,4 @@
-/* The TLS context, and tickets to resume by: see tls.h. */
+/* The TLS context, and tickets: see tls.h. */
 #include "tls.h"
 
 #include <openssl/err.h>
@@ -12,12 +12,12 @@
 
 #define TICKET_TIMEOUT_SECONDS 2
 
-/* The default reads record by record; this takes many small ones at a time. */
+/* By default OpenSSL reads record by record; this reads many small ones at a time. */
 #define READ_BUFFER_BYTES 65536
 
 static SSL_CTX *context;
 
-/* OpenSSL calls this with each new ticket; 1 tells it that the ticket has been kept. */
+/* OpenSSL calls this with each new ticket; 1 tells it that the ticket is kept. */
 static int keep_ticket(SSL *ssl, SSL_SESSION *ticket)
 {
     struct target *target = SSL_get_app_data(ssl);
@@ -45,8 +45,8 @@ void tls_init(void)
         SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
 }
 
-/* A copy is offered: OpenSSL marks a ticket as used up once a handshake has resumed it,
- * but others may have to resume it too before there is a newer one. */
+/* Offer a copy: OpenSSL marks a ticket as used once a handshake has resumed it, but other
+ * handshakes may need it before a newer one comes. */
 static void offer_ticket(SSL *ssl, SSL_SESSION *ticket)
 {
     SSL_SESSION *copy = SSL_SESSION_dup(ticket);
@@ -72,8 +72,7 @@ SSL *tls_client(struct target *target, int fd)
 
 void tls_free(SSL *ssl)
 {
-    /* Otherwise OpenSSL takes the ticket for a bad one if the connection was not shut
-     * down properly, and resumes it no more. */
+    /* Otherwise OpenSSL discards the ticket of a connection that was not shut down properly. */
     SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(ssl);
 }
@@ -82,7 +81,7 @@ static void await_ticket(SSL *ssl, const struct target *target)
 {
     if (SSL_do_handshake(ssl) != 1)
         return;
-    /* One read is to end with a ticket, rather than go on to wait for data. */
+    /* One read ends with a ticket, instead of waiting for data after it. */
     SSL_clear_mode(ssl, SSL_MODE_AUTO_RETRY);
     uint64_t deadline = now_ns() + TICKET_TIMEOUT_SECONDS * NS_PER_SECOND;
     while (!target->ticket && now_ns() < deadline) {
@@ -103,7 +102,7 @@ void tls_get_ticket(struct target *target)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
 
-    /* A server that cannot be reached is for the run itself to report. */
+    /* The run itself reports a server that cannot be reached. */
     if (!connect(fd, (const struct sockaddr *)&target->address, sizeof target->address)) {
         SSL *ssl = tls_client(target, fd);
         await_ticket(ssl, target);

@@ -1,13 +1,13 @@
-/* Upgrades, and frames made and taken apart: see websocket.h. */
+/* Upgrades, and makes and reads frames: see websocket.h. */
 #include "websocket.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "http.h"
 #include "io.h"
 #include "ledger.h"
 #include "options.h"
+#include "response.h"
 #include "run.h"
 #include "template.h"
 
@@ -27,14 +27,12 @@
 
 #define MAX_MESSAGE_BYTES (64u << 20)
 
-/* The example of RFC 6455, and what the server has to make of it. */
+/* The example of RFC 6455, and the server's answer to it. */
 static const char key[] = "dGhlIHNhbXBsZSBub25jZQ==";
 static const char accepted_key[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/* What is filled in here before it becomes a frame or a request. */
+/* Templates are filled in here, to become frames or requests. */
 static struct buffer scratch;
-
-/* Sending. */
 
 static void append_frame(struct connection *c, uint8_t opcode, const uint8_t *payload,
                          uint32_t length)
@@ -53,7 +51,7 @@ static void append_frame(struct connection *c, uint8_t opcode, const uint8_t *pa
         for (int shift = 56; shift >= 0; shift -= 8)
             header[header_length++] = (uint8_t)((uint64_t)length >> shift);
     }
-    /* No byte of the mask is 0, so that every byte of the payload is really masked. */
+    /* No byte of the mask is 0, so every byte of the payload is really masked. */
     uint32_t random = random_u32() | 0x01010101;
     uint8_t *mask = header + header_length;
     memcpy(mask, &random, 4);
@@ -66,22 +64,23 @@ static void append_frame(struct connection *c, uint8_t opcode, const uint8_t *pa
         out[i] = payload[i] ^ mask[i & 3];
 }
 
-void websocket_append_message(struct connection *member, const struct buffer *message)
+static void append_message(struct connection *member, const struct buffer *message,
+                           uint64_t sent_at_ns)
 {
+    (void)sent_at_ns; /* the message has it */
     scratch.length = 0;
     template_append(&scratch, options.message_template, member->room, member->index, message);
     append_frame(member, OPCODE_TEXT, scratch.data, scratch.length);
 }
 
-void websocket_append_close(struct connection *member)
+void websocket_close(struct connection *member)
 {
     static const uint8_t code[] = {CLOSE_NORMAL >> 8, CLOSE_NORMAL & 0xff};
     append_frame(member, OPCODE_CLOSE, code, sizeof code);
+    io_flush(member);
 }
 
-/* The upgrade and the steps. */
-
-void websocket_request_upgrade(struct connection *member)
+static void request_upgrade(struct connection *member)
 {
     const struct target *target = member->target;
     struct buffer *request = &scratch;
@@ -96,7 +95,7 @@ void websocket_request_upgrade(struct connection *member)
                   "Sec-WebSocket-Key: %s\r\n"
                   "Sec-WebSocket-Version: 13\r\n",
                   target->host, target->port, key);
-    /* Members of a room have numbers that are a number of rooms apart. */
+    /* The numbers of a room's members are options.rooms apart. */
     if (*options.protocol && member->index / options.rooms % options.protocol_every == 0)
         buffer_printf(request, "Sec-WebSocket-Protocol: %s\r\n", options.protocol);
     template_append(request, options.headers, member->room, member->index, NULL);
@@ -107,7 +106,7 @@ void websocket_request_upgrade(struct connection *member)
     io_flush(member);
 }
 
-/* Sends until there is something to wait for; then, or at the end, the member is ready. */
+/* Send up to the next text to wait for. After the last step the member is ready. */
 static void continue_steps(struct connection *member)
 {
     while (member->step < options.step_count && options.steps[member->step].send) {
@@ -130,13 +129,13 @@ static bool is_awaited(const struct connection *member, const uint8_t *message, 
     return memmem(message, length, part, strlen(part)) != NULL;
 }
 
-/* Returns how much was used: nothing, or the whole answer. */
+/* Return the bytes used: 0, or the whole answer. */
 static uint32_t receive_upgrade(struct connection *member, const uint8_t *data, uint32_t length)
 {
-    uint32_t head_length = http_head_length(data, length);
+    uint32_t head_length = response_head_length(data, length);
     if (!head_length)
         return 0;
-    int status = http_status(data, head_length);
+    int status = response_status(data, head_length);
     if (status != 101) {
         char reason[64];
         snprintf(reason, sizeof reason, "the upgrade was answered by %d", status);
@@ -149,8 +148,6 @@ static uint32_t receive_upgrade(struct connection *member, const uint8_t *data, 
     }
     return head_length;
 }
-
-/* Receiving. */
 
 static void receive_message(struct connection *member, uint8_t opcode, const uint8_t *message,
                             uint32_t length, uint64_t now)
@@ -167,7 +164,7 @@ static void receive_message(struct connection *member, uint8_t opcode, const uin
         io_flush(member);
         return;
     }
-    ledger_scan(member, message, length, now);
+    ledger_scan(&member->ledger, member->room, message, length, now);
 }
 
 static void receive_fragment(struct connection *member, uint8_t opcode, bool is_final,
@@ -230,7 +227,7 @@ static void receive_frame(struct connection *member, uint8_t first_byte, const u
     }
 }
 
-/* Reads a frame's length, and sets how long its header is; says whether it is all there. */
+/* Read the lengths of a frame and of its header; return false if the header is not complete. */
 static inline bool read_length(const uint8_t *data, uint32_t available, uint32_t *header_length,
                                uint64_t *length)
 {
@@ -283,8 +280,8 @@ static uint32_t receive_frames(struct connection *member, const uint8_t *data, u
     return used;
 }
 
-uint32_t websocket_receive(struct connection *member, const uint8_t *data, uint32_t length,
-                           uint64_t now)
+static uint32_t receive(struct connection *member, const uint8_t *data, uint32_t length,
+                        uint64_t now)
 {
     uint32_t used = 0;
     if (member->state == STATE_UPGRADING)
@@ -293,3 +290,9 @@ uint32_t websocket_receive(struct connection *member, const uint8_t *data, uint3
         used += receive_frames(member, data + used, length - used, now);
     return used;
 }
+
+const struct protocol websocket_protocol = {
+    .begin = request_upgrade,
+    .receive = receive,
+    .append_message = append_message,
+};

@@ -45,7 +45,7 @@ class LonePresenceRelay:
 
 @implementer(IProcessRegistry)
 class LoneProcessRegistry:
-    """Knows one process."""
+    """The registry of a process that is alone."""
 
     def __init__(self, secret: Callable[[], bytes]) -> None:
         self._secret = secret
@@ -102,7 +102,7 @@ class LoneMaps:
         self._maps: dict[str, LoneMap] = {}
 
     def get(self, name: str, *, most: int, largest: int) -> LoneMap:
-        """As `livechat.interfaces.IBackend.shared_map`."""
+        """Implement `livechat.interfaces.IBackend.shared_map`."""
         if name not in self._maps:
             self._maps[name] = LoneMap(
                 name, self._now, self._store, self._clock, most=most, largest=largest

@@ -175,7 +175,7 @@ class Nonces:
 
     def add(self, news: Iterable[Known], now: int) -> None:
         """
-        These were used, in this order.
+        Remember that these were used, in this order.
 
         @param now: in milliseconds since 1970, UTC.
         """

@@ -21,6 +21,8 @@ MOST_BYTES: Final = 64 << 20
 #: Receivers, and rooms or entries that one call returns.
 MOST_RECEIVERS: Final = 10
 LONGEST_PAGE: Final = 1_000
+#: Characters of texts at which a call that reads several rooms ends their pages, more or less.
+PAGES_CHARACTERS: Final = 1 << 20
 _NAME: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 
 

@@ -18,6 +18,7 @@ from math import ceil
 from typing import Final, NamedTuple
 
 from livechat.errors import ChatError, Kind
+from livechat.protocol.counts import counted
 from livechat.protocol.messages import Throttle
 
 #: Microseconds in which a room may have as many messages at once as it may have a second.
@@ -112,11 +113,10 @@ def too_many(wait: int, rate: int) -> ChatError:
 
     @param wait: milliseconds until one is let through.
     """
-    most = "one message" if rate == 1 else f"{rate} messages"
+    most = counted(rate, "message")
     detail = f"This room takes {most} a second: try again in {_in_words(wait)}."
     return ChatError(Kind.SLOW_MODE, detail, retry_after=wait / 1000)
 
 
 def _in_words(wait: int) -> str:
-    seconds = ceil(wait / 1000)
-    return "one second" if seconds == 1 else f"{seconds} seconds"
+    return counted(ceil(wait / 1000), "second")

@@ -63,7 +63,7 @@ class RoomRetention:
         self._made: dict[tuple[int, int], Retention] = {}
 
     def retain(self, of: Callable[[str], tuple[int, int]]) -> None:
-        """As `livechat.interfaces.IMessageLog.retain`."""
+        """Implement `livechat.interfaces.IMessageLog.retain`."""
         self._of = of
         self.changes += 1
 

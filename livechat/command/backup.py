@@ -22,7 +22,7 @@ from livechat.net import whereabouts
 
 #: The databases, in the state directory.
 DATABASES: Final = ("livechat.sqlite3", "maps.sqlite3")
-#: Files of the moment, which a copy has no use for.
+#: Files of the running process, which a backup leaves out.
 _OF_NOW: Final = frozenset({"livechat.lock", whereabouts.FILE})
 #: Bytes of the other files that are kept: passwords, hashes, keys.
 LARGEST_FILE: Final = 1 << 20
@@ -57,7 +57,7 @@ def pour(state: Path, output: BinaryIO, environment: Mapping[str, str]) -> None:
     @raise CommandError: as `back_up`.
     """
     _check_rooms(state, environment)
-    # The directory has room, and nobody else looks in.
+    # The state directory has room for copies, and is private.
     with _explained(state), TemporaryDirectory(dir=state, prefix=".backup.") as place:
         draft = Path(place) / "archive"
         _pack(state, Path(place), draft)
@@ -96,7 +96,7 @@ def _check_rooms(state: Path, environment: Mapping[str, str]) -> None:
 
 def _pack(state: Path, place: Path, draft: Path) -> list[str]:
     """
-    @param place: a directory of nobody else, for copies.
+    @param place: a private directory for copies.
     """
     names = []
     with draft.open("xb") as file:
@@ -123,7 +123,7 @@ def copy(source: Path, target: Path) -> None:
     @raise CommandError: it is broken.
     @raise sqlite3.Error: it cannot be read.
     """
-    # Not read-only: SQLite could not make the index of a log that a killed process has left.
+    # Not read-only, as SQLite must make the index of a log that a killed process has left.
     uri = f"{source.absolute().as_uri()}?mode=rw"
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     with (
@@ -140,7 +140,7 @@ def copy(source: Path, target: Path) -> None:
 def _small_files(state: Path) -> Iterator[Path]:
     for path in sorted(state.iterdir()):
         name, status = path.name, path.lstat()
-        # Also those of broken databases, which livechat has moved aside.
+        # Broken databases that livechat has moved aside are left out, too.
         own = name.startswith(DATABASES)
         if (
             stat.S_ISREG(status.st_mode)

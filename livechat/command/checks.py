@@ -73,7 +73,7 @@ def _findings(
     yield from machine.brought(config)
     yield disk.clock(config)
     if config.redis:
-        # Only here: it brings much with it.
+        # Imported here, as it imports much.
         from livechat.command.checking.redis import redis  # noqa: PLC0415
 
         yield from redis(config)
@@ -112,7 +112,7 @@ def _server(
 
 def _answering(found: Server, ask: Callable[[str], object]) -> Finding:
     """
-    @raise CommandError: it does not.
+    @raise CommandError: the server does not answer.
     """
     ask("/healthz")
     ask("/readyz")

@@ -21,18 +21,18 @@ from livechat import __version__
 from livechat.command.finding import Server
 from livechat.command.output import CommandError, printable
 
-#: Seconds for a connection, and for what is next of an answer.
+#: Seconds for a connection, and for each next part of an answer.
 WITHIN: Final = 15.0
-#: The same of an answer without end, in which a server that has nothing to say makes comments.
+#: Seconds for the next part of a stream, in which a server sends comments if nothing happens.
 QUIET: Final = 60.0
-#: The same where only a sign of life is asked for, as monitors do every few seconds.
+#: Seconds for the answer to a sign of life, which monitors ask for every few seconds.
 PULSE: Final = 3.0
 #: Bytes of an answer, and of a line of a stream.
 LARGEST: Final = 64 << 20
 LONGEST_LINE: Final = 4 << 20
 #: Statuses of an act that is done, or waits for a review.
 _DONE: Final = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
-#: A command that asks where proxies do says whom it is from, as they must.
+#: Headers of requests at a port for proxies, which requires the client's address.
 _AS_A_PROXY: Final = {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "https"}
 #: The credentials of a socket's peer (socket(7), SO_PEERCRED): process, user and group.
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -84,7 +84,7 @@ class Client:
 
     def __init__(self, server: Server, within: float | None = None) -> None:
         """
-        @param within: seconds to wait for a connection, and for what is next of an answer.
+        @param within: seconds to wait for a connection, and for each next part of an answer.
         """
         self.server = server
         self._within = WITHIN if within is None else within
@@ -147,7 +147,7 @@ class Client:
 
     def _connected(self) -> HTTPConnection:
         """
-        @raise CommandError: nobody is there, or it is not who it should be.
+        @raise CommandError: nobody answers, or another server does.
         """
         if not self.server.is_plain:
             return self._connected_by_tls()
@@ -166,7 +166,7 @@ class Client:
         server = self.server
         context = ssl.create_default_context()
         if server.fingerprint is not None:
-            # Compared below: it may be self-signed, and for other names than the address.
+            # The fingerprint counts, below: the certificate may be self-signed, for other names.
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         connection = HTTPSConnection(
@@ -217,8 +217,8 @@ def _socket_file(server: Server, within: float) -> socket.socket:
     """
     Connect to a socket file.
 
-    @raise OSError: nobody is there.
-    @raise CommandError: another user is, who would be sent the key.
+    @raise OSError: nobody listens.
+    @raise CommandError: another user listens, who would be sent the key.
     """
     connected = socket.socket(socket.AF_UNIX)
     try:
@@ -226,9 +226,11 @@ def _socket_file(server: Server, within: float) -> socket.socket:
         connected.connect(server.file)
         peer = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         _, user, _ = _CREDENTIALS.unpack(peer)
-        # A service manager's socket is root's.
+        # A service manager's socket belongs to root.
         if user not in (0, server.user):
-            raise CommandError(f"{server.url}: the user {user} is there, who is not livechat's")
+            raise CommandError(
+                f"{server.url}: user {user} listens there, and livechat runs as {server.user}"
+            )
     except BaseException:
         connected.close()
         raise
@@ -247,7 +249,7 @@ def _read(answer: HTTPResponse) -> bytes:
 
 
 def _refusal(answer: HTTPResponse, server: Server) -> RefusedError:
-    """The problem (RFC 9457) of an answer, in its own words."""
+    """Make an error of an answer's problem (RFC 9457), in its own words."""
     headers, status = _headers(answer), answer.status
     detail, code = f"{server.address} answers {status} {answer.reason}", ""
     if headers.get("content-type", "").startswith("application/problem+json"):

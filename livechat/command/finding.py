@@ -64,7 +64,7 @@ class Server(Struct, frozen=True):
 
     @property
     def address(self) -> str:
-        """As in a URL."""
+        """Host and port as in a URL."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
@@ -98,7 +98,7 @@ def find(
             f" {whereabouts.FILE}; give --state DIR or --server URL"
         )
     if keyed and known.is_plain and not known.file:
-        # Whoever has the port while livechat is down would be sent the key.
+        # While livechat is down, any process that takes the port would be sent the key.
         raise NoCommandsError(
             "this livechat listens for proxies at a port only (--listen): for commands add"
             " --listen tls:127.0.0.1:10443 or a socket file, or give --server and LIVECHAT_KEY to"
@@ -125,7 +125,7 @@ def _known(directory: Path) -> Whereabouts | None:
 
 
 def _port(environment: Mapping[str, str], known: Whereabouts) -> int:
-    """The daemon's variable counts, unless it lets the daemon choose."""
+    """Find the port: the daemon's variable counts, unless it lets the daemon choose."""
     text = environment.get("LIVECHAT_PORT", "")
     if not text.isascii() or not text.isdigit():
         if text:

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from livechat.command.client import Client
 from livechat.command.output import CommandError, Output, printable
 
-#: Of lines of JSON.
+#: The media type of lines of JSON.
 _NDJSON: Final = "application/x-ndjson"
 
 
@@ -50,7 +50,7 @@ def export(client: Client, output: Output, file: str, user: str, *, guest: bool)
 
 def _lines(client: Client, user: str, *, guest: bool) -> Iterator[str]:
     """
-    @raise CommandError: the last line is missing.
+    @raise CommandError: the end of the export is missing.
     """
     query = urlencode({"user": user} | ({"guest": 1} if guest else {}))
     whole = False

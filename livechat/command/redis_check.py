@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IStreamClientEndpoint
     from twisted.internet.posixbase import PosixReactorBase
 
-#: Seconds for all of one Redis.
+#: Seconds for all checks of a Redis.
 WITHIN: Final = 10.0
 _VERSION: Final = re.compile(rb"^(?:valkey|redis)_version:(\S+)", re.MULTILINE)
 
@@ -56,7 +56,7 @@ def look_at_all(urls: Sequence[str], files: TLSFiles, prefix: str) -> list[Found
     @param files: as ``--redis-ca`` and its neighbours.
     @param prefix: as ``--redis-prefix``.
     """
-    # Importing it installs it.
+    # The import installs the reactor.
     from twisted.internet import reactor as installed  # noqa: PLC0415
 
     reactor: Any = installed
@@ -130,7 +130,7 @@ async def _look_at_cluster(
     reactor: PosixReactorBase, address: Address, files: TLSFiles, prefix: str
 ) -> Found:
     """
-    Look at all masters.  The first that is wrong counts, and the oldest version.
+    Check all masters.  The first fault counts, and the oldest version.
 
     @raise StartError: a file cannot be used.
     """
@@ -183,8 +183,8 @@ async def _view(reactor: PosixReactorBase, address: Address, tls: TLS | None) ->
 
 async def _look(connection: Connection, found: Found, tried: Tried) -> Found:
     """
-    @raise UnansweredError: it cannot be reached, or is lost.
-    @raise RefusedError: it lets us do too little.
+    @raise UnansweredError: Redis cannot be reached, or is lost.
+    @raise RefusedError: the user lacks rights.
     """
     await check_role(connection)
     sharded = tried.cluster and await knows_sharding(connection, tried.channel)

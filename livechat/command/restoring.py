@@ -41,7 +41,7 @@ def restore(archive: Path, state: Path) -> list[str]:
         if any(not path.name.startswith(_DRAFT) for path in found):
             raise CommandError(f"{state} is not empty: livechat restores into an empty directory")
         for path in found:
-            # A restore that was killed has left it.
+            # A killed restore has left this directory.
             shutil.rmtree(path)
         with TemporaryDirectory(dir=state, prefix=_DRAFT) as place:
             names = _unpack(archive, Path(place))
@@ -84,7 +84,7 @@ def _unpack(archive: Path, place: Path) -> list[str]:
 
 def _files(opened: tarfile.TarFile, archive: Path) -> Iterator[tarfile.TarInfo]:
     """
-    @raise CommandError: there is anything that a backup never has.
+    @raise CommandError: the archive has an entry that no backup has.
     """
     known: set[str] = set()
     for member in opened:
@@ -105,7 +105,7 @@ def _check(database: Path) -> None:
 
 
 def _own(path: Path, state: Path) -> None:
-    """Give *path* to the owner of the directory, as root restores for livechat's user."""
+    """Give *path* to the directory's owner: root may restore for livechat's user."""
     owner = state.stat()
     if os.geteuid() == 0 and (owner.st_uid, owner.st_gid) != (0, 0):
         os.chown(path, owner.st_uid, owner.st_gid)

@@ -80,7 +80,7 @@ class Tail:
                     raise
                 told = self._wait(str(reason), reason.again, told)
             except UnreachableError as reason:
-                # A stream that worked was just ended, and the next one may begin at once.
+                # A stream that worked has ended in order, so the next one begins at once.
                 told = self._wait(str(reason), self._pause, told and self._pause > PAUSE)
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
@@ -124,7 +124,7 @@ class Tail:
 
 
 def _line(frame: dict[str, Any]) -> str | None:
-    """A frame in words; None of those that say nothing to people."""
+    """Write a frame in words; None for frames without news for people."""
     match frame.get("type"), frame.get("event"):
         case "message", _:
             said = frame.get("message", "")
@@ -159,7 +159,7 @@ def say(
     body: dict[str, Any] = {"message": _typed() if text is None else text}
     if user is not None:
         body["user"] = user
-    # Once more where no answer came: with the same key it is the same message.
+    # Sent again if no answer comes: the same key makes it the same message.
     headers = {"Idempotency_Key": secrets.token_hex(16)}
     path = f"/chat/send/{quote(room, safe='')}/"
     try:
@@ -191,7 +191,7 @@ def act(client: Client, output: Output, room: str, action: str | None) -> None:
     except (ValueError, RecursionError) as reason:
         raise CommandError(f"this is no JSON: {reason}") from None
     if room.endswith("*"):
-        # A path names a room only.
+        # Only a room fits into the path.
         if not isinstance(found, dict):
             raise CommandError('an action is a JSON object, such as {"type":"room","set":{}}')
         answer = client.ask("POST", "/chat/actions/", {**found, "room": room})

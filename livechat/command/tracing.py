@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from livechat.command.client import Client, UnreachableError
 from livechat.command.output import CommandError, Output, printable
 from livechat.command.talking import events
+from livechat.protocol.counts import counted
 
 
 def trace(
@@ -36,11 +37,12 @@ def trace(
                 return
             line = json.loads(event.data)
             if event.name == "begin":
-                output.note(f"tracing for {line.get('seconds')} seconds")
+                output.note(f"tracing for {counted(line.get('seconds', 0), 'second')}")
                 continue
             if line.get("way") == "lost" and not output.as_json:
-                # Beside the output: who looks for a frame must know that it may be among these.
-                output.note(f"{line.get('count')} lines are not here: more came than could be told")
+                # On the standard error, as a missing frame may be among the lost lines.
+                lost = counted(line.get("count", 0), "line is", "lines are")
+                output.note(f"{lost} not here: more came than could be told")
             else:
                 output.show(line, _text(line))
     except ValueError:
@@ -50,12 +52,12 @@ def trace(
 
 
 def _text(line: dict[str, Any]) -> str:
-    """A line in words."""
+    """Write a line in words."""
     moment = line.get("time", 0)
     clock = time.strftime("%H:%M:%S", time.localtime(moment // 1000))
     found = [f"{clock}.{moment % 1000:03d}", f"{line.get('way', '?'):<5}", line.get("room")]
     if "members" in line:
-        found.append(f"{line['members']} member{'' if line['members'] == 1 else 's'}")
+        found.append(counted(line["members"], "member"))
     found += [line.get("connection"), line.get("user"), line.get("type")]
     if "seq" in line:
         found.append(f"#{line['seq']}")

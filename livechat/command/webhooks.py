@@ -16,13 +16,14 @@ from livechat.command.client import Client
 from livechat.command.output import CommandError, Output, printable, table
 from livechat.command.posting import post
 from livechat.identity.site_secret import FILE, read_site_secrets
+from livechat.protocol.counts import counted
 from livechat.protocol.receivers import receiver_url
 from livechat.protocol.signing import secret_of_text, verify
 
-#: Bytes of a request that the receiver for developers reads, and seconds for which it waits.
+#: Bytes of a request to the receiver for developers at most, and seconds for which it waits.
 LARGEST: Final = 4 << 20
 PATIENCE: Final = 30.0
-#: The port that it listens on, unless said.
+#: The default port of the receiver for developers.
 PORT: Final = 8_099
 _VARIABLE: Final = "LIVECHAT_WEBHOOK_SECRET"
 
@@ -62,7 +63,7 @@ def listen(output: Output, secrets: Sequence[bytes], port: int) -> None:
 
 def _handler(output: Output, secrets: Sequence[bytes]) -> type[BaseHTTPRequestHandler]:
     class Receiver(BaseHTTPRequestHandler):
-        """Answers 204 to what is signed, and 401 to all else."""
+        """Answers signed requests with 204, and all others with 401."""
 
         timeout = PATIENCE
         protocol_version = "HTTP/1.1"
@@ -90,7 +91,7 @@ def _handler(output: Output, secrets: Sequence[bytes]) -> type[BaseHTTPRequestHa
             self.send_response(status)
             if status != 204:
                 self.send_header("Content-Length", "0")
-                # Its body may not have been read.
+                # The request's body may be unread, so the connection cannot be used again.
                 self.send_header("Connection", "close")
             self.end_headers()
 
@@ -101,7 +102,7 @@ def _handler(output: Output, secrets: Sequence[bytes]) -> type[BaseHTTPRequestHa
 
 
 def _words(event: Mapping[str, Any]) -> str:
-    """An event on one line."""
+    """Write an event on one line."""
     user = event.get("user") or {}
     words = [str(event["event"]), str(event.get("room", ""))]
     words.append(f"#{event['seq']}" if "seq" in event else "")
@@ -131,7 +132,7 @@ def test(output: Output, secrets: Sequence[bytes], url: str) -> bool:
     line = f"{found.status} {found.reason} after {found.seconds:.2f} s"
     output.show(shown, printable(f"{line}: {text}" if text else line))
     if not found.good:
-        output.note("the server would send this again: only a status of 200 to 299 is a yes")
+        output.note("the server would send this again: only a status of 200 to 299 accepts it")
     return found.good
 
 
@@ -162,7 +163,7 @@ def rewind(client: Client, output: Output, moment: int, receiver: str | None) ->
     found = client.ask("POST", "/chat/webhooks/rewind/", asked).value["rewound"]
     for each in found:
         rooms = each["rooms"]
-        done = "as soon as a process tells it" if rooms is None else f"of {rooms} rooms"
+        done = "as soon as a process tells it" if rooms is None else f"of {counted(rooms, 'room')}"
         output.show(each, f"{each['receiver']} is told anew, {done}")
 
 

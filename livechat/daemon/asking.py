@@ -34,7 +34,7 @@ class SitePoster:
     def post(
         self, body: bytes, headers: Mapping[str, str], within: float
     ) -> Deferred[bytes | None]:
-        """As `livechat.identity.site.Post`."""
+        """Implement `livechat.identity.site.Post`."""
         return self._poster.post(self._url, body, headers, within).addCallback(body_of)
 
     def close(self) -> Deferred[object]:

@@ -83,7 +83,7 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
 
 
 def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
-    """As `core`, but with operators that have neither read nor written their file."""
+    """Build like `core`, with operators that have neither read nor written their file."""
     time = Time(reactor)
     found = extensions.load(config)
     backend = backends.load(config, reactor, found.backend)
@@ -117,7 +117,7 @@ def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
         operators=operators(config, backend, time, reactor),
         password=password,
         day=Day(),
-        # A backend may have one; without it, a trace is of this process alone.
+        # A backend without a relay traces this process alone.
         tracing=Tracing(hub, time, getattr(backend, "relay", None), process_name()),
         site=site,
         asking=asking,
@@ -147,7 +147,7 @@ def services(
             core.chat,
         ),
         Removals(core.chat.removal, core.chat.forgetting),
-        # It ends before the storage does, which has what it accepts at the last moment.
+        # Asking ends before the storage does, which stores messages that are accepted last.
         *(() if core.asking is None else (core.asking,)),
         *(() if core.hooks is None else (Webhooks(core.hooks),)),
         *(() if core.telling is None else (Subscribers(core.telling),)),
@@ -284,9 +284,9 @@ def _promises(config: Config, shown: Shown, asked: Asked | None) -> tuple[tuple[
     if asked is not None and asked.ended:
         binds = asked.scheme == "https"
     else:
-        # A browser that was bound once would never again let anybody in.
+        # A bound browser would refuse a self-signed certificate, without a way round it.
         binds = shown.certificate is not None and not shown.self_signed
-    # They bind the whole name, of which others have a part there.
+    # The header binds the whole host, and below a path others share it.
     if config.prefix or not binds:
         return ()
     return (("Strict-Transport-Security", "max-age=31536000"),)

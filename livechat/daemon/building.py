@@ -28,6 +28,7 @@ from livechat.daemon.services import OPEN_WITHIN, Announcement, Port
 from livechat.daemon.signpost import Signpost
 from livechat.daemon.systemd import Manager, Notifier, Systemd
 from livechat.daemon.vitals import Vitals
+from livechat.daemon.warming import Warming
 from livechat.http.site import Site
 from livechat.net.activation import Inherited
 from livechat.net.certificates import Shown
@@ -36,6 +37,7 @@ from livechat.net.proxies import Proxies
 from livechat.net.tls_port import TLSPort
 from livechat.system.process import allow_files
 from livechat.system.threads import Threads
+from livechat.web.html import Templates
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -91,9 +93,9 @@ def _build(
     names = partial(names_of, config, shown)
     ports = Ports(config, reactor, http, secured, proxies=proxies, names=names)
     port = _accepting(made, members, listening, ports, http, departure=departure)
-    # The first worker leaves word for all.
+    # The first worker writes the file for all.
     signpost = Signpost(config, shown) if config.worker <= 1 else None
-    # The first is stopped last: without it SIGHUP would kill.
+    # The first service stops last: without this one SIGHUP would kill the process.
     renewal = _renewal(made, shown, ports.tls, signpost, systemd.renewing)
     vitals = Vitals(made, members, shown)
     loaded()
@@ -103,6 +105,7 @@ def _build(
         systemd,
         *services(made, members.connections, vitals.condition),
         vitals,
+        Warming(reactor, Templates(config.prefix)),
         port,
         *(() if signpost is None else (signpost,)),
         *(

@@ -13,6 +13,7 @@ from livechat.daemon.lifeline import Lifeline, Reports, WorkerReport
 from livechat.daemon.renewal import Renewal
 from livechat.daemon.systemd import State
 from livechat.interfaces import IBackend
+from livechat.protocol.counts import counted
 from livechat.protocol.names import AUDIT_ROOM
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
@@ -27,7 +28,7 @@ def serving(chat: Chat, hub: Hub) -> State:
     if trouble is not None:
         return State(f"Not ready: {trouble}.", serves=False, waits=True)
     members, rooms = _counted(hub)
-    return State(f"{_many(members, 'member')} in {_many(rooms, 'room')}.")
+    return State(f"{counted(members, 'member')} in {counted(rooms, 'room')}.")
 
 
 def answers(backend: IBackend) -> Deferred[Any]:
@@ -45,8 +46,8 @@ def supervising(reports: Sequence[WorkerReport | None], renewal: str) -> State:
     there = [each for each in reports if each is not None]
     troubles = [each.trouble for each in there if each.trouble is not None]
     members = sum(each.members for each in there)
-    shares = ", ".join(f"{each.members} in {_many(each.rooms, 'room')}" for each in there)
-    text = f"{_many(members, 'member')} at {len(there)} of {_many(len(reports), 'worker')}"
+    shares = ", ".join(f"{each.members} in {counted(each.rooms, 'room')}" for each in there)
+    text = f"{counted(members, 'member')} at {len(there)} of {counted(len(reports), 'worker')}"
     text += f" ({shares})" if there else ""
     if renewal:
         text = f"{renewal.capitalize()}; {text}"
@@ -90,7 +91,3 @@ def worker_side(
 def _counted(hub: Hub) -> tuple[int, int]:
     rooms = hub.rooms()
     return sum(rooms.values()), len(rooms)
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -12,10 +12,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from livechat.protocol.counts import counted
+
 _log = Logger(namespace="livechat")
 
-#: The least seconds over which clients are told where another process has the place already.
-#: Clients that have just come have the time to end their handshakes.
+#: Least seconds over which clients are told to leave a process that has a successor: clients that
+#: have just come have the time to end their handshakes.
 SETTLE: Final = 1.0
 
 
@@ -39,7 +41,7 @@ class Departure(Service):
     ) -> None:
         """
         @param linger: seconds for which connections are still taken.
-        @param begins: called when the end begins, with the seconds that this takes longer than
+        @param begins: called when the end begins, with the seconds by which it takes longer than
             usual.
         """
         self._clock = clock
@@ -54,12 +56,12 @@ class Departure(Service):
         return self._linger + self.drain
 
     def followed(self) -> None:
-        """Another process takes connections at the same socket: there is no use in lingering."""
+        """End lingering: another process takes connections at the same socket."""
         self._linger = 0.0
         self.drain = max(self.drain, SETTLE)
 
     def trouble(self) -> str | None:
-        """Why nobody should come any more; None if all may."""
+        """The reason why no new clients should come; None if they may."""
         return "the server is about to stop" if self.begun else None
 
     def stopService(self) -> Deferred[None] | None:
@@ -68,7 +70,7 @@ class Departure(Service):
         self._begins(self.seconds)
         if not self._linger:
             return None
-        _log.info("Connections are taken for {seconds:g} seconds more.", seconds=self._linger)
+        _log.info("Connections are taken for {span} more.", span=counted(self._linger, "second"))
         return deferLater(self._clock, self._linger, lambda: None)
 
 

@@ -39,7 +39,7 @@ class Edition(Struct, frozen=True):
     terms: int
 
     def refuses(self, other: Edition) -> str | None:
-        """Why workers of *other* cannot run beside ours; None if they can."""
+        """The reason why workers of *other* cannot run beside ours; None if they can."""
         if other.layout != self.layout:
             return (
                 f"livechat {other.version} keeps rooms in layout {other.layout}, and the workers"
@@ -83,7 +83,7 @@ async def installed(reactor: PosixReactorBase, environment: Mapping[str, str]) -
         if late.active():
             late.cancel()
         if not asked.ended:
-            # Nobody waits for it any more.
+            # The caller has cancelled, so the answer is not needed.
             process.signalProcess("KILL")
     try:
         return msgspec.json.decode(answer, type=Edition)
@@ -93,9 +93,9 @@ async def installed(reactor: PosixReactorBase, environment: Mapping[str, str]) -
 
 class _Asked(ProcessProtocol):
     """
-    Gathers what a process says.
+    Gathers the output of a process.
 
-    @ivar ended: it is gone.
+    @ivar ended: true once the process has ended.
     """
 
     def __init__(self) -> None:

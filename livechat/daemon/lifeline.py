@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 _log = Logger(namespace="livechat")
 
-#: The language of supervisor and worker.  Workers of another number are not started by a
-#: supervisor that goes on.
+#: The version of the protocol between supervisor and workers.  A running supervisor starts no
+#: workers of another version.
 TERMS: Final = 1
 #: In a worker's environment: the terms of its supervisor.
 AGREED: Final = "_LIVECHAT_TERMS"
-#: Where a worker reads, and where it writes its reports: behind all sockets that it may have.
+#: A worker's descriptors to read words and to write reports; the latter is behind all sockets.
 STDIN: Final = 0
 REPORTS: Final = FIRST + MOST
 #: The word that ends a worker whose place another one has.
@@ -67,8 +67,8 @@ def check_terms(environment: Mapping[str, str]) -> None:
     if environment.get(AGREED) != str(TERMS):
         # The worker before has crashed, and the supervisor is of an older version.
         raise StartError(
-            f"livechat {__version__} was installed under another one that runs, whose workers it"
-            " cannot be: restart it, as a whole"
+            f"livechat {__version__} was installed while another version runs, which cannot have"
+            " it as a worker: restart the whole service"
         )
 
 
@@ -106,7 +106,7 @@ class Lifeline(Service):
 
 
 class _Input(FileDescriptor):
-    """The standard input: nothing is expected of it but one word, and its end."""
+    """The standard input, which carries one word, and its end."""
 
     reactor: Any
 
@@ -131,9 +131,9 @@ class _Input(FileDescriptor):
         return None
 
     def connectionLost(self, reason: Failure) -> None:
-        # Called too when the other end of the pipe is closed: the reactor reports nothing else.
+        # The reactor calls only this when the other end of the pipe is closed.
         super().connectionLost(reason)
-        _log.error("The process that watched over this one is gone.")
+        _log.error("The supervisor of this worker is gone.")
         self.reactor.stop()
 
 
@@ -165,6 +165,6 @@ class Reports(Service):
             self._telling.stop()
 
     def _tell(self) -> None:
-        # Full, where the supervisor stands still; gone, where the lifeline says so.
+        # The pipe is full if the supervisor stands still, and broken if it is gone.
         with suppress(OSError):
             os.write(self._descriptor, msgspec.json.encode(self._report()) + b"\n")

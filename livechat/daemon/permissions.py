@@ -21,10 +21,10 @@ from livechat.identity.token_keys import keys_of_file
 from livechat.net.certificates import Certificate
 from livechat.net.whereabouts import FILE
 
-#: What others must not be allowed with a private key, its group with it, and with the state.
+#: Rights that others must not have: to a private key, its group included, and to the state.
 _KEY: Final = stat.S_IRWXO | stat.S_IWGRP
 _STATE: Final = stat.S_IWOTH | stat.S_IWGRP
-#: What is trusted in the state directory.
+#: Trusted files in the state directory.
 _TRUSTED: Final = (
     "operators.json",
     "admin-password",

@@ -41,7 +41,7 @@ class Ports:
     ) -> None:
         """
         @param secured: None if no address has TLS.
-        @param names: what the server is called just now.
+        @param names: returns the server's present names.
         """
         self.tls: TLSPort | None = None
         self._plain = PlainPort(reactor, ProxiedSite(http))

@@ -13,7 +13,7 @@ from twisted.python import log
 
 
 class _Errors:
-    """Twisted's log, as its ports use it, without what is no error."""
+    """Twisted's log for ports, reduced to errors."""
 
     err = staticmethod(log.err)
     deferr = staticmethod(log.deferr)

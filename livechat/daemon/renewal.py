@@ -122,7 +122,7 @@ class Renewal(Service):
         @param port: shows the certificate; None if no address has TLS.
         @param around: called with True when renewing begins, and with False at its end.
         @param files: reads certificates and keys.
-        @param issuers: the keys of those whose tokens count.
+        @param issuers: the keys of trusted issuers of tokens.
         @param signpost: tells commands of a new certificate.
         """
         self._config = config
@@ -135,7 +135,7 @@ class Renewal(Service):
         self._signpost = signpost
         self._around = around
         self._before: Any = None
-        # How often all was renewed.
+        # The number of completed renewals.
         self.count = 0
         self._renewing = self._again = False
 
@@ -180,7 +180,7 @@ class Renewal(Service):
         await self._renew_password()
         if self._issuers:
             await self._renew_keys(self._issuers)
-        # One worker says it for all.
+        # The first worker logs it for all.
         if self._config.worker <= 1:
             await self._warn()
 
@@ -224,7 +224,7 @@ class Renewal(Service):
         else:
             keys.take(found)
             keys.fetch()
-            _log.info("Keys of tokens that files have: {count}.", count=len(found))
+            _log.info("Keys of tokens in files: {count}.", count=len(found))
 
     async def _renew_password(self) -> None:
         try:

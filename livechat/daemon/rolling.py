@@ -21,6 +21,7 @@ from twisted.logger import Logger
 from livechat.daemon.edition import Edition, UnknownError
 from livechat.daemon.supervisor import Workers
 from livechat.daemon.worker import Worker
+from livechat.protocol.counts import counted
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -29,7 +30,7 @@ _log = Logger(namespace="livechat")
 
 #: Seconds in which a new worker must be ready.
 READY_WITHIN: Final = 60.0
-#: Seconds between two looks at what is waited for.
+#: Seconds between two checks while waiting.
 LOOK_EVERY: Final = 0.1
 
 
@@ -47,7 +48,7 @@ class Rolling(Service):
     ) -> None:
         """
         @param own: the version whose workers run.
-        @param installed: asks for the version that is installed now.
+        @param installed: finds the version that is installed now.
         """
         self._reactor = reactor
         self._workers = workers
@@ -69,7 +70,7 @@ class Rolling(Service):
 
     def stopService(self) -> None:
         super().stopService()
-        # By default it kills.
+        # The signal's default action kills.
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         if self._renewal is not None:
             _log.warn("The renewal of workers ends here: livechat stops.")
@@ -112,8 +113,8 @@ class Rolling(Service):
             )
             return
         _log.info(
-            "{count} workers are renewed: livechat {version}.",
-            count=len(self._workers),
+            "{workers} renewed: livechat {version}.",
+            workers=counted(len(self._workers), "worker is", "workers are"),
             version=new.version,
         )
         for worker in tuple(self._workers):
@@ -123,9 +124,9 @@ class Rolling(Service):
         _log.info("All workers are renewed: livechat {version}.", version=new.version)
 
     async def _follow(self, place: int) -> bool:
-        """Renew the worker of *place*; return whether it was."""
+        """Renew the worker of *place*; return True if that worked."""
         workers = self._workers
-        # Of a renewal before, which was given up: it has the figures that are free otherwise.
+        # A new worker of an earlier renewal, which was given up, may still have the spare figures.
         await self._until(lambda: workers.left(place), 2 * workers.grace)
         worker = next(each for each in workers if each.place == place)
         following = workers.follow(worker)
@@ -152,7 +153,7 @@ class Rolling(Service):
         )
 
     async def _until(self, there: Callable[[], bool], seconds: float) -> bool:
-        """Wait for what *there* tells; return whether it came in so many *seconds*."""
+        """Wait until *there* is true; return False after *seconds*."""
         until = self._reactor.seconds() + seconds
         while not there():
             if self._reactor.seconds() >= until:
@@ -184,7 +185,7 @@ class NotRenewed(Service):
     def _say(self) -> None:
         if self._worker:
             _log.warn(
-                "SIGUSR2 is ignored: it is for process {pid}, which started this worker.",
+                "SIGUSR2 is ignored: it is for process {pid}, the supervisor of this worker.",
                 pid=os.getppid(),
             )
         else:

@@ -34,6 +34,7 @@ from livechat.net import fast
 from livechat.net.certificates import Certificate
 from livechat.net.listening import Listening
 from livechat.protocol.cluster import Report
+from livechat.protocol.counts import counted
 from livechat.rooms.chat import Chat
 from livechat.rooms.forgetting import Forgetting
 from livechat.rooms.hub import Hub
@@ -46,8 +47,8 @@ _log = Logger(namespace="livechat")
 
 #: Seconds for connections to close by themselves when the daemon stops.
 DRAIN: Final = 3.0
-#: Seconds for which connections wait at the start for a store that is not there yet, and between
-#: two looks at it.
+#: Seconds for which connections wait at the start for a store that is not ready, and between two
+#: checks of it.
 OPEN_WITHIN: Final = 2.0
 LOOK_EVERY: Final = 0.05
 
@@ -139,8 +140,8 @@ class Port(Service):
         patience: float = OPEN_WITHIN,
     ) -> None:
         """
-        @param usable: whether messages can be taken.
-        @param patience: the most seconds that connections wait for that; else they are told.
+        @param usable: returns True if messages can be taken.
+        @param patience: seconds for which connections wait for that; later they are told.
         """
         self._usable = usable
         self._patience = patience
@@ -166,7 +167,7 @@ class Port(Service):
         return bool(self._ports)
 
     async def _open(self) -> None:
-        """Accept connections as soon as they can be served; they wait at the socket meanwhile."""
+        """Accept connections once they can be served; until then they wait at the socket."""
         until = self._reactor.seconds() + self._patience
         while not self._usable() and self._reactor.seconds() < until:
             await deferLater(self._reactor, LOOK_EVERY, lambda: None)
@@ -179,10 +180,10 @@ class Port(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        """Take no more connections, say goodbye to the open ones, wait a little."""
+        """Take no more connections, send goodbyes on the open ones, and wait for their ends."""
         drain = self._departure.drain
-        # From now on: to close the ports takes a turn.  While clients are told one by one, those
-        # that have just come are served: they would find the port closed behind them.
+        # Set now, as closing the ports takes a turn.  During a drain new clients are served: the
+        # port closes behind them, so they could not come back here.
         self._http.stopping = not drain
         if self._opening is not None and not self.is_open:
             self._opening.cancel()
@@ -206,14 +207,15 @@ class Port(Service):
             await self._http.connections.emptied().addTimeout(DRAIN, self._reactor)
         except TimeoutError:
             _log.info(
-                "{count} connections did not close in time.", count=len(self._http.connections)
+                "{open} did not close in time.",
+                open=counted(len(self._http.connections), "connection"),
             )
             remaining: list[Channel | Socket] = [*self._http.channels, *self._sockets.sockets]
             for one in remaining:
                 one.transport.abortConnection()
 
     async def _drain(self, seconds: float) -> None:
-        """Ask members to come back, who find others at their place, one by one."""
+        """Ask members one by one to come back; they find another process at this port."""
         feeding = [each for each in self._http.channels if each.feeding]
         for channel in set(self._http.channels).difference(feeding):
             channel.settle()
@@ -222,10 +224,9 @@ class Port(Service):
         self._feeds.back_in = lambda: reconnect_ms(count, seconds)
         if count:
             _log.info(
-                "{count} {clients} told to come back, over {seconds:g} seconds.",
-                count=count,
-                clients="client is" if count == 1 else "clients are",
-                seconds=seconds,
+                "{clients} told to come back, over {span}.",
+                clients=counted(count, "client is", "clients are"),
+                span=counted(seconds, "second"),
             )
         acts: list[Callable[[], None]] = [each.retire for each in feeding]
         acts += (
@@ -260,8 +261,8 @@ class Announcement(Service):
         kept: bool = False,
     ) -> None:
         """
-        @param extensions: where they were found.
-        @param kept: systemd keeps the sockets.
+        @param extensions: the sources of the extensions.
+        @param kept: true if systemd keeps the sockets.
         """
         self._config = config
         self._extensions = extensions
@@ -282,7 +283,7 @@ class Announcement(Service):
             _say_of_certificate(self._certificate)
         log_warnings(warnings(config, self._certificate))
         if self._kept:
-            _log.info("systemd keeps the sockets; --listen, --port and --interface do not count.")
+            _log.info("systemd keeps the sockets; --listen, --port and --interface are ignored.")
         elif all(each.is_local for each in self._addresses):
             option = "--listen" if self._addresses[0].given else "--interface"
             _log.info("Only this machine can connect; {option} opens it to others.", option=option)
@@ -290,13 +291,13 @@ class Announcement(Service):
             _log.info("livechat {version} is ready.", version=__version__)
 
     def _introduce(self) -> None:
-        """Log the first line: all that one needs to find the server and what it keeps."""
+        """Log the first line: the server's address, and the place of its data."""
         config = self._config
         secure = next((each for each in self._addresses if not each.is_plain), None)
-        # Behind a proxy, that knows the name.
+        # The name behind a proxy is the proxy's to know.
         host = ""
         if secure is not None:
-            # An address of the loopback that was asked for by its number is called by it.
+            # A loopback address that was configured as a number is shown as one.
             known = secure.interface == LOOPBACK or (self._kept and secure.is_local)
             host = f"{'localhost' if known else in_url(secure.interface)}:{secure.port}"
         url, rooms = (f"{each}://{host}" if host else "" for each in ("https", "wss"))

@@ -22,9 +22,9 @@ class Signpost(Service):
 
     def __init__(self, config: Config, shown: Shown) -> None:
         """
-        @param config: with the addresses that are listened on.
+        @param config: the configuration, with the listening addresses.
         """
-        # A command is sure of whom it talks to by a certificate, or by the owner of a socket file.
+        # A command verifies the server by its certificate, or by the owner of a socket file.
         address = min(config.listen, key=lambda each: ("tls", "unix", "http").index(each.kind))
         self._state: Path = config.state
         self._prefix = config.prefix

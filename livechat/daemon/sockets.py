@@ -40,8 +40,8 @@ class OfPorts:
 
     def __init__(self, reserved: Sequence[Listening]) -> None:
         """
-        @param reserved: sockets that keep the ports while no worker has one, and those with files,
-            which listen.
+        @param reserved: sockets that hold the ports while no worker has one, and sockets with
+            files, which listen.
         """
         self._reserved = reserved
         self._ports = tuple(dict.fromkeys(each.address for each in reserved if each.file is None))
@@ -69,7 +69,7 @@ class OfPorts:
 
 
 def _named(listening: Listening) -> Inherited:
-    """A socket as workers get it, who know by its name how to serve there."""
+    """Name a socket for workers: the name tells them how to serve there."""
     return Inherited(listening.address.kind, listening.socket)
 
 

@@ -58,9 +58,9 @@ def supervise(
         shown = Shown(find_certificate(config))
         if shown.certificate is not None:
             secure(shown.certificate)
-        # Not `core`: sessions that a new password ends are the workers' to end.
+        # Not `core`: a new password's end of sessions is the workers' task.
         made = unloaded_core(config, reactor)
-        # Else each worker would end, again and again, at what is found wrong here.
+        # Errors are found here, as each worker would end at them again and again.
         origins = Origins(config.origin, lambda: names_of(config, shown), made.time)
         tree(made, transports(made), shown, origins, Templates(config.prefix))
         announcement = Announcement(
@@ -81,7 +81,7 @@ def supervise(
         command(options, first.port),
         config.workers,
         sockets,
-        # A number that no other daemon of this user has.
+        # The number is unlike that of any other daemon of this user.
         first.port or crc32(str(first).encode()),
         leave_within=config.linger + config.drain,
     )

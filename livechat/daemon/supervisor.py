@@ -35,19 +35,19 @@ from livechat.daemon.sockets import WorkerSockets
 from livechat.daemon.worker import Worker, descriptors
 from livechat.errors import StartError
 from livechat.net.activation import FIRST, handed
+from livechat.protocol.counts import counted
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
 
 _log = Logger(namespace="livechat")
 
-#: Seconds from SIGTERM to SIGKILL, besides those in which a worker drains: it ends by itself in
-#: ten.
+#: Seconds from SIGTERM to SIGKILL, besides those of a drain; a worker ends by itself within ten.
 GRACE: Final = 12.0
-#: Seconds without a report after which a worker is taken for stuck, where systemd wants signs of
-#: life (WatchdogSec=).
+#: Seconds without a report after which a worker counts as stuck, if systemd wants signs of life
+#: (WatchdogSec=).
 SILENT: Final = 30.0
-#: The same of one that has just been started.
+#: Seconds without a report after which a worker that has not started counts as stuck.
 START_WITHIN: Final = 90.0
 
 _RUN: Final = "from twisted.scripts.twistd import run; run()"
@@ -60,7 +60,7 @@ def command(options: Options, port: int) -> list[str]:
         if name != "port" and value is not None:
             values = value if isinstance(value, list) else [value]
             given += (f"--{name}={each}" for each in values)
-    # Without -P the directory that it runs in would be looked into for modules.
+    # -P keeps Python from importing modules of the working directory.
     return [sys.executable, "-P", "-c", _RUN, "--nodaemon", "--pidfile=", "livechat", *given]
 
 
@@ -86,7 +86,7 @@ class Workers(Service):
         self._command = command
         self._sockets = sockets
         self._workers = [Worker(place, self) for place in range(1, count + 1)]
-        # Workers that are to follow another, and those that another has followed.
+        # New workers that have no place yet, and old ones that have lost theirs.
         self._following: set[Worker] = set()
         self._leaving: set[Worker] = set()
         self._starting: dict[Worker, IDelayedCall] = {}
@@ -130,7 +130,7 @@ class Workers(Service):
         self._starting.clear()
         self._ended = Deferred()
         self._signal("TERM")
-        # From now on the workers decide until when connections are taken.
+        # The workers alone hold the sockets now, and decide how long they accept.
         self._sockets.close()
         killing = self._reactor.callLater(self.grace, self._signal, "KILL")
 
@@ -159,7 +159,7 @@ class Workers(Service):
             self.around(False)
 
     def _look_for_renewed(self) -> None:
-        """Forget those that have renewed, or are gone; tell when there is none any more."""
+        """Forget workers that have renewed, or are gone; report the end when none is left."""
         for worker, before in tuple(self._renewing.items()):
             if worker.report is None or worker.report.renewed > before:
                 del self._renewing[worker]
@@ -205,7 +205,7 @@ class Workers(Service):
 
     def follow(self, worker: Worker) -> Worker:
         """Start another process for the place of *worker*, which goes on."""
-        # The other of two numbers: figures go on, and there are no more files of them.
+        # A place has two numbers in turn: figures go on, and their files do not multiply.
         count = len(self._workers)
         other = worker.figures + count if worker.figures <= count else worker.figures - count
         following = Worker(worker.place, self, other)
@@ -247,9 +247,9 @@ class Workers(Service):
             within = START_WITHIN if worker.report is None else SILENT
             if worker.running and now - worker.heard > within:
                 _log.error(
-                    "Worker {place} has not reported for {seconds:g} seconds, and is killed.",
+                    "Worker {place} has not reported for {span}, and is killed.",
                     place=worker.place,
-                    seconds=within,
+                    span=counted(within, "second"),
                 )
                 worker.signal("KILL")
         return succeed(None)
@@ -259,14 +259,14 @@ class Workers(Service):
         if not self._announced and all(worker.ready for worker in self._workers):
             self._announced = True
             _log.info(
-                "livechat {version} is ready, with {count} workers.",
+                "livechat {version} is ready, with {workers}.",
                 version=__version__,
-                count=len(self._workers),
+                workers=counted(len(self._workers), "worker"),
             )
 
     def ended(self, worker: Worker, reason: str) -> None:
         """A worker process has exited; schedule its restart, if it has a place."""
-        # What it had is gone; what it has counted was.
+        # A dead worker's gauges are dropped, and its counters stay.
         mark_process_dead(worker.figures, str(self._figures))
         if worker in self._following:
             self._following.discard(worker)
@@ -288,10 +288,10 @@ class Workers(Service):
             self._sockets.drop(worker.place)
         pause = worker.pause(self._reactor.seconds())
         _log.error(
-            "Worker {number} has ended: {reason}; it is started again in {pause:g} seconds.",
+            "Worker {number} has ended: {reason}; it is started again in {pause}.",
             number=worker.place,
             reason=reason,
-            pause=pause,
+            pause=counted(pause, "second"),
         )
         self._starting[worker] = self._reactor.callLater(pause, self._start, worker)
 
@@ -303,15 +303,15 @@ class Workers(Service):
 
 def _in_memory(port: int) -> Path:
     """
-    A new directory for what the workers on *port* count, of which any answers for all.
+    Make a directory for the figures of the workers on *port*, each of which answers for all.
 
-    The files in it are mapped into memory: on a disk that is full, that kills.
+    Its files are mapped into memory, and a full disk would kill the processes; so it is in memory.
     """
     places = (os.environ.get("RUNTIME_DIRECTORY"), "/dev/shm")  # noqa: S108 - see below
     usable = (each for each in places if each and os.access(each, os.W_OK | os.X_OK))
     place = next(usable, None) or gettempdir()
-    # The name is the same each time, so that what was killed leaves one directory at most.
-    # Others may have made it first: then it is another.
+    # The name is fixed, so that killed supervisors leave one directory at most.  If another user
+    # has made it first, a random name is used.
     own = Path(place, f"livechat-{os.getuid()}-{port}")
     rmtree(own, ignore_errors=True)
     try:

@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 _log = Logger(namespace="livechat")
 
-#: In the environment, for this process alone.
+#: Variables of the environment for this process alone.
 VARIABLES: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 #: Seconds between two looks at the state.
 LOOK_EVERY: Final = 1.0
-#: Seconds by which a start may take longer, from each look at which something is waited for.
+#: Seconds by which each check prolongs the start, while the server waits for something.
 PATIENCE: Final = 30.0
 #: The most characters of a state in words.
 LONGEST_STATUS: Final = 200
-#: How often is logged that systemd cannot be told.
+#: Rate of log lines about messages that systemd did not get.
 LINES: Final = Rate(per_second=1 / 60, burst=1)
 
 
@@ -62,7 +62,7 @@ class Notifier:
         self._address = address
         self._clock = clock
         self._seldom = LogLimit(LINES)
-        # Kept: where files are short, as in a flood, a sign of life must still come.
+        # Kept open, so that signs of life are sent when a flood has taken all descriptors.
         self._socket: socket.socket | None = None
 
     @property
@@ -139,8 +139,8 @@ class Systemd(Service):
         alive: Callable[[], Deferred[Any]],
     ) -> None:
         """
-        @param alive: asks something of the parts that must not stand still; fires, with whatever
-            it may be, if they do not.
+        @param alive: asks all parts that must not stand still; its result fires, with any value,
+            once they have answered.
         """
         self._reactor = reactor
         self._notifier = manager.notifier
@@ -154,7 +154,7 @@ class Systemd(Service):
     def startService(self) -> None:
         super().startService()
         if self._notifier.on:
-            # Until the reactor runs, nobody is served.
+            # Nobody is served before the reactor runs.
             self._reactor.callWhenRunning(self._begin)
 
     def _begin(self) -> None:
@@ -214,9 +214,9 @@ class Systemd(Service):
         self._notifier.tell(STOPPING=1, STATUS="Stopping: clients are told to come back.", **more)
 
     def _sign(self) -> None:
-        """Give a sign of life as soon as all parts have."""
+        """Send a sign of life once all parts have answered."""
         if self._asking:
-            # The last question is not answered: systemd is not told that all is well.
+            # The last question has no answer yet, so no sign of life is due.
             return
         self._asking = True
         self._alive().addBoth(self._lives)

@@ -49,7 +49,7 @@ class Vitals(Service):
         self._files = Threads(core.reactor, 1, "vitals")
         self._kept: Path | None = None
         if core.config.worker:
-            # Beside what the workers count: the next one of this number goes on with it.
+            # Kept beside the workers' figures: the next worker of this number goes on with it.
             self._kept = Path(os.environ[metrics.SHARED], f"day.{core.config.worker}")
         self._started = core.time.wall()
         self._lags: deque[float] = deque(maxlen=LAGS)
@@ -95,7 +95,7 @@ class Vitals(Service):
         )
 
     async def _resume(self) -> None:
-        """Begin with the day of the process that this one takes the place of."""
+        """Begin with the day of the processes before this one."""
         if self._kept is not None:
             self._day.take(await self._files.call(read_day, self._kept), self._time.wall())
         await self._measure()
@@ -108,7 +108,7 @@ class Vitals(Service):
             await self._files.call(write_day, self._kept, self._day.minutes())
 
     async def _measure(self) -> None:
-        """Measure what seldom changes."""
+        """Measure the slowly changing gauges."""
         config = self._core.config
         metrics.measured(
             processes=1,
@@ -138,4 +138,4 @@ def disk_of(directory: Path) -> Disk:
 
 
 def _broken(_: object) -> None:
-    _log.failure("Figures are not looked at any more.")
+    _log.failure("Figures are not measured any more.")

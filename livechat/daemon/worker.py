@@ -15,8 +15,8 @@ from twisted.python.failure import Failure
 
 from livechat.daemon.lifeline import LEAVE, REPORTS, STDIN, WorkerReport, ready
 
-#: Seconds until a worker that ended is started again, at first and at most; and how many
-#: it must have lasted for the pause not to grow.
+#: Seconds until a worker that ended is started again, at first and at most; and seconds that it
+#: must have lasted for the pause not to grow.
 PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
 LASTED: Final = 30.0
@@ -61,7 +61,7 @@ class Worker:
         self._transport: Any = None
         self._started = 0.0
         self._pause = PAUSE
-        # Asked to renew before it could have heard of it.
+        # SIGHUP came before the worker could handle it.
         self._hang_up = False
         self._clock: Callable[[], float] = lambda: 0.0
 
@@ -104,7 +104,7 @@ class Worker:
         """Have the process end: another one has its place."""
         self._log = Logger(namespace=f"old worker {self.place}")
         if self._transport is not None:
-            # Its end of the pipe may be closed: then it is about to go.
+            # The worker may have closed its end of the pipe, and be about to end.
             with suppress(KeyError):
                 self._transport.writeToChild(STDIN, LEAVE)
 
@@ -116,7 +116,7 @@ class Worker:
             namespace, word, text = found.groups()
             level = _level(word)
             if level is LogLevel.info and namespace.partition(".")[0] in ("-", "twisted"):
-                # The lines of its start and stop, which its parent logs too.
+                # Lines on the worker's start and stop, which its parent logs too.
                 return
             if namespace != "livechat":
                 text = f"[{namespace}] {text}"
@@ -130,7 +130,7 @@ class Worker:
         try:
             self.report = msgspec.json.decode(line, type=WorkerReport)
         except msgspec.DecodeError:
-            self._log.error("It reports what cannot be read.")
+            self._log.error("Its report cannot be read.")
             return
         self.heard = self._clock()
         if self._hang_up:

@@ -27,10 +27,10 @@ from livechat.protocol.audit import AuditRecord
 from livechat.protocol.events import act_kind, make_act, make_note
 from livechat.protocol.messages import Draft, Place, User
 
-#: Users that have come or gone and that wait to be stored; and those that are stored at a time.
+#: Joins and leaves that wait to be stored at most; and those that are stored at a time.
 MOST_COMINGS: Final = 10_000
 AT_ONCE: Final = 64
-#: Seconds between two attempts to store what waits.
+#: Seconds between two attempts to store waiting events.
 RETRY_EVERY: Final = 1.0
 
 _log = Logger()
@@ -48,7 +48,7 @@ class Announcer:
     ) -> None:
         """
         @param wanted: the kinds that are written.
-        @param place: finds where a room stands, if that is known here.
+        @param place: finds the place of a room, if this process knows it.
         """
         self._publish = publish
         self._wanted = frozenset(wanted)
@@ -133,7 +133,7 @@ class Announcer:
         more = self._failures.due(self._clock.seconds())
         if more is not None:
             _log.warn(
-                "Users that come and go cannot be told to receivers yet: {reason}{more}",
+                "Receivers cannot be told yet which users come and go: {reason}{more}",
                 reason=reason.detail,
                 more=more,
             )
@@ -148,9 +148,9 @@ async def _refusal(answer: Deferred[object]) -> ChatError | None:
 
 
 def _once(draft: Draft) -> Draft:
-    """*draft* with a nonce: what may have been stored can be tried again."""
+    """Give *draft* a nonce, so that it can be sent again if it may have been stored."""
     return replace(draft, nonce=token_hex(8))
 
 
 def _broken(failure: Failure) -> None:
-    _log.failure("Users that come and go are not told to receivers any more.", failure)
+    _log.failure("Receivers are not told any more which users come and go.", failure)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from livechat.events.merging import Step
 from livechat.protocol.events import Event, encode_event
 
-#: Events of a batch, and bytes of their JSON, unless it is a single one.
+#: Events of a batch at most, and bytes of their JSON; a single event may be larger.
 MOST_EVENTS: Final = 1_000
 MOST_BYTES: Final = 1 << 20
 
@@ -65,13 +65,13 @@ class Draft:
         @return: the number in the room that the last of them moves the cursor to; 0: none does.
         """
         reached = 0
-        for step in steps:
-            if step.event is not None and not self._add(step.event):
+        for event, seq, note in steps:
+            if event is not None and not self._add(event):
                 break
-            if step.note:
-                self.notes.add(step.note)
-            if step.seq:
-                reached = step.seq
+            if note:
+                self.notes.add(note)
+            if seq:
+                reached = seq
         if reached:
             self.told[room] = (epoch, reached)
         return reached
@@ -79,7 +79,7 @@ class Draft:
     def _add(self, event: Event) -> bool:
         encoded = encode_event(event)
         size = self._bytes + len(encoded)
-        if self._events and (size > MOST_BYTES or not self.left):
+        if (size > MOST_BYTES and self._events) or len(self._events) >= MOST_EVENTS:
             self.full = True
             return False
         self._events.append(event)

@@ -36,16 +36,19 @@ from livechat.protocol.events import ENTRIES, KINDS, NOTES
 from livechat.protocol.messages import Page, Place
 from livechat.protocol.names import EVENTS_ROOM, LONGEST_ROOM_NAME, is_internal, is_room_name
 
-#: Seconds for which events gather before a batch of them is made.
+#: Seconds for which events gather before a batch is made: a moment, and more while there are many,
+#: as a batch costs as much as dozens of events.
 GATHER: Final = 0.2
-#: Seconds after which a feed looks, though nothing has told it to; and between two attempts while
-#: the store is away.
+GATHER_MANY: Final = 0.5
+MANY: Final = 50
+#: Seconds after which a feed looks without a notice; and between two attempts while the store is
+#: away.
 LOOK_EVERY: Final = 5.0
 RETRY_EVERY: Final = 1.0
-#: Rooms that one look finds, and rooms that are read at the same time.
+#: Rooms that one look finds, and rooms that are read with one call.
 ROOMS_PER_LOOK: Final = 1_000
-READ_AT_ONCE: Final = 32
-#: Notes that a feed looks at; those about a room whose entries are far behind wait among them.
+READ_AT_ONCE: Final = 64
+#: Notes that a feed looks at; notes about rooms with a long backlog wait among them.
 MOST_NOTES: Final = 1_000
 #: Rooms whose numbering a feed remembers.
 MOST_EPOCHS: Final = 10_000
@@ -96,15 +99,16 @@ class Feed:
         self._wanted = Wanted(self.kinds, case_of)
         self._failures = LogLimit(Rate(1 / 60, 1))
         self._wake: Deferred[None] | None = None
-        # Something may wait that was not looked for.
+        # True if events may wait that no look has found.
         self._news = True
-        self._gathered = float("-inf")
+        # The earliest time of the next batch.
+        self._next = float("-inf")
         self._forget()
 
     def _forget(self) -> None:
-        # Rooms of which something waits, in the order of their turns.
+        # Rooms with waiting events, in the order of their turns.
         self._rooms: dict[str, Waiting] = {}
-        # The name behind which rooms are looked for.
+        # The name behind which the next look begins.
         self._behind = ""
         # Numbers of notes that the receiver has been told of, above the cursor of `EVENTS_ROOM`.
         self._notes: frozenset[int] = frozenset()
@@ -125,12 +129,13 @@ class Feed:
     async def batch(self) -> Batch:
         """
         Wait until something waits, and return the oldest of it: at most
-        `livechat.events.batches.MOST_EVENTS`, or what came in `GATHER` seconds.
+        `livechat.events.batches.MOST_EVENTS`, or what came in `GATHER` seconds; in
+        `GATHER_MANY` while there are `MANY`.
 
         Asked again without `told`, it returns the same events, as they are then.
         """
         while True:
-            left = self._gathered + GATHER - self._clock.seconds()
+            left = self._next - self._clock.seconds()
             if left > 0:
                 await deferLater(self._clock, left, lambda: None)
             self._news = False
@@ -139,8 +144,11 @@ class Feed:
             except ChatError as reason:
                 await self._failed(reason)
                 continue
-            # With a full batch, there is no need to wait for more.
-            self._gathered = float("-inf") if found.full else self._clock.seconds()
+            # A full batch need not wait for more events.
+            self._next = float("-inf")
+            if not found.full:
+                pause = GATHER if len(found.events) < MANY else GATHER_MANY
+                self._next = self._clock.seconds() + pause
             if found.events:
                 return found
             if found.told or found.notes - self._notes:
@@ -169,7 +177,7 @@ class Feed:
             self._wake = None
             if late.active():
                 late.cancel()
-        # Events of the same moment are of the same batch.
+        # Events of the same moment go into the same batch.
         await deferLater(self._clock, GATHER, lambda: None)
 
     async def told(self, batch: Batch) -> None:
@@ -188,8 +196,8 @@ class Feed:
             self._epochs.pop(room, None)
             self._epochs[room] = epoch
             was = self._rooms.pop(room, None)
-            # Where there are more rooms than one look finds, it is found again when all others
-            # have had their turns.
+            # If rooms are more than one look finds, a later look finds this one again, after all
+            # others have had their turns.
             if room in batch.more and was is not None and not self._behind:
                 self._rooms[room] = Waiting(room, epoch, seq, was.top)
         while len(self._epochs) > MOST_EPOCHS:
@@ -197,13 +205,12 @@ class Feed:
 
     async def _gather(self) -> Batch:
         draft = Draft()
-        notes, page = await self._read_notes(draft)
-        await self._look()
+        notes, page = await self._read_notes(draft, await self._look())
         if self.kinds & ENTRIES:
             by_room = _by_room(notes)
             await self._find([each for each in by_room if each not in self._rooms])
             for room in [each for each in by_room if each not in self._rooms]:
-                # Nothing waits of it that would come before.
+                # No entry of the room waits that would come before its notes.
                 draft.take(self._note_steps(by_room.pop(room)))
             await self._read_rooms(draft, by_room)
         else:
@@ -227,47 +234,58 @@ class Feed:
             draft.more.add(EVENTS_ROOM)
         return draft.batch(frozenset(each for each in done if each > reached))
 
-    async def _read_notes(self, draft: Draft) -> tuple[list[PendingNote], Page | None]:
-        """Read what waits in `EVENTS_ROOM`; None if nothing does."""
-        if not self.kinds & NOTES:
-            await self._pass_over(draft, EVENTS_ROOM)
-            return [], None
-        waits = await self._waiting_of(EVENTS_ROOM)
+    async def _read_notes(
+        self, draft: Draft, waits: Waiting | None
+    ) -> tuple[list[PendingNote], Page | None]:
+        """
+        Read the notes that wait in `EVENTS_ROOM`; None if none do.
+
+        @param waits: the room's cursor and newest number.
+        """
         if waits is None:
             return [], None
+        if not self.kinds & NOTES:
+            draft.told[EVENTS_ROOM] = (waits.epoch, waits.top)
+            return [], None
         page = await self._outbox.read(self.receiver, EVENTS_ROOM, MOST_NOTES)
-        before = self._epochs.get(EVENTS_ROOM, "")
+        before = waits.before or self._epochs.get(EVENTS_ROOM, "")
         if before not in ("", page.position.epoch):
             self._notes = frozenset()
         steps, notes = notes_of(page, Place(before, waits.told), self._notes)
         draft.take(steps)
         return notes, page
 
-    async def _pass_over(self, draft: Draft, room: str) -> None:
-        waits = await self._waiting_of(room)
-        if waits is not None:
-            draft.told[room] = (waits.epoch, waits.top)
-
     async def _waiting_of(self, room: str) -> Waiting | None:
-        """Find how far one room is; None if nothing waits of it."""
+        """Find a room's cursor and newest number; None if no entry waits."""
         found = await self._outbox.waiting(self.receiver, _just_before(room), 1)
         waits = next(iter(found), None)
         return None if waits is None or waits.room != room or waits.top <= waits.told else waits
 
-    async def _look(self) -> None:
-        """Find rooms of which something waits, behind those that were found before."""
+    async def _look(self) -> Waiting | None:
+        """
+        Find more rooms with waiting entries, behind the last one found.
+
+        @return: the state of `EVENTS_ROOM`, as of `_waiting_of`.
+        """
         if len(self._rooms) >= ROOMS_PER_LOOK:
-            return
-        found = await self._outbox.waiting(self.receiver, self._behind, ROOMS_PER_LOOK)
-        if self._behind and not found:
-            found = await self._outbox.waiting(self.receiver, "", ROOMS_PER_LOOK)
+            return await self._waiting_of(EVENTS_ROOM)
+        behind = self._behind
+        found = await self._outbox.waiting(self.receiver, behind, ROOMS_PER_LOOK)
+        if behind and not found:
+            behind = ""
+            found = await self._outbox.waiting(self.receiver, behind, ROOMS_PER_LOOK)
         self._behind = found[-1].room if len(found) >= ROOMS_PER_LOOK else ""
+        notes: Waiting | None = None
         for each in found:
-            if each.top > each.told and not is_internal(each.room):
-                self._rooms[each.room] = each
+            if each.top > each.told:
+                if not is_internal(each.room):
+                    self._rooms[each.room] = each
+                elif each.room == EVENTS_ROOM:
+                    notes = each
+        return await self._waiting_of(EVENTS_ROOM) if behind else notes
 
     async def _find(self, rooms: Collection[str]) -> None:
-        """Find out of which of *rooms* something waits."""
+        """Find those of *rooms* that have waiting entries."""
         names = [each for each in rooms if is_room_name(each)]
         for start in range(0, len(names), READ_AT_ONCE):
             some = names[start : start + READ_AT_ONCE]
@@ -281,28 +299,32 @@ class Feed:
     async def _read_rooms(self, draft: Draft, notes: Mapping[str, Sequence[PendingNote]]) -> None:
         queue = [*notes, *(room for room in self._rooms if room not in notes)]
         reached: dict[str, int] = {}
+        long: set[str] = set()
         while queue and draft.left and not draft.full:
             some, share = queue[:READ_AT_ONCE], max(1, draft.left // len(queue))
-            pages = await _all(self._outbox.read(self.receiver, room, share) for room in some)
+            pages = await self._outbox.pages(self.receiver, dict.fromkeys(some, share))
             del queue[:READ_AT_ONCE]
-            for room, page in zip(some, pages, strict=True):
-                reached[room] = self._take(draft, page, room, notes.get(room, ()))
+            for room in some:
+                reached[room] = self._take(draft, pages[room], room, notes.get(room, ()))
+                if len(pages[room].entries) < share:
+                    # The page is shorter than asked for, by its own bound or the room's end.
+                    long.add(room)
                 if draft.full:
                     break
         draft.full = draft.full or bool(queue)
-        for room in sorted(draft.more) if draft.left and not draft.full else ():
+        for room in sorted(draft.more - long) if draft.left and not draft.full else ():
             await self._fill(draft, room, reached[room], notes.get(room, ()))
 
     def _take(
         self, draft: Draft, page: Page, room: str, notes: Sequence[PendingNote], after: int = 0
     ) -> int:
         """
-        Take what is on *page* behind the number *after*.
+        Take the entries on *page* behind the number *after*.
 
-        @return: the number up to which all of the room is in the batch now.
+        @return: the number up to which the batch has all of the room.
         """
         waits, epoch = self._rooms[room], page.position.epoch
-        told = Place(self._epochs.get(room, ""), waits.told)
+        told = Place(waits.before or self._epochs.get(room, ""), waits.told)
         if after:
             told = Place(epoch, after)
             page = Page(page.position, tuple(each for each in page.entries if each.seq > after))
@@ -318,7 +340,7 @@ class Feed:
     async def _fill(
         self, draft: Draft, room: str, reached: int, notes: Sequence[PendingNote]
     ) -> None:
-        """Take more of a room, into what others have left."""
+        """Take more of a room, into the space that others have left."""
         taken = max(0, reached - self._rooms[room].told)
         page = await self._outbox.read(self.receiver, room, taken + draft.left)
         left = [each for each in notes if each.entry.seq not in draft.notes]
@@ -358,7 +380,7 @@ async def _all(asked: Iterable[Deferred[_T]]) -> list[_T]:
     """
     Await all of *asked*.
 
-    @raise ChatError: one of them has failed with it.
+    @raise ChatError: the first failure among them.
     """
     try:
         return await gatherResults(asked, consumeErrors=True)
@@ -374,5 +396,5 @@ def _by_room(notes: Iterable[PendingNote]) -> dict[str, list[PendingNote]]:
 
 
 def _just_before(room: str) -> str:
-    """Make a text that no name of a room stands between, and *room*: as bytes are ordered."""
+    """Make the text just before *room* in the order of bytes: no room's name is between them."""
     return room[:-1] + chr(ord(room[-1]) - 1) + LAST * LONGEST_ROOM_NAME

@@ -14,7 +14,7 @@ from livechat.interfaces import IOutbox
 
 #: Seconds between two attempts to lead, while another process does or the store is away.
 TRY_EVERY: Final = 1.0
-#: Seconds for which the answer to one is waited for.
+#: Seconds to wait for the answer to an attempt.
 ANSWER_WITHIN: Final = 5.0
 #: The part of a lease after which it is renewed.
 _RENEWED_AFTER: Final = 1 / 3
@@ -27,7 +27,7 @@ class Leader:
         self, outbox: IOutbox, clock: IReactorTime, changed: Callable[[bool], None]
     ) -> None:
         """
-        @param changed: told whether this process leads, whenever that changes.
+        @param changed: called with True when this process begins to lead, and False at the end.
         """
         self._outbox = outbox
         self._clock = clock
@@ -46,7 +46,7 @@ class Leader:
             while True:
                 await deferLater(self._clock, await self._lead(), lambda: None)
         except Exception:
-            # Not a coroutine that is thrown away with its reactor: nobody is there to be told.
+            # Not on GeneratorExit: a coroutine that is thrown away with its reactor tells nobody.
             self._over()
             raise
 
@@ -57,7 +57,7 @@ class Leader:
         try:
             lease = await answer.addTimeout(ANSWER_WITHIN, self._clock)
         except (ChatError, TimeoutError):
-            # A lease that was granted before counts.
+            # An earlier lease still counts.
             return TRY_EVERY
         if asked + lease <= self._clock.seconds():
             self._over()
@@ -71,7 +71,7 @@ class Leader:
         return lease * _RENEWED_AFTER
 
     def _ended(self) -> None:
-        """The lease is over: another process may lead."""
+        """Handle the end of the lease: another process may lead."""
         self._end = None
         self._changed(False)
 

@@ -22,7 +22,7 @@ from livechat.protocol.events import (
 from livechat.protocol.messages import Edited, Entry, Message, Page, Place, Retracted
 from livechat.protocol.moderation import Case
 
-#: Finds a case, as it is now, by its id.
+#: Finds the present case of an id.
 CaseOf = Callable[[str], Case | None]
 
 
@@ -68,7 +68,7 @@ class Wanted:
             case Retracted():
                 kind = "retracted"
             case _:
-                # In place of a message or an edit: numbers have no holes for such a receiver.
+                # An entry that is gone counts as a message, so that numbers have no holes.
                 kind = "message"
         return event_of_entry(room, epoch, entry) if kind in self._kinds else None
 
@@ -114,7 +114,7 @@ def room_steps(
 
 
 def _due(notes: Sequence[PendingNote], epoch: str) -> Iterator[tuple[int, PendingNote]]:
-    """Each note with the number behind which it comes."""
+    """Pair each note with the number behind which it comes."""
     behind = 0
     for each in notes:
         if each.note.epoch == epoch:
@@ -154,7 +154,7 @@ def prefix(page: Page, done: Collection[int]) -> int:
     moved = page.position.seq if not page.entries else 0
     for entry in page.entries:
         if entry.seq not in done:
-            # Behind what was lost.
+            # Without a done note the cursor moves over lost notes only.
             return moved or entry.seq - 1
         moved = entry.seq
     return moved

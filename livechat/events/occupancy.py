@@ -29,15 +29,15 @@ from livechat.limits.rates import LogLimit, Rate
 from livechat.protocol.cluster import Report
 from livechat.protocol.names import is_internal
 
-#: Seconds for which nobody is in a room before it counts as vacated.
+#: Seconds for which a room is empty before it counts as vacated.
 GRACE: Final = 10.0
-#: Seconds between two looks, and the part of its time that a process spends on them at most.
+#: Seconds between two looks, and the share of its time that a process spends on them at most.
 LOOK_EVERY: Final = 2.0
 MOST_OF_THE_TIME: Final = 0.02
-#: Rooms of which receivers are told at a time; others are not occupied.
+#: Occupied rooms at most; further ones are not told of.
 MOST_ROOMS: Final = 100_000
 BUCKETS: Final = 1_024
-#: Bytes of one list: a hundred names of 128 characters, and as many again where chance has it so.
+#: Bytes of a list at most: a hundred names of 128 characters on average, with room for chance.
 _LARGEST: Final = 65_536
 
 _decoder: Final = msgspec.json.Decoder(list[str])
@@ -64,7 +64,7 @@ class Occupancy:
         self._clock = clock
         self._buckets: dict[int, set[str]] = {}
         self._told: set[str] = set()
-        # When rooms of which receivers were told were first seen empty.
+        # Times at which told rooms were first seen empty.
         self._empty: dict[str, float] = {}
         self._failures = LogLimit(Rate(1 / 60, 1))
 
@@ -86,7 +86,7 @@ class Occupancy:
             await deferLater(self._clock, pause, lambda: None)
 
     def _read(self) -> None:
-        """Read of which rooms receivers were told, by whatever process."""
+        """Read the rooms of which receivers were told, by any process."""
         self._buckets = {}
         for key, value in self._shared.items():
             try:
@@ -117,7 +117,7 @@ class Occupancy:
         await self._tell("occupied", new)
 
     async def _tell(self, kind: str, rooms: Iterable[str]) -> None:
-        """Write events of *rooms*, a bucket after the other, and then what they change."""
+        """Write events of *rooms*, bucket by bucket, and then the changed list of each."""
         changed: dict[int, list[str]] = {}
         for room in rooms:
             changed.setdefault(_bucket(room), []).append(room)
@@ -130,7 +130,7 @@ class Occupancy:
             else:
                 there.difference_update(some)
                 self._told.difference_update(some)
-            # If that fails, another process may tell it once more.
+            # If the list cannot be written, the next leader may tell the event again.
             await self._put(bucket, there)
 
     async def _put(self, bucket: int, rooms: set[str]) -> None:

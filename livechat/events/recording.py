@@ -17,12 +17,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from livechat.errors import ChatError, Kind
+from livechat.protocol.counts import counted
 from livechat.protocol.messages import Draft
 
 #: Records that wait in memory, beyond which acts are refused; one act may add
 #: `livechat.protocol.messages.MOST_REFS`.
 MOST_WAITING: Final = 200
-#: Seconds between two attempts to store what waits.
+#: Seconds between two attempts to store waiting records.
 RETRY_EVERY: Final = 5.0
 
 #: Publishes a draft; fires once it is stored.
@@ -60,14 +61,14 @@ class Recorder:
 
         @raise ChatError: some are not stored yet, but wait.
         """
-        # All at once: they are stored in one group, whatever is between this and the answer.
+        # All are published before any is awaited, so they are stored in one group.
         answers = [(draft, self._publish(draft)) for draft in drafts]
         failed = [draft for draft, answer in answers if not await _stored(answer)]
         if failed:
             self._waiting += failed
             _log.error(
-                "{count} acts cannot be recorded in the audit yet; it is tried again.",
-                count=len(failed),
+                "{acts} cannot be recorded in the audit yet; it is tried again.",
+                acts=counted(len(failed), "act"),
             )
             self._retry_soon()
             raise not_recorded()
@@ -80,7 +81,7 @@ class Recorder:
             )
 
     async def _retry(self) -> None:
-        """Store what waits, the oldest first, as far as that goes."""
+        """Store waiting records, the oldest first, until one fails."""
         try:
             while self._waiting:
                 if not await _stored(self._publish(self._waiting[0])):

@@ -21,7 +21,7 @@ class SharedOutbox:
 
     def __init__(self, outbox: IOutbox, receivers: Collection[str]) -> None:
         """
-        @param receivers: the names of all.
+        @param receivers: the names of all receivers.
         """
         self._outbox = outbox
         self._receivers = frozenset(receivers)
@@ -40,6 +40,9 @@ class SharedOutbox:
 
     def read(self, receiver: str, room: str, limit: int) -> Deferred[Page]:
         return self._outbox.read(receiver, room, limit)
+
+    def pages(self, receiver: str, limits: Mapping[str, int]) -> Deferred[Mapping[str, Page]]:
+        return self._outbox.pages(receiver, limits)
 
     def advance(self, receiver: str, told: Mapping[str, tuple[str, int]]) -> Deferred[None]:
         return self._outbox.advance(receiver, told)

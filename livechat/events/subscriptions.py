@@ -18,14 +18,15 @@ from twisted.logger import Logger
 from livechat.events.batches import Batch
 from livechat.events.feed import Feed
 from livechat.interfaces import ISubscriber
+from livechat.protocol.counts import counted
 from livechat.protocol.events import KINDS
 
 #: Seconds that a subscriber has for a batch.
 TELL_WITHIN: Final = 60.0
-#: Seconds after which it is told again of a batch that it could not take: at first, and at most.
+#: Seconds after which a failed batch is told again: at first, and at most.
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
-#: Begins the name of a subscriber, so that it is that of no webhook.
+#: Prefix of subscribers' names, so that none is a webhook's.
 _PREFIX: Final = "subscriber-"
 
 _log = Logger(namespace="livechat")
@@ -57,25 +58,25 @@ class Subscription:
                 pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _told(self, batch: Batch) -> bool:
-        """Tell of *batch*; return whether the subscriber took it."""
+        """Tell of *batch*; return True if the subscriber took it."""
         try:
             await _result(self._subscriber, batch).addTimeout(TELL_WITHIN, self._clock)
         except CancelledError:
             raise
         except TimeoutError:
             _log.error(
-                "The subscriber {name} did not take {count} events within {seconds:g} s; it is told"
+                "The subscriber {name} did not take {events} within {seconds:g} s; it is told"
                 " again.",
                 name=self._subscriber.name,
-                count=len(batch.events),
+                events=counted(len(batch.events), "event"),
                 seconds=TELL_WITHIN,
             )
             return False
         except Exception:  # noqa: BLE001 - somebody else's code may raise anything
             _log.failure(
-                "The subscriber {name} did not take {count} events; it is told again.",
+                "The subscriber {name} did not take {events}; it is told again.",
                 name=self._subscriber.name,
-                count=len(batch.events),
+                events=counted(len(batch.events), "event"),
             )
             return False
         return True

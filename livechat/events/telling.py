@@ -25,12 +25,12 @@ from livechat.interfaces import IOutbox
 
 #: Seconds between two attempts to name the receivers, while the store is away.
 KEEP_EVERY: Final = 1.0
-#: Seconds after which that is done again.
+#: Seconds after which the receivers are named again.
 KEEP_AGAIN: Final = 30.0
-#: Seconds after which a teller begins again that has failed with what nobody expects.
+#: Seconds after which a teller begins again that has raised an unexpected exception.
 AGAIN_AFTER: Final = 10.0
 
-#: Something that goes on until it is cancelled.
+#: A coroutine that runs until it is cancelled.
 Duty = Callable[[], Coroutine[Any, Any, None]]
 
 _log = Logger()
@@ -70,7 +70,7 @@ class Telling:
         duties: Sequence[Duty] = (),
     ) -> None:
         """
-        @param duties: what is done besides, while this process leads.
+        @param duties: further work, while this process leads.
         """
         self._outbox = outbox
         self._clock = clock
@@ -107,7 +107,7 @@ class Telling:
             feed.wake()
 
     async def _keep(self) -> None:
-        """Name the receivers, once the store is there."""
+        """Name the receivers, once the store answers."""
         while True:
             try:
                 await self._outbox.keep(self.feeds.keys())
@@ -116,14 +116,14 @@ class Telling:
                 await deferLater(self._clock, KEEP_EVERY, lambda: None)
 
     async def _keep_on(self) -> None:
-        """Name the receivers now and then: a store that was emptied knows of none."""
+        """Name the receivers at intervals, in case the store was emptied."""
         while True:
             await deferLater(self._clock, KEEP_AGAIN, lambda: None)
             await self._keep()
 
     async def _run(self) -> None:
         await self._keep()
-        # Without work there is nothing to lead.
+        # A process without work does not lead.
         if self._work:
             await self._leader.run()
 

@@ -91,15 +91,15 @@ class AccessLog:
         if self._file is None:
             self._log.info("{line}", line=line)
         else:
-            # Opening the file again, after logrotate, can fail outside of what the
-            # handler takes for its own errors.
+            # Reopening the file, after logrotate, can raise outside of the handler's own
+            # handling of errors.
             with suppress(OSError):
                 self._file.emit(makeLogRecord({"msg": line}))
 
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            # It writes what it has not yet written, for which there may be no room.
+            # Closing writes buffered lines, and may find the disk full.
             with suppress(OSError):
                 self._file.close()
 
@@ -128,19 +128,18 @@ def _text(header: bytes | None) -> str:
 
 
 def _escaped(text: str) -> str:
-    """*text* as one field of one line, in ASCII."""
+    """Escape *text* to one field of one line, in ASCII."""
     return text.encode("unicode_escape").decode().replace('"', '\\"') or "-"
 
 
 def _now() -> str:
-    # Twisted offers a time of its own, made of the reactor's clock, which here is monotonic
-    # and no time of day.
+    # Twisted's own time is the reactor's clock, which is monotonic here and no time of day.
     now: str = datetimeToLogString(time())
     return now
 
 
 class _Quiet(WatchedFileHandler):
-    """Does not print a traceback for each line that a full disk refuses."""
+    """A handler without a traceback for each line that a full disk refuses."""
 
     def handleError(self, record: LogRecord) -> None:
         pass

@@ -21,7 +21,7 @@ from livechat.http.connection import Channel
 from livechat.http.response import PHRASES, Feed, Response
 from livechat.http.site import Site
 
-#: A date as HTTP has it, which is the same for all answers of a second.
+#: Formats a date for HTTP; cached, as all answers of a second share it.
 _date = lru_cache(maxsize=1)(datetimeToString)
 
 
@@ -70,7 +70,7 @@ class Answering(server.Request):
         """
         Begin an endpoint's answer; return its head.
 
-        Twisted would look at each header several times.
+        Written here, as Twisted looks at each header several times.
 
         @param length: the body's, if it is known.
         """
@@ -120,7 +120,7 @@ class Answering(server.Request):
     async def _stream(
         self, body: AsyncGenerator[bytes, None], end: Callable[[], None] | None
     ) -> None:
-        """Write the pieces as fast as the client reads them, and not faster."""
+        """Write the pieces no faster than the client reads them."""
         pace = Pace()
         self.registerProducer(pace, True)
         if end is not None:

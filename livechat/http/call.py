@@ -36,7 +36,7 @@ _T = TypeVar("_T")
 
 
 class _Found(Generic[_T]):
-    """A property that is found when it is first asked for; Python's own takes a lock for that."""
+    """A property that is computed once; unlike Python's own it takes no lock."""
 
     def __init__(self, find: Callable[[Any], _T]) -> None:
         self._find = find

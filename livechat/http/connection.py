@@ -48,16 +48,16 @@ class _Stage(Enum):
 
     HEAD = 10.0
     BODY = 15.0
-    # For what was begun when the port stopped.
+    # Requests that had begun when the port stopped.
     LAST = 1.0
     ANSWER = 60.0
-    # Longer than a stream goes on that ends by itself.
+    # Longer than the life of a stream that ends by itself.
     STREAM = LONGEST_STREAM + 100.0
     IDLE = 30.0
     END = 5.0
 
     def __init__(self, seconds: float) -> None:
-        # An attribute, which is found faster than `value`.
+        # Attributes are faster than an enum's `value`.
         self.seconds = seconds
 
 
@@ -113,7 +113,7 @@ class Channel(Parser):
     plain = False
     admission: Admission
     closing = False
-    # Of the request that is arriving.
+    # The method and the path of the arriving request.
     _command = _path = b""
     _begun = False
     _successor: Successor | None = None
@@ -121,7 +121,7 @@ class Channel(Parser):
     _stage = _Stage.HEAD
     _deadline: IDelayedCall | None = None
     feeding = False
-    # Of an answer, until the first of its body is written.
+    # The head of an answer, until the first part of its body is written.
     _head = b""
 
     @property
@@ -140,7 +140,7 @@ class Channel(Parser):
         if self._deadline is not None:
             self._deadline.reset(stage.seconds)
         elif self in self.site.channels:
-            # After a feed, which has none.
+            # A feed has had no deadline.
             self._deadline = self.site.reactor.callLater(stage.seconds, self._expired)
 
     def _expired(self) -> None:
@@ -158,8 +158,8 @@ class Channel(Parser):
 
     def dataReceived(self, data: bytes) -> None:
         if self._deadline is not None and self._deadline.getTime() < self.site.reactor.seconds():
-            # The process stood still, and reads before it comes to its timers: the client
-            # has given up, and may have said the same, or what follows it, elsewhere.
+            # The process stood still, and reads before it runs its timers.  The client has given
+            # up, and may have sent this request, or later ones, on another connection.
             self._deadline.cancel()
             self._expired()
             return
@@ -178,8 +178,8 @@ class Channel(Parser):
 
     def _take(self, data: bytes) -> bool:
         """
-        Answer the request that *data* begins with, if it may go the short way, and read on behind
-        it; return whether it did.
+        Answer the request at the beginning of *data*, if it may go the short way, and read on
+        behind it.  Return True if it went.
         """
         site, short = self.site, self.site.short
         if (
@@ -265,8 +265,8 @@ class Channel(Parser):
 
     def pauseProducing(self) -> None:
         super().pauseProducing()
-        # Twisted goes on reading while a request is being answered, without end if
-        # the peer sends requests and reads no answers.
+        # Twisted would read on while a request is answered, without a bound if the peer sends
+        # requests and reads no answers.
         self._networkProducer.pauseProducing()
 
     def resumeProducing(self) -> None:
@@ -317,7 +317,7 @@ class Channel(Parser):
         successor.admission = self.admission
         self._successor = successor
         early, self._dataBuffer = self._dataBuffer, []
-        # What is left of HTTP goes away now, and does not wait for the garbage collector.
+        # Break the cycles of HTTP's objects now, rather than leave them to the garbage collector.
         for request in self.requests:
             request.channel = None
         self.requests.clear()
@@ -334,7 +334,7 @@ class Channel(Parser):
         if self.closing:
             return
         known = call.headers(self.requests[-1].requestHeaders) if self.requests else {}
-        # For the access log.
+        # The access log needs the client's address.
         with suppress(ChatError):
             self.source_by(known.get("x-forwarded-for", ()))
         response = self.site.refusal(error, known)
@@ -345,7 +345,7 @@ class Channel(Parser):
         self.loseConnection()
 
     def _met_a_bug(self) -> None:
-        """Log the exception that is handled; answer the request that was arriving with 500."""
+        """Log the current exception; answer the arriving request with 500."""
         self._log.failure("A request met a bug.")
         try:
             if not self._handlingRequest:

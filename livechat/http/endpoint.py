@@ -40,7 +40,7 @@ class Endpoint(Place):
         described: Mapping[str, Any] | None = None,
     ) -> None:
         """
-        @param audience: the server's own pages and allowed ones, unless said.
+        @param audience: by default the server's own pages and allowed ones.
         """
         super().__init__()
         self.answers = answers
@@ -57,7 +57,7 @@ class Endpoint(Place):
         return self._methods(call) if found is None else found(call)
 
     async def _methods(self, call: Call) -> Response:
-        """The methods that there are."""
+        """Return the allowed methods."""
         heads = ("HEAD",) if "GET" in self.answers else ()
         methods = ", ".join((*self.answers, *heads, "OPTIONS"))
         allowed: Headers = (("Allow", methods),)

@@ -21,7 +21,7 @@ from livechat.protocol.origins import is_host, origin
 _WORD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PAIR: Final = re.compile(rf'({_WORD})=(?:({_WORD})|"((?:[^"\\]|\\.)*)")', re.ASCII)
 _ESCAPED: Final = re.compile(r"\\(.)")
-#: Traefik says ws and wss of handshakes.
+#: Schemes of HTTP for those that proxies send: Traefik sends ws and wss of handshakes.
 _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 Headers = Mapping[str, tuple[str, ...]]
@@ -60,14 +60,14 @@ def forwarded(headers: Headers) -> Forwarded:
 
 
 def _last(headers: Headers, name: str) -> str | None:
-    """The value that the last hop gave a header which is a list."""
+    """Return the last value of a header that is a list: the last hop's."""
     values = headers.get(name)
     return values[-1].rpartition(",")[2].strip() if values else None
 
 
 def _pairs(values: tuple[str, ...]) -> dict[str, str]:
     """
-    The parameters of the last element of ``Forwarded``.
+    Parse the parameters of the last element of ``Forwarded``.
 
     Each line must be valid by itself: a quotation mark that a client leaves open must not
     swallow what a proxy adds in a line of its own.
@@ -114,7 +114,7 @@ def _scheme(header: str, text: str | None) -> str | None:
 
 
 def _in_full(host: str | None, scheme: str | None) -> str | None:
-    """*host* as browsers write it, without the scheme's own port."""
+    """Return *host* as browsers write it, without the scheme's own port."""
     if host is None:
         return None
     try:

@@ -21,7 +21,7 @@ from livechat.http.rules import Audience
 from livechat.http.tree import Place
 from livechat.protocol.origins import without_port
 
-#: What a host without a port means.
+#: Default ports by scheme.
 _PORTS: Final = {"http": "80", "https": "443"}
 
 
@@ -51,7 +51,7 @@ class Mount(Place):
             names: Sequence[bytes] = error.allowedMethods
             allowed = [name.decode("latin-1") for name in names]
             if request.method == b"HEAD" and "GET" in allowed:
-                # Twisted asks for GET then, and sends no body.
+                # Twisted then renders GET, and sends no body.
                 request.render(found)
                 return
             methods = ", ".join(allowed)
@@ -68,7 +68,7 @@ class Mount(Place):
             request.finish()
 
     def _hand_over(self, request: Request) -> None:
-        """Make *request* look as a site of the resource's own would."""
+        """Give *request* the attributes that it would have at a site of the resource's own."""
         prefix = request.site.prefix
         request.path = f"{prefix}{request.call.path}".encode("latin-1")
         segments = [unquote_to_bytes(each) for each in request.path[1:].split(b"/")]

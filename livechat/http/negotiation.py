@@ -37,5 +37,5 @@ def prefers_html(accepted: str) -> bool:
 
 
 def _weight(found: dict[str, float], ranges: tuple[str, ...]) -> float:
-    """The weight that the most specific of *ranges* has."""
+    """Return the weight of the most specific of *ranges* that fits."""
     return next((found[each] for each in ranges if each in found), 0.0)

@@ -1,5 +1,5 @@
 """
-Which pages may ask: those of the server's own origin, and those of allowed ones.
+Origins of pages that may ask: the server's own, and allowed ones.
 
 Browsers say in ``Origin`` whose page asks; clients that are no browsers send none and are
 welcome.  A foreign origin is refused even where the browser would let the request through
@@ -31,11 +31,11 @@ NAMED_AGAIN: Final = 3_600.0
 REMEMBERED: Final = 256
 #: Characters that an origin can have: a scheme, a name of at most 253, a port.
 _LONGEST: Final = 300
-#: Characters of an origin that is none which are shown.
+#: Characters of an invalid origin that are shown.
 _SHOWN: Final = 80
 
 Headers = Mapping[str, tuple[str, ...]]
-#: Pages of few origins ask, again and again.
+#: Cached, as requests come from pages of few origins.
 _as_browsers = lru_cache(maxsize=256)(origin)
 
 
@@ -93,13 +93,13 @@ class Origins:
         """
         given = headers.get("origin", ())
         if not given:
-            # A browser without Origin: it sends one with all that changes something,
-            # unless it was told to hide it.
+            # A request without Origin: browsers send it with each unsafe method, unless they were
+            # told to hide it.
             if method not in _SAFE and "cross-site" in headers.get("sec-fetch-site", ()):
                 raise ChatError(Kind.BAD_ORIGIN, "Requests from other sites are refused.")
             return None
         if given == (NULL,) and headers.get("sec-fetch-site") == ("same-origin",):
-            # A form of a page of ours: its Referrer-Policy makes browsers hide where it is from.
+            # A form of our own page, whose Referrer-Policy makes browsers hide the origin.
             return None
         found = named(headers)
         if found is not None and (
@@ -127,9 +127,9 @@ class Origins:
     def _is_own(self, found: str, headers: Headers, asked: Asked) -> bool:
         if found == _own(asked):
             return True
-        # nginx's bare proxy_pass: no header says what was asked for, but only pages at one of the
-        # server's names have its origin.  A wildcard is not enough, because others may be at the
-        # names that it covers; and where a browser tells that the page is another's, it is.
+        # nginx's bare proxy_pass: no header has the address that was asked for, but only pages at
+        # one of the server's names have its origin.  A wildcard is not enough, as it may cover
+        # names of others; and a browser's word that the page is cross-site counts.
         return (
             not asked.certain
             and found.startswith("https://")
@@ -154,7 +154,7 @@ class Origins:
         )
 
     def _tell(self, given: tuple[str, ...], found: str | None, advice: str) -> None:
-        """Log a refusal: each origin once an hour, and all together seldom."""
+        """Log a refusal: each origin once an hour, and all together at a bounded rate."""
         shown = found or ascii(", ".join(given)[:_SHOWN])
         if given == (NULL,):
             advice = f"They have no origin: files, or frames in a sandbox. {advice}"

@@ -19,8 +19,8 @@ from twisted.web import http
 from livechat.errors import ChatError, Kind
 
 _CONTROLS: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-# CR and LF end a line together.  A line that ends otherwise would be waited for until its
-# deadline, and others may take it for two.
+# CR and LF end a line together.  Twisted would wait for another line's end until the deadline,
+# and other parsers may take the line for two.
 _BARE: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 #: Bytes of the fields behind a body in chunks.
 LONGEST_TRAILER: Final = 4_096
@@ -58,20 +58,20 @@ class Parser(http.HTTPChannel, metaclass=ABCMeta):
             and not self._buffer
             and not self._busyReceiving
             and not self.requests
-            # Twisted passes over one line end before a request.
+            # Twisted ignores one line end before a request.
             and parser._HTTPChannel__first_line == 1  # noqa: SLF001
         )
 
     def receive_whole(self, request: http.Request, body: bytes, rest: bytes) -> None:
         """
-        Be as if *request* had been parsed: ask it, and go on with the bytes behind it.
+        Continue as if *request* had been parsed: serve it, then the bytes behind it.
 
         Call it only if `is_fresh`.
         """
         self.requests.append(request)
         self._handlingRequest = True
         self.setRawMode()
-        # These are the places where Twisted has them.
+        # Twisted keeps unread bytes in these attributes.
         if body:
             self._dataBuffer.append(rest)
         else:
@@ -104,7 +104,7 @@ class Parser(http.HTTPChannel, metaclass=ABCMeta):
         self.refuse(ChatError(Kind.BAD_REQUEST, "Lines must end with CR and LF."))
 
     def headerReceived(self, line: bytes) -> bool:
-        # Some take them for the ends of lines, and so for the beginnings of other fields.
+        # Some parsers take these for the ends of lines, and read another field behind them.
         if _CONTROLS.search(line) is not None or (b"\x85" in line and not _is_utf8(line)):
             self.refuse(ChatError(Kind.BAD_REQUEST, "A header holds control characters."))
             return False
@@ -122,7 +122,7 @@ class Parser(http.HTTPChannel, metaclass=ABCMeta):
     def allHeadersReceived(self) -> None:
         decoder: Any = self._transferDecoder
         if hasattr(decoder, "_maxTrailerHeadersSize"):
-            # Nobody looks at the fields behind a body in chunks.
+            # Fields behind a body in chunks are ignored, so few bytes of them are read.
             decoder._maxTrailerHeadersSize = LONGEST_TRAILER  # noqa: SLF001
             decoder.finishCallback = self._chunks_received
         super().allHeadersReceived()
@@ -137,18 +137,18 @@ class Parser(http.HTTPChannel, metaclass=ABCMeta):
         state = getattr(decoder, "state", None)
         if state is None or self.closing:
             return
-        # All of these would be waited for until their deadline.
+        # Without these checks Twisted would wait for the rest until the deadline.
         if getattr(decoder, "length", 0) > self.max_body:
             self.refuse_body()
         elif state == "CRLF" and decoder._buffer not in (b"", b"\r"):  # noqa: SLF001
             self._respondToBadRequestAndDisconnect()
         elif state != "BODY":
-            # Fields behind the body that have come by now, and the beginning of another line.
+            # The new fields behind the body, with the beginning of an unfinished line.
             fields = decoder._trailerHeaders[-1 - data.count(b"\n") :]  # noqa: SLF001
             all(self._check_ends(each) for each in (*fields, decoder._buffer))  # noqa: SLF001
 
     def _chunks_received(self, rest: bytes) -> None:
-        """A body in chunks is whole, and so are the fields behind it."""
+        """Handle a whole body in chunks, with the fields behind it."""
         decoder: Any = self._transferDecoder
         if all(self._check_ends(each) for each in decoder._trailerHeaders):  # noqa: SLF001
             self._finishRequestBody(rest)

@@ -18,7 +18,7 @@ from livechat.protocol.origins import is_among, is_host
 
 _LINE: Final = re.compile(rb"([A-Z]{1,16}) ([!-~]+) HTTP/1\.[01]")
 _BEGINNING: Final = re.compile(rb"[A-Z]{1,16}(?: |\Z)")
-# A line's end, or a byte in it, that HTTP does not know.
+# Line ends and bytes in lines that HTTP does not allow.
 _WRONG: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _TARGET: Final = re.compile(r"(?:https?://([^/?#]*))?(/.*)?", re.ASCII | re.IGNORECASE)
 _HOST: Final = re.compile(r"host:[ \t]*(.*?)[ \t]*", re.ASCII | re.IGNORECASE)
@@ -29,7 +29,7 @@ class Redirects:
 
     def __init__(self, names: Callable[[], tuple[str, ...]]) -> None:
         """
-        @param names: what the server is called just now (`livechat.protocol.origins.is_among`).
+        @param names: returns the server's present names (`livechat.protocol.origins.is_among`).
         """
         self._names = names
 
@@ -67,6 +67,6 @@ class Redirects:
                 Kind.MISDIRECTED,
                 "This server has no such name; see its certificate, and its option --host.",
             )
-        # Not to be remembered: something else may have the port one day.
+        # Not cached, as another server may have the port one day.
         headers = (("Location", f"https://{host}{asked[2] or '/'}"), ("Cache-Control", "no-store"))
         return Response(HTTPStatus.PERMANENT_REDIRECT, headers=headers)

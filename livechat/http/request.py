@@ -32,8 +32,8 @@ from livechat.limits.source import Source
 from livechat.protocol.origins import is_host
 from livechat.system.coroutines import start
 
-# The target of a client that takes this server for a proxy, which
-# must be accepted (RFC 9112, section 3.2.2): an authority, and the rest.
+# A target in absolute form, as clients send it to proxies: an authority, and the rest.  Servers
+# must accept it (RFC 9112, section 3.2.2).
 _ABSOLUTE: Final = re.compile(r"https?://([^/?#]*)(.*)", re.ASCII | re.DOTALL | re.IGNORECASE)
 #: Bytes that a mounted resource may write while its client reads none.
 MOST_UNREAD: Final = 1 << 26
@@ -108,7 +108,7 @@ class Request(Answering):
         )
         self._asked = asked
         if asked.scheme != "https":
-            # A reader on the way has cookies, and a writer makes them.
+            # Without TLS others on the way can read cookies and set them, so they do not count.
             headers.pop("cookie", None)
         method = self.method.decode("latin-1")
         self._shared_with = rules.asking(audience, method, headers, asked)
@@ -143,13 +143,13 @@ class Request(Answering):
         return NOTHING if first else self.site.getResourceFor(self)
 
     def _target(self) -> tuple[str, str]:
-        """The path and the query; a host in front of them takes the place of ``Host``."""
+        """Split the target into path and query; a host before them replaces ``Host``."""
         target = self.uri.decode("latin-1")
         whole = None if target[:1] == "/" else _ABSOLUTE.fullmatch(target)
         if whole is not None:
             authority, target = whole[1], whole[2] if whole[2][:1] == "/" else f"/{whole[2]}"
             hosts = self._headers.get("host", ())
-            # It counts, whatever Host says; but a Host that is none is refused all the same.
+            # The target's host counts, but an invalid Host is refused as well.
             if len(hosts) == 1 and is_host(hosts[0]):
                 self._headers["host"] = (authority,)
         path, _, query = target.partition("?")
@@ -184,10 +184,10 @@ class Request(Answering):
             await self.answer(answer)
 
     def _admitted(self, answer: Response) -> Response | None:
-        """*answer*; of a feed, None if its client has gone, or why it may not begin."""
+        """Return *answer*; for a feed None if its client has gone, or the error that refuses it."""
         if isinstance(answer.body, (bytes, AsyncGenerator)):
             return answer
-        # The connection carries nothing else any more, and counts as its client's.
+        # The connection has no other purpose now, so it counts as its client's.
         try:
             if self.gone:
                 answer.body.end()
@@ -212,13 +212,13 @@ class Request(Answering):
         return kind("TCP", self._source.address, getattr(peer, "port", 0))
 
     async def _upgrade(self, upgrade: Upgrade) -> Response | None:
-        """Hand the connection over; None if that worked."""
+        """Hand the connection over; return None, or an answer if that failed."""
         site = self.site
         if self.clientproto != b"HTTP/1.1":
             error = ChatError(Kind.BAD_HANDSHAKE, "A handshake needs HTTP/1.1.")
             return self._refusal(error)
         found = await self._entered(upgrade)
-        # While the room was entered, the goodbyes may have gone round.
+        # The port may have begun to stop, and said its goodbyes, during the join.
         if not isinstance(found, ChatError) and (self.gone or site.stopping):
             found.abandon()
         if self.gone:
@@ -235,7 +235,7 @@ class Request(Answering):
         return None
 
     async def _entered(self, upgrade: Upgrade) -> Successor | ChatError:
-        """The protocol that goes on; or why there is none."""
+        """Return the protocol that takes over, or the error that refuses it."""
         channel = self.channel
         try:
             if self.site.stopping:
@@ -268,20 +268,20 @@ class Request(Answering):
         self._encoder = encoder
 
     def _take_back(self) -> None:
-        """Forget what a mounted resource wanted to answer."""
+        """Drop the answer that a mounted resource has begun."""
         if self.producer is not None:
             self.unregisterProducer()
         self.responseHeaders = Headers()
         self.cookies = []
         self.etag = self.lastModified = self._encoder = None
-        # Twisted asks for GET where HEAD is not known.
+        # Twisted sets this while it renders GET for a resource without HEAD.
         self._inFakeHead = False
         self.method = self.call.method.encode("latin-1")
 
     def write(self, data: bytes) -> None:
         """Write a part of a mounted resource's answer."""
         if self.gone or self._unread > MOST_UNREAD:
-            # Its resource is told by `notifyFinish`, once the connection is gone.
+            # The resource learns of the lost connection by `notifyFinish`.
             return
         if not self.startedWriting:
             self.channel.begin_stream()

@@ -20,11 +20,11 @@ from livechat.protocol.wire import encode
 
 Headers = tuple[tuple[str, str], ...]
 
-#: The reason that stands behind each status.
+#: Reason phrases, by status.
 PHRASES: Final = {int(status): status.phrase.encode() for status in HTTPStatus}
-#: Sent with every answer, also of mounted resources, unless they say otherwise.
+#: Headers of every answer; mounted resources may replace them.
 BASICS: Final[Headers] = (("X-Content-Type-Options", "nosniff"),)
-#: Sent with every answer of endpoints; a page replaces the policy by its own.
+#: Headers of every answer of endpoints; a page replaces the policy by its own.
 SAFETY: Final[Headers] = (
     *BASICS,
     ("X-Frame-Options", "DENY"),
@@ -119,7 +119,7 @@ class Response(Struct, frozen=True):
         )
 
 
-#: Headers with addresses.
+#: Headers whose values are addresses.
 _LEADING: Final = frozenset({"Location", "Link"})
 
 
@@ -199,5 +199,5 @@ def belonging(error: ChatError) -> Headers:
 
 
 def see(location: str, *headers: tuple[str, str]) -> Response:
-    """Done: go and look there (303)."""
+    """Redirect to the result of a completed request (303)."""
     return Response(HTTPStatus.SEE_OTHER, b"", (("Location", location), _NO_STORE, *headers))

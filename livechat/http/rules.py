@@ -66,9 +66,9 @@ class Rules:
     ) -> None:
         """
         @param origins: decides which pages may ask.
-        @param promises: makes headers for every answer, whose client asked for this address; None
-            if that is not known.
-        @param names: what the server is called just now (`livechat.protocol.origins.is_among`).
+        @param promises: makes headers for every answer, given the address that its client asked
+            for, or None if that is not known.
+        @param names: returns the server's present names (`livechat.protocol.origins.is_among`).
         @param prefix: the path below which everything is.
         """
         self._origins = origins
@@ -173,9 +173,9 @@ def preflight(methods: str) -> Headers:
 
 def _asked(headers: call.Headers, proxied: bool, *, optional: bool, ended: bool) -> Asked:
     """
-    The address that the client asked for; empty where it need not say.
+    Return the address that the client asked for; empty if the request needs none.
 
-    @raise ChatError: it cannot be understood.
+    @raise ChatError: the headers about it are invalid.
     """
     hosts = headers.get("host", ())
     if not hosts and optional:
@@ -191,7 +191,7 @@ def _asked(headers: call.Headers, proxied: bool, *, optional: bool, ended: bool)
 
 @lru_cache(maxsize=256)
 def _directly(host: str) -> Asked | None:
-    """The address of a client that asked for *host*, and through no proxy; None if that is none."""
+    """Return the address for *host*, of a client without a proxy; None if it is invalid."""
     return Asked(host) if is_host(host) else None
 
 

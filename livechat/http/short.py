@@ -30,7 +30,7 @@ _HEAD: Final = (
     rb"(?=%b)(GET|POST) ([!-~]++) HTTP/1\.1\r\n((?:[A-Za-z0-9_-]++:[\t -~]*+\r\n){1,%d}+)\r\n"
 )
 _FIELD: Final = re.compile(r"([^:]++):[\t ]*+([^\r]*+)\r\n")
-#: Fields on which it depends how a request is read.
+#: Fields that change how a request is read.
 _UNUSUAL: Final = frozenset({"transfer-encoding", "expect"})
 
 
@@ -58,8 +58,8 @@ class ShortWay:
 
     def __init__(self, beginnings: bytes, make: Callable[[Any, Whole], http.Request]) -> None:
         """
-        @param beginnings: a regular expression for how these requests begin; only endpoints may be
-            at their paths.
+        @param beginnings: a regular expression for the beginnings of these requests; only
+            endpoints may be at their paths.
         """
         self._head = re.compile(_HEAD % (beginnings, MOST_FIELDS))
         self.make = make
@@ -80,11 +80,11 @@ class ShortWay:
 
 
 def _headers(lines: str) -> dict[str, tuple[str, ...]]:
-    """All values by lower-case name, of lines that are well formed."""
+    """Parse well-formed lines into all values by lower-case name."""
     fields = _FIELD.findall(lines)
     found: dict[str, tuple[str, ...]] = {name.lower(): (value,) for name, value in fields}
     if len(found) < len(fields) or " \r" in lines or "\t\r" in lines:
-        # A field is repeated, or has blanks behind it.
+        # The slower way, for repeated fields and for blanks behind values.
         found = {}
         for name, value in fields:
             key = name.lower()
@@ -93,12 +93,12 @@ def _headers(lines: str) -> dict[str, tuple[str, ...]]:
 
 
 def _closes(headers: dict[str, tuple[str, ...]]) -> bool:
-    """Tell whether the connection may have to close behind the answer."""
+    """Return True if the connection may have to close behind the answer."""
     return "connection" in headers and "close" in ",".join(headers["connection"]).lower()
 
 
 def _length(method: bytes, headers: dict[str, tuple[str, ...]]) -> int:
-    """The bytes of the body; less than none if they are Twisted's to find out."""
+    """Return the length of the body; negative if Twisted must find it."""
     given = headers.get("content-length")
     if given is None:
         return 0 if method == b"GET" else -1

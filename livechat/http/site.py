@@ -70,15 +70,16 @@ class Site(server.Site):
     ) -> None:
         """
         @param request: makes a connection's requests.
-        @param rate: of the messages of a connection.
-        @param back_in: milliseconds after which a client should be back when the port stops.
-        @param spares: tells of a request that another protocol refuses, by its own means.
-        @param body_limit: the most bytes of the body of a request; *max_body* of all, unless said.
-            It must be *max_body* of requests that may go the short way.
-        @param short: finds those, by whole paths.
-        @param prefix: the path below which everything is; the functions get what is behind it.
+        @param rate: the rate of a connection's messages.
+        @param back_in: returns the milliseconds after which a client should come back when the
+            port stops.
+        @param spares: true for a request that is refused later, by another protocol's own means.
+        @param body_limit: returns the bound on a request's body, in bytes; *max_body* by default.
+            For requests that may go the short way it must be *max_body*.
+        @param short: finds requests that may go the short way, by whole paths.
+        @param prefix: the path below which everything is; the functions get paths without it.
         """
-        # No idle timeout: it would start anew with each byte of a request that drips.
+        # No idle timeout: each byte of a dripping request would start it anew.
         super().__init__(root, request, timeout=None, reactor=clock, parsePOSTFormSubmission=False)
         self.rules = rules
         self.max_body = max_body
@@ -158,12 +159,12 @@ class Site(server.Site):
         @raise ChatError: there are too many.
         """
         if len(self.sessions) >= MOST_SESSIONS:
-            raise ChatError(Kind.OVERLOADED, "The server has as many sessions as it takes.")
+            raise ChatError(Kind.OVERLOADED, "The server has as many sessions as it may have.")
         made: server.Session = super().makeSession()
         return made
 
     def startFactory(self) -> None:
-        """Not Twisted's: its access log would tell the time by the reactor's clock."""
+        """Skip Twisted's: its access log would tell the time by the reactor's clock."""
 
     def stopFactory(self) -> None:
         self._access.close()

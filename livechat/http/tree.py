@@ -56,7 +56,7 @@ class Place(Resource):
         place.add(last, child).path = path
 
     def places(self) -> Iterator[Place]:
-        """Itself, and the places below it."""
+        """List the place itself and the places below it."""
         yield self
         for each in self.children.values():
             yield from each.places()
@@ -91,7 +91,7 @@ class Place(Resource):
 
 
 class _Nothing(Place):
-    """The place of all paths at which there is nothing."""
+    """The endpoint of all unknown paths."""
 
     isLeaf = True
 

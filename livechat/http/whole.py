@@ -20,7 +20,7 @@ class WholeRequest(Request):
     clientproto = b"HTTP/1.1"
 
     def __init__(self, channel: Channel, whole: Whole) -> None:
-        # Not Twisted's, which makes the rest.
+        # Twisted's own initialiser is skipped: it makes objects that are not needed here.
         self.channel = channel
         self.method = whole.method
         self.uri = whole.target

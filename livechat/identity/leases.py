@@ -279,7 +279,7 @@ def revoked_map(backend: IBackend) -> ISharedMap:
 
 
 def _names(actor: Actor) -> list[str]:
-    """By what a lease may end."""
+    """The names of user, token and key by which a lease may end."""
     lease = actor.lease
     assert lease is not None
     names = [] if actor.user is None else [f"u:{actor.user.id}"]
@@ -291,7 +291,7 @@ def _names(actor: Actor) -> list[str]:
 
 
 def _expired() -> ChatError:
-    return ChatError(Kind.TOKEN_EXPIRED, "Your token is over; get a new one.")
+    return ChatError(Kind.TOKEN_EXPIRED, "Your token has expired; get a new one.")
 
 
 def _ended(actor: Actor) -> ChatError:
@@ -299,7 +299,7 @@ def _ended(actor: Actor) -> ChatError:
 
 
 def _dropped() -> ChatError:
-    return ChatError(Kind.TOKEN_REVOKED, "The key that this came with was dropped, or has ended.")
+    return ChatError(Kind.TOKEN_REVOKED, "The key of this connection was dropped, or has ended.")
 
 
 def _revoked() -> ChatError:

@@ -50,6 +50,7 @@ from livechat.identity.passwords import (
 from livechat.identity.rights import Grants
 from livechat.identity.sessions import Sessions
 from livechat.limits.rates import Bucket, Buckets, Rate, address_key
+from livechat.protocol.counts import counted
 from livechat.system import files
 from livechat.system.threads import Lane, within
 from livechat.system.time import Time
@@ -131,7 +132,7 @@ class Operators:
 
     def load_beside(self, password: Password) -> Callable[[], None]:
         """
-        As `load`, but compare the password in a thread, which takes a fifth of a second.  The
+        Load, but compare the password in a thread, which takes a fifth of a second.  The
         result ends it, and raises what `load` does.
         """
         self._open()
@@ -288,7 +289,7 @@ class Operators:
         if wait:
             raise ChatError(
                 Kind.RATE_LIMITED,
-                f"Too many attempts to sign in; wait {ceil(wait)} seconds.",
+                f"Too many attempts to sign in; wait {counted(ceil(wait), 'second')}.",
                 retry_after=wait,
             )
 
@@ -309,8 +310,8 @@ class Operators:
             await within(_SAVE_WITHIN, self._time, self._saving.call(self._write, self._file))
         except (OSError, TimeoutError) as reason:
             _log.error(
-                "{path} cannot be written; a restart brings back the operators' password of"
-                " before: {reason}",
+                "{path} cannot be written, so the operators' former password counts again after a"
+                " restart: {reason}",
                 path=str(self._path),
                 reason=str(reason),
             )

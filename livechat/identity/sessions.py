@@ -282,7 +282,7 @@ class Sessions:
 
     @contextmanager
     def during(self, token: str, end: Callable[[], None]) -> Iterator[None]:
-        """Something goes on for *token*'s session: *end* is called when the session ends first."""
+        """Bind the block to *token*'s session: *end* is called if the session ends first."""
         key = _key(token)
         ends = self._open.setdefault(key, set())
         ends.add(end)

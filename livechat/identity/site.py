@@ -101,7 +101,7 @@ class Site:
         return self._queue.running + len(self._queue)
 
     def trouble(self) -> str | None:
-        """Why the site is not asked just now; None if it is."""
+        """The reason why the site is not asked just now; None if it is."""
         return self._reason if self._time.seconds() < self._again_at else None
 
     def ask(
@@ -129,7 +129,7 @@ class Site:
         asked = _Asked(about, known_as, question.body(), headers or {}, answer)
         if not self._queue.put(owner, asked):
             metrics.asked(about, "overloaded")
-            raise ChatError(Kind.OVERLOADED, "Too much waits for the site; try again later.")
+            raise ChatError(Kind.OVERLOADED, "Too many acts wait for the site; try again later.")
         return answer
 
     def _unanswered(self) -> Deferred[Ruling]:
@@ -179,7 +179,7 @@ class Site:
             self._reason = reason
         if (more := self._lines.due(self._time.seconds())) is not None:
             _log.warn(
-                "The site (--ask) does not answer: {reason}. What it is asked about is"
+                "The site (--ask) does not answer: {reason}. Acts that it should decide on are"
                 " {done}.{more}",
                 reason=reason,
                 done="refused" if self._failing == "refuse" else "accepted unasked",
@@ -239,4 +239,4 @@ def _shown(ruling: Ruling) -> str:
 
 
 def _broken(failure: Failure) -> None:
-    _log.failure("What the site answered could not be done.", failure)
+    _log.failure("The site's answer could not be carried out.", failure)

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated, Final
 
-import jwt
 import msgspec
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -24,7 +23,6 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
     load_ssh_public_key,
 )
-from jwt import algorithms
 from msgspec import Struct
 
 from livechat.errors import ChatError
@@ -116,10 +114,13 @@ def keys_of_json(data: bytes, *, of_others: bool = False) -> Sequence[Key]:
     @raise ValueError: none is left, or one cannot be used.
     """
     found = []
+    # Most servers have no such keys.
+    from jwt import PyJWTError  # noqa: PLC0415
+
     for one in _decoded(data):
         try:
             key = _key_of_jwk(msgspec.json.decode(one, type=_Jwk), secrets=not of_others)
-        except (ValueError, TypeError, jwt.PyJWTError) as reason:
+        except (ValueError, TypeError, PyJWTError) as reason:
             if not of_others:
                 raise ValueError(f"a key cannot be used: {reason}") from None
         else:
@@ -195,6 +196,8 @@ def _key_of_jwk(jwk: _Jwk, *, secrets: bool) -> Key | None:
         for name in ("kty", "crv", "n", "e", "x", "y", "k")
         if (value := getattr(jwk, name)) is not None
     }
+    from jwt import algorithms  # noqa: PLC0415
+
     material: object
     match jwk.kty, jwk.crv:
         case "RSA", _:

@@ -9,11 +9,11 @@ operator trusts (`livechat.identity.key_ring`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from hashlib import blake2b
 from secrets import token_urlsafe
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import jwt
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
@@ -36,14 +36,15 @@ from livechat.identity.token_keys import Material
 from livechat.interfaces import Identity
 from livechat.system.time import Time
 
+if TYPE_CHECKING:
+    from jwt import PyJWS
+
 #: The id (RFC 7515, ``kid``) of livechat's own key.
 OWN_KEY: Final = "livechat"
 #: Seconds for which a minted token counts unless said.
 USUAL_LIFETIME: Final = 3_600
 #: Verified tokens that are remembered.
 MOST_REMEMBERED: Final = 10_000
-
-_jws: Final = jwt.PyJWS()
 
 
 class Minted(Struct, frozen=True):
@@ -143,7 +144,8 @@ class Tokens:
             return claims
         if trust.keys.trouble() is not None:
             raise ChatError(
-                Kind.UNAVAILABLE, "Your token cannot be verified just now: a key cannot be had."
+                Kind.UNAVAILABLE,
+                "Your token cannot be verified just now: its key cannot be fetched.",
             )
         return None
 
@@ -194,8 +196,10 @@ class Tokens:
         try:
             known(Identity(user, name, role, rooms), now)
         except ValueError as reason:
-            raise ChatError(Kind.BAD_REQUEST, f"Nobody can have this token: {reason}.") from None
-        token = jwt.encode(
+            raise ChatError(Kind.BAD_REQUEST, f"This token cannot be made: {reason}.") from None
+        from jwt import encode  # noqa: PLC0415
+
+        token = encode(
             {name: value for name, value in claims.items() if value is not None},
             _own_key(await self._secret()),
             "HS256",
@@ -210,6 +214,13 @@ def _own_key(secret: bytes) -> bytes:
     return blake2b(key=secret, person=b"livechat token", digest_size=32).digest()
 
 
+@cache
+def _verifier() -> PyJWS:
+    from jwt import PyJWS  # noqa: PLC0415
+
+    return PyJWS()
+
+
 def _signed_by(keys: KeyRing, token: str, header: Header) -> bytes | None:
     fitting = keys.fitting(header.kid, header.alg)
     return _signed(token, (header.alg,), (key.material for key in fitting))
@@ -217,10 +228,14 @@ def _signed_by(keys: KeyRing, token: str, header: Header) -> bytes | None:
 
 def _signed(token: str, algorithms: Sequence[str], keys: Iterable[Material]) -> bytes | None:
     """The payload of *token*, if one of *keys* has signed it."""
+    # Most servers never see a token.
+    from jwt import PyJWTError  # noqa: PLC0415
+
+    verifier = _verifier()
     for key in keys:
         try:
-            payload: bytes = _jws.decode(token, key, list(algorithms))
-        except (jwt.PyJWTError, ValueError):
+            payload: bytes = verifier.decode(token, key, list(algorithms))
+        except (PyJWTError, ValueError):
             continue
         return payload
     return None

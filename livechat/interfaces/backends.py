@@ -61,8 +61,8 @@ class IPresenceSink(Interface):
 
     def present(room: str, shares: Sequence[Share]) -> None:
         """
-        These are in *room* at the other processes.  Called before a subscription to the
-        room fires, if there are any, and whenever that has changed.
+        Replace the shares of *room* at the other processes.  Called before a subscription to the
+        room fires, if there are any, and whenever they have changed.
         """
 
     def typing(room: str, user: User) -> None:
@@ -84,8 +84,8 @@ class IMessageLog(Interface):
 
     def subscribe(room: str) -> Deferred[None]:
         """
-        From when this fires, `ISink.deliver` gets every entry of *room*.  Called for every member
-        that joins and every watcher: one whose room is delivered already costs nothing.
+        Subscribe to *room*.  Once this fires, `ISink.deliver` gets every entry of it.  Called for
+        every member that joins and every watcher: a room that is delivered already costs nothing.
         """
 
     def unsubscribe(room: str) -> None:
@@ -246,7 +246,7 @@ class IArchive(Interface):
 
     def read(room: str, after: int, limit: int) -> Deferred[Page]:
         """
-        As `IMessageLog.read`, with entries that no history shows any more, and that are not
+        Read like `IMessageLog.read`, with entries that no history shows any more, and that are not
         removed yet.  Of these some may be missing at the beginning.
         """
 
@@ -259,6 +259,8 @@ class Waiting(Struct, frozen=True, gc=False):
     @ivar top: the number of the room's newest entry.
     @ivar since: when the oldest of those that wait was stored, in milliseconds since 1970; None
         if that is not known without reading it.
+    @ivar before: the epoch of which the receiver was told last, where the room's numbering has
+        begun anew since; empty where it has not, or nobody knows.
     """
 
     room: str
@@ -266,6 +268,7 @@ class Waiting(Struct, frozen=True, gc=False):
     told: int
     top: int
     since: int | None = None
+    before: str = ""
 
 
 class IOutbox(Interface):
@@ -284,10 +287,10 @@ class IOutbox(Interface):
 
     def keep(receivers: Collection[str]) -> Deferred[None]:
         """
-        From when this fires, entries wait for each of *receivers*, and for nobody else.  A new
-        receiver is told of what is stored from then on; one that is named no more is forgotten
-        with its cursors.  Called once the backend has been started, and again after a failure.
-        With no receivers nothing is kept longer, and storing costs what it costs without.
+        Set the receivers.  Once this fires, entries wait for each of *receivers*, and for nobody
+        else.  A new receiver is told of entries stored from then on; one that is named no more is
+        forgotten with its cursors.  Called once the backend has been started, and again after a
+        failure.  Without receivers nothing is kept longer, and storing costs nothing more.
 
         @param receivers: up to ten names, of up to 64 ASCII letters, digits, hyphens.
         @raise ValueError: these are others.
@@ -313,6 +316,14 @@ class IOutbox(Interface):
         number of the first entry is above that behind the cursor then.
 
         @param limit: up to a thousand.
+        """
+
+    def pages(receiver: str, limits: Mapping[str, int]) -> Deferred[Mapping[str, Page]]:
+        """
+        Read several rooms as `read` does, each up to its limit, in one call: a page for each room
+        costs little more than its entries then.
+
+        @param limits: by room.
         """
 
     def advance(receiver: str, told: Mapping[str, tuple[str, int]]) -> Deferred[None]:
@@ -388,4 +399,4 @@ class IBackend(Interface):
         """
 
     def trouble() -> str | None:
-        """Why messages cannot be stored just now, in a few words; None if they can."""
+        """The reason why messages cannot be stored just now, in a few words; None if they can."""

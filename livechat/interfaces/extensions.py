@@ -24,7 +24,8 @@ class IExtension(Interface):
 
     def authenticator(config: Any) -> IAuthenticator | None:
         """
-        Knows clients again.  Several are asked in the order of their extensions.
+        Make an authenticator, which recognizes clients.  Several are asked in the order of their
+        extensions.
 
         @param config: the options, a `livechat.config.Config`.
         """
@@ -33,10 +34,10 @@ class IExtension(Interface):
         """Refuses more than livechat does.  Each of several may refuse."""
 
     def listeners(config: Any) -> Sequence[IListener]:
-        """Told of what happens."""
+        """Make listeners, which are called after every event."""
 
     def subscribers(config: Any) -> Sequence[ISubscriber]:
-        """Told of what happens, at least once each, whatever process is killed."""
+        """Make subscribers, which get every event at least once, whatever process is killed."""
 
     def resources(chat: Any) -> Mapping[str, Any]:
         """
@@ -108,7 +109,7 @@ class IPolicy(Interface):
 
 class IListener(Interface):
     """
-    Told of what has happened, in order within a room, after everybody else was.
+    A listener to events of this process, in order within a room, after everybody else.
 
     Called in the reactor's thread: must not block.  An exception costs only what it was told.
     Beyond `livechat.rooms.listeners.LONGEST` waiting events, events are dropped, and the log
@@ -136,10 +137,10 @@ class IListener(Interface):
 
 class ISubscriber(Interface):
     """
-    Told of what happens in all rooms, in order within a room, at least once each: out of the
-    rooms' own logs, with a cursor for the subscriber, after kill -9 too.
+    A subscriber to the events of all rooms.  It gets each at least once, in order within a room,
+    after kill -9 too: they come from the rooms' own logs, with a cursor for the subscriber.
 
-    One process of all tells it, in the reactor's thread: it must not block.
+    A single process of all calls it, in the reactor's thread: it must not block.
     """
 
     name: str = Attribute(

@@ -52,7 +52,7 @@ class _Ends(ABC, Generic[_T]):
         self.start_all((one,))
 
     def start_all(self, ones: Sequence[_T]) -> None:
-        """As `start`, for each of *ones*."""
+        """Call `start` for each of *ones*."""
         ends = self._ends
         end = self._clock.seconds() + self._seconds
         for one in ones:

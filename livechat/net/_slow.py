@@ -64,7 +64,7 @@ class Wire:
         self.ssl = ssl
 
     def detach(self) -> None:
-        """Neither read nor write any more: *ssl* may be freed."""
+        """Stop reading and writing: *ssl* may be freed."""
         self.ssl = None
         self.open = self.direct = self.ready = False
         self.longest = 0

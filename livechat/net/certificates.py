@@ -61,7 +61,7 @@ class Certificate(Struct, frozen=True):
     fingerprint: str = ""
 
     def warning(self, now: datetime) -> str | None:
-        """Why clients refuse it at *now*, or will soon; None if nothing is to be done."""
+        """Describe why clients refuse it at *now*, or will soon; None if nothing is to be done."""
         days = (self.expires - now) // timedelta(days=1)
         end = f"{self.expires:%Y-%m-%d}"
         if self.expires <= now:

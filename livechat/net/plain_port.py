@@ -137,7 +137,7 @@ class PlainConnection(tcp.Server):
         self.startWriting()
 
     def takes(self, checks: int) -> bool:
-        """While closing: whether the peer has taken something within the last *checks* calls."""
+        """Tell, while closing, whether the peer has taken data within the last *checks* calls."""
         assert self._uptake is not None
         return self._uptake.goes_on(checks)
 

@@ -76,21 +76,21 @@ def _address(text: str) -> str | None:
 
 
 def not_a_proxy() -> ChatError:
-    """Why a peer may not connect where only proxies may."""
+    """Describe why a peer may not connect where only proxies may."""
     return ChatError(
         Kind.FORBIDDEN, "Only proxies may connect here, without TLS; see the option --trust-proxy."
     )
 
 
 def unsaid() -> ChatError:
-    """Why a request is refused whose proxy does not say whom it is from."""
+    """Describe why a request is refused whose proxy does not name its client."""
     return ChatError(
         Kind.BAD_REQUEST, "The proxy must say whom this request is from, in X-Forwarded-For."
     )
 
 
 def _unmapped(network: Network) -> Network:
-    """As `unmapped`, for a network: ``::ffff:10.0.0.0/104`` is ``10.0.0.0/8``."""
+    """Unmap a network like `unmapped` an address: ``::ffff:10.0.0.0/104`` is ``10.0.0.0/8``."""
     if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
         first = network.network_address.ipv4_mapped
         return IPv4Network((int(first or 0), network.prefixlen - _MAPPED.prefixlen))

@@ -38,7 +38,7 @@ class Closes(Protocol):
     """The face of a connection that a port needs."""
 
     def takes(self, checks: int, /) -> bool:
-        """While closing: whether the peer has taken something within the last *checks* calls."""
+        """Tell, while closing, whether the peer has taken data within the last *checks* calls."""
 
     def abortConnection(self) -> None:
         """Cut it."""

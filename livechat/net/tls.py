@@ -152,7 +152,7 @@ class Connection(tcp.Server, Wire):
         return self.doRead() if ended and self.connected else None
 
     def _begin(self) -> Exception | None:
-        """Something has come, and no handshake has begun."""
+        """Begin a handshake with the first bytes that have come."""
         return self._shake()
 
     def _shake(self) -> Exception | None:
@@ -217,7 +217,7 @@ class Connection(tcp.Server, Wire):
         return data, self._cannot_read(result)
 
     def _cannot_read(self, result: int) -> Exception | None:
-        """Why nothing more was read; None if something may be later."""
+        """The reason why nothing more was read; None if more may come later."""
         assert self._tls is not None
         try:
             self._tls._raise_ssl_error(self.ssl, result)  # noqa: SLF001
@@ -332,7 +332,7 @@ class Connection(tcp.Server, Wire):
         self.startWriting()
 
     def takes(self, checks: int) -> bool:
-        """While closing: whether the peer has taken something within the last *checks* calls."""
+        """Tell, while closing, whether the peer has taken data within the last *checks* calls."""
         assert self._uptake is not None
         return self._uptake.goes_on(checks)
 

@@ -166,7 +166,7 @@ class Review(Struct, frozen=True, tag_field="type", tag="review"):
 
 class Rename(Struct, frozen=True, tag_field="type", tag="rename"):
     """
-    Be called otherwise in this room; for guests.
+    Change one's name in this room; for guests.
 
     @ivar name: as ``?name=`` in the address.
     @ivar nonce: comes back with the ack.

@@ -73,11 +73,10 @@ _EMOJI: Final = "\u203c\u2049\u2139\u3030\u303d"
 _VIRAMA: Final = 9
 
 
-def _marks(first: int, behind: int) -> str:
-    """Return the combining marks from *first* on, as ranges."""
+def _marks(*blocks: range) -> str:
+    """Return the combining marks of *blocks*, as ranges."""
     ranges: list[list[int]] = []
-    categories = map(category, map(chr, range(first, behind)))
-    for number in (n for n, each in enumerate(categories, first) if each[0] == "M"):
+    for number in (n for block in blocks for n in block if category(chr(n))[0] == "M"):
         if ranges and ranges[-1][1] == number - 1:
             ranges[-1][1] = number
         else:
@@ -85,10 +84,14 @@ def _marks(first: int, behind: int) -> str:
     return "".join(f"{chr(low)}-{chr(high)}" for low, high in ranges)
 
 
-#: Combining marks, up to U+FFFF and beyond.  There are none between the first two planes and the
-#: last, where all are unseen.
-MARKS: Final = _marks(0, 0x10000)
-FAR_MARKS: Final = _marks(0x10000, 0x1F000)
+#: Combining marks, up to U+FFFF and beyond.  There are none in Latin letters, nor among ideographs,
+#: Hangul syllables, hieroglyphs and characters of private use, at which no start is to look one by
+#: one; nor between the first two planes and the last, where all are unseen.
+MARKS: Final = _marks(range(0x300, 0x3400), range(0xA000, 0xAC00), range(0xFB00, 0x10000))
+FAR_MARKS: Final = _marks(
+    range(0x10000, 0x12000), range(0x13000, 0x14000), range(0x16000, 0x17000),
+    range(0x1B000, 0x1F000),
+)  # fmt: skip
 # An ordinary text is known by its first character, and most others without the ranges beyond
 # U+FFFF, which are compared one after the other.
 _SEEN: Final = re.compile(

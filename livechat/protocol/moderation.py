@@ -38,7 +38,7 @@ CaseId = Annotated[str, Meta(min_length=1, max_length=LONGEST_CASE)]
 
 class Restriction(Struct, frozen=True, omit_defaults=True):
     """
-    Something that was taken from somebody.
+    A restriction of a user: rights taken away, for a time or for good.
 
     @ivar by: the right by which it was made.  It binds nobody that has the same one or a higher.
     @ivar user: from whom; of an address, the user because of whom it is restricted.

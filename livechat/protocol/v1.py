@@ -182,7 +182,7 @@ class Said(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="messa
 
 class Event(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="event"):
     """
-    Something became of messages.  Kinds may come that a client does not know: they are numbered
+    An event that changes messages.  Kinds may come that a client does not know: they are numbered
     too, so it advances over them.
 
     @ivar event: ``retracted``: *refs* were taken back, *by* their author or a moderator;

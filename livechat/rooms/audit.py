@@ -65,7 +65,7 @@ class Audit:
         await self._record([record], actor.source.key)
 
     async def record_by(self, author: Author, action: Action, room: str) -> None:
-        """As `record`, of an act that *author* began a while ago."""
+        """Record like `record`, for an act that *author* began a while ago."""
         await self._record([AuditRecord(action, author, room)])
 
     def removed(self, amended: Amended, actor: Actor, room: str) -> Deferred[Amended]:
@@ -83,7 +83,7 @@ class Audit:
         return amended
 
     async def removed_by(self, author: Author, amended: Amended, room: str) -> None:
-        """As `removed`, of an act that *author* began a while ago."""
+        """Record like `removed`, for an act that *author* began a while ago."""
         await self._record(_removals(amended, author, room))
 
     async def history(self, actor: Actor, window: Window) -> History:

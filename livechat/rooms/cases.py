@@ -222,7 +222,7 @@ class Cases:
             raise
 
     def review(self, actor: Actor, room: str, action: Review) -> Deferred[Ack]:
-        """As `livechat.rooms.reviews.Reviews.review`."""
+        """Call `livechat.rooms.reviews.Reviews.review`."""
         return self._reviews.review(actor, room, action)
 
     def listed(self, actor: Actor, room: str | None = None) -> list[tuple[str, Case]]:

@@ -308,7 +308,7 @@ class Chat:
         reply_to: int | None = None,
         data: Raw = NO_DATA,
     ) -> Deferred[Message]:
-        """As `say`, for callers that await it: fires with the message, or fails."""
+        """Send like `say`, for callers that await it: fires with the message, or fails."""
         say = partial(self.say, nonce=nonce, reply_to=reply_to, data=data)
         return answer_of(say, actor, room, text)
 
@@ -396,5 +396,5 @@ class Chat:
         return await History.of(self._entries, room, window)
 
     def trouble(self) -> str | None:
-        """Why messages cannot be taken just now; None if they can."""
+        """The reason why messages cannot be taken just now; None if they can."""
         return self._backend.trouble()

@@ -57,12 +57,8 @@ _IGNORED: Final = re.compile(f"[{_CONTROLS}{IGNORABLE}{SHAPING}]+")
 _OVERRIDE: Final = "\u202e"
 
 _ASCII_GAP: Final = re.compile("[^a-z0-9]+")
-_TOKEN: Final = re.compile(f"[{_UNBROKEN}]| |[^ {_UNBROKEN}]+")
 _ASCII_TOKEN: Final = re.compile("[^ ]+| ")
 _BLANKS: Final = re.compile(r"\s+")
-_EXACT_TOKEN: Final = re.compile(
-    f"[{_UNBROKEN}]|(?:[^\\W_{_UNBROKEN}]|[{MARKS}{FAR_MARKS}])+|[\\s\\S]"
-)
 #: Ends every token, and is in none.
 _END: Final = "\n"
 
@@ -87,6 +83,16 @@ class _Patterns:
 _FAR: Final = re.compile("[\U00010000-\U0010ffff]")
 #: Compiled when a text needs them: a start would wait for it, and most texts are ASCII.
 _patterns_of: Final = cache(_Patterns)
+
+
+@cache
+def _token() -> re.Pattern[str]:
+    return re.compile(f"[{_UNBROKEN}]| |[^ {_UNBROKEN}]+")
+
+
+@cache
+def _exact_token() -> re.Pattern[str]:
+    return re.compile(f"[{_UNBROKEN}]|(?:[^\\W_{_UNBROKEN}]|[{MARKS}{FAR_MARKS}])+|[\\s\\S]")
 
 
 def _patterns(text: str) -> _Patterns:
@@ -212,12 +218,12 @@ def _loose_tokens(folded: str) -> list[str]:
     """Words, letters of scripts without blanks, and one blank for all that is between them."""
     if folded.isascii():
         return _ASCII_TOKEN.findall(_ASCII_GAP.sub(" ", folded))
-    return _TOKEN.findall(_patterns(folded).gap.sub(" ", folded.replace("_", " ")))
+    return _token().findall(_patterns(folded).gap.sub(" ", folded.replace("_", " ")))
 
 
 def _exact_tokens(folded: str) -> list[str]:
     """Words, letters of scripts without blanks, single symbols, and one blank for several."""
-    return _EXACT_TOKEN.findall(_BLANKS.sub(" ", folded))
+    return _exact_token().findall(_BLANKS.sub(" ", folded))
 
 
 def _joined(tokens: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Which rooms there are, and which processes serve them."""
+"""The directory of rooms and of the processes that serve them."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _COUNT_PAGE: Final = 200
 
 class Window(Struct, frozen=True):
     """
-    Which part of a history: the first `limit` messages after `after`, or the
+    A part of a history: the first `limit` messages after `after`, or the
     last `limit` before `before`, or, with neither, the newest.
     """
 

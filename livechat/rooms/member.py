@@ -51,7 +51,7 @@ class IClient(IMember):
 
     def write_soon(frames: bytes) -> None:
         """
-        As `write`, but at the end of this turn of the reactor at the latest: with what a
+        Write at the end of this turn of the reactor at the latest: with what a
         room writes in it, if that comes before.
         """
 

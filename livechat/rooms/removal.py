@@ -301,7 +301,9 @@ class Removal:
         self._looking = LoopingCall(self._look)
         self._looking.clock = self._time
         self._looking.start(LOOK_EVERY).addErrback(
-            lambda failure: _log.failure("Removals are not looked for any more.", failure)
+            lambda failure: _log.failure(
+                "Interrupted removals are not taken over any more.", failure
+            )
         )
 
     def _look(self) -> None:
@@ -330,7 +332,7 @@ class Removal:
             self._again(run)
 
     def _lost(self, failure: Failure, run: _Run) -> None:
-        """Another process has the job; or nobody has it, when the lease is over."""
+        """Give the job up: another process has it, or nobody once the lease is over."""
         if run in self._running:
             # The running step finds out itself.
             return

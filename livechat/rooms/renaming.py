@@ -7,6 +7,7 @@ and so does what is restricted by it.  Whatever was said before keeps its author
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Final
 
 from msgspec.structs import replace
@@ -16,6 +17,7 @@ from livechat.identity.actor import Actor
 from livechat.identity.guests import called, checked_name
 from livechat.limits.rates import Buckets, Rate
 from livechat.protocol.actions import Rename
+from livechat.protocol.counts import counted
 from livechat.protocol.messages import User
 from livechat.protocol.v1 import Ack
 from livechat.rooms.policy import Policy
@@ -50,9 +52,11 @@ class Renaming:
         """
         user = actor.user
         if actor.kind != "guest":
-            raise ChatError(Kind.FORBIDDEN, "Your name is your site's to say, and not yours.")
+            raise ChatError(Kind.FORBIDDEN, "Your site says your name; you cannot change it here.")
         if user is None or not (actor.returns or actor.connection):
-            raise ChatError(Kind.FORBIDDEN, "Say who you are, by 'client'.")
+            raise ChatError(
+                Kind.FORBIDDEN, "To take another name, connect with a key of your own, 'client'."
+            )
         self._policy.require(actor, room, "send")
         try:
             name = called(checked_name(action.name), user.id)
@@ -61,7 +65,9 @@ class Renaming:
         wait = self._rates.admit(user.subject, self._time.seconds())
         if wait:
             raise ChatError(
-                Kind.RATE_LIMITED, f"Too many names; wait {wait:.0f} seconds.", retry_after=wait
+                Kind.RATE_LIMITED,
+                f"Too many names; wait {counted(ceil(wait), 'second')}.",
+                retry_after=wait,
             )
         now = int(1000 * self._time.wall())
         self._presence.rename(room, replace(user, name=name), now)

@@ -235,9 +235,9 @@ class Restrictions:
 
 class Origins:
     """
-    From where users came lately: marks of addresses, by subject.
+    Marks of the addresses from which users came lately, by subject.
 
-    Whoever was seen within `GENERATION` seconds has the same time, that of the generation.  So a
+    Users seen within `GENERATION` seconds have the same time, that of the generation.  So a
     guest costs two pointers and a key: a flood of guests leaves as many as are remembered.
     """
 

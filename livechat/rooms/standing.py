@@ -210,7 +210,7 @@ class Standings:
         self._policy.forget(standing.actor, standing.room)
 
     def refusal(self, standing: Standing) -> ChatError | None:
-        """Why *standing* may not be in its room any more; None if it may."""
+        """The reason why *standing* may not be in its room any more; None if it may."""
         try:
             self._policy.require(standing.actor, standing.room, "join")
         except ChatError as reason:

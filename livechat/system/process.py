@@ -6,6 +6,8 @@ import gc
 import os
 import resource
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +30,21 @@ def collect_garbage_rarely() -> None:
     """
     gc.freeze()
     gc.set_threshold(*GARBAGE)
+
+
+@contextmanager
+def making_what_stays() -> Iterator[None]:
+    """
+    Make objects that live as long as the process; `collect_garbage_rarely` from then on.
+
+    Python would look for garbage in all of them, again and again while they are made.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        collect_garbage_rarely()
+        gc.enable()
 
 
 def allow_files(connections: int) -> None:

@@ -115,7 +115,7 @@ class Api:
         headers = (
             ("Content-Type", "text/event-stream"),
             ("Cache-Control", "no-store"),
-            # Else nginx would keep events until it has 4 KiB of them.
+            # Without this nginx gathers 4 KiB of events before it sends any.
             ("X-Accel-Buffering", "no"),
         )
         return Response(200, feed, headers)
@@ -171,7 +171,7 @@ class Api:
 
     def _claim(self, call: Call, asked: Mapping[str, str], named: Raw = NO_DATA) -> Claim:
         """
-        Read what a client says of itself, and brings.
+        Read the identity that a client claims, with its credentials.
 
         @raise ChatError: it is not allowed.
         """
@@ -179,9 +179,9 @@ class Api:
 
     def _join_request(self, call: Call, encoding: Encoding) -> tuple[JoinRequest, Claim]:
         """
-        The client's wishes for the room that the path names, and what it says of itself.
+        Read a request to join the room in the path: its options, and the claimed identity.
 
-        @raise ChatError: it asks for what there is not.
+        @raise ChatError: an option has a bad value.
         """
         room = room_name(call.names["room"])
         try:
@@ -189,7 +189,7 @@ class Api:
         except ChatError:
             if encoding != Encoding.PLAIN:
                 raise
-            # In plain mode a query that cannot be read has always been ignored.
+            # Plain mode ignores an unreadable query, for compatibility.
             asked = {}
         ours = self._credentials.lends(call)
         claimed = replace(self._claim(call, asked), room=room, ours=ours)
@@ -234,9 +234,9 @@ def is_told_by_code(method: bytes, target: bytes, headers: http_headers.Headers)
 
 def _checked_handshake(call: Call) -> str:
     """
-    The key of a WebSocket handshake.
+    Return the key of a WebSocket handshake.
 
-    @raise ChatError: it is none.
+    @raise ChatError: the handshake is malformed.
     """
     if not call.lists("upgrade", "websocket"):
         raise ChatError(

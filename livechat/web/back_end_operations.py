@@ -213,5 +213,5 @@ def mint(chat: Chat) -> Document:
 
 
 def _secured(described: Document) -> Document:
-    """*described*, which guests cannot ask for."""
+    """Mark *described* as an operation that guests cannot use."""
     return described | {"security": [{"bearer": []}]}

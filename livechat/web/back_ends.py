@@ -97,10 +97,10 @@ class BackEnds:
             return await self._single(call, None)
         if call.header("Idempotency-Key") is not None:
             raise ChatError(
-                Kind.BAD_REQUEST, "An Idempotency-Key is one act's: give each its 'nonce'."
+                Kind.BAD_REQUEST, "An Idempotency-Key names one act: give each act its 'nonce'."
             )
         actor = await self._door.caller(call.source, self._claim(call))
-        # All begin before the first is done: so they are stored in this order, and together.
+        # All acts begin before the first is awaited, so they are stored in order, in one group.
         begun = [self._begin(actor, bytes(each)) for each in actions]
         return json(Results([await self._end(each, nonce) for each, nonce in begun]))
 
@@ -108,7 +108,7 @@ class BackEnds:
         body = json_body(call)
         action = decode_action(body)
         actor = await self._door.caller(call.source, self._claim(call))
-        # Fields beside an action in a room have always been ignored, if no key sends them.
+        # Only keys have fields beside an action in a room; from others they are ignored.
         target = Target() if room is not None and actor.kind != "key" else decode_target(body)
         actor = self._acting(actor, target.as_user)
         shortest = 1 if actor.returns else SHORTEST_SHARED
@@ -121,7 +121,7 @@ class BackEnds:
             return held(error)
 
     def _begin(self, actor: Actor, data: bytes) -> tuple[Deferred[Ack] | ChatError, str | None]:
-        """Begin one act of several; return what it will be answered, and its nonce."""
+        """Begin one act of several; return its future answer, and its nonce."""
         nonce = None
         try:
             action = decode_action(data)
@@ -151,7 +151,7 @@ class BackEnds:
         return error_of(found, nonce)
 
     def _acting(self, actor: Actor, named: Raw) -> Actor:
-        """The same, or as a key says that it acts for a user."""
+        """Return the actor, or the user for whom a key acts."""
         if actor.kind != "key":
             return actor
         identity = decode_named(named)
@@ -251,7 +251,7 @@ def body_limit(keys: Keys, usual: int) -> Callable[[bytes, bytes, Headers], int]
 
 def _room_of(action: Action, room: str | None) -> str:
     """
-    The room of an action, or the pattern of rooms whose settings it changes.
+    Find the room of an action, or the pattern of rooms whose settings it changes.
 
     @raise ChatError: the action needs a room, and has none.
     """

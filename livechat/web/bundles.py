@@ -35,13 +35,13 @@ _COMMENT: Final = re.compile(
 )
 _BLANK: Final = re.compile(r"\n\s*(?=\n)")
 
-#: A string, a template or a regular expression, in which commas and braces are no code.
+#: A string, a template or a regular expression: commas and braces in them are no code.
 _LITERAL: Final = re.compile(
     r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`"
     r"|(?<=[(=,:\[!&|?{} ])/(?![/* ])(?:\\.|\[(?:\\.|[^\]\\])*\]|[^/\\\n])+/",
     re.DOTALL,
 )
-#: Brackets in which there are none.
+#: Innermost brackets, with their contents.
 _BRACKETS: Final = re.compile(r"\([^()\[\]{}]*\)|\[[^()\[\]{}]*\]|\{[^()\[\]{}]*\}")
 _CONST: Final = re.compile(r"^export const [\w$]+ =[^;]*", re.MULTILINE)
 
@@ -181,7 +181,7 @@ def _modules(sources: Sources, names: Iterable[str], chunks: Mapping[str, str]) 
 
 
 def _body(name: str, source: str, chunks: Mapping[str, str]) -> str:
-    """The body of a module's function."""
+    """Make the body of a module's function."""
     text = _bare(source)
     text = _IMPORT.sub(lambda each: _taking(each[1], each[2]), text)
     text = _EXPORTS.sub(lambda each: _taking(each[1], each[2]) if each[2] else "", text)
@@ -195,7 +195,7 @@ def _body(name: str, source: str, chunks: Mapping[str, str]) -> str:
 
 
 def _several(text: str) -> re.Match[str] | None:
-    """Find an `export const` that declares more than one name: only the first would be exported."""
+    """Find an `export const` with more than one name: the bundle would export only the first."""
     # Text in a literal or in brackets belongs to a value.
     code = _LITERAL.sub("0", text)
     while (flat := _BRACKETS.sub("0", code)) != code:
@@ -205,7 +205,7 @@ def _several(text: str) -> re.Match[str] | None:
 
 @lru_cache(maxsize=256)
 def _bare(source: str) -> str:
-    """A module's text without comments."""
+    """Return a module's text without comments."""
     return _COMMENT.sub("", source)
 
 
@@ -215,7 +215,7 @@ def _taking(names: str | None, module: str) -> str:
 
 
 def _taking_later(module: str, chunks: Mapping[str, str]) -> str:
-    # Without a chunk it is in the bundle.
+    # A module without a chunk is in the bundle.
     more = f', "./{chunks[module]}"' if module in chunks else ""
     return f'$later("{module}"{more})'
 
@@ -239,7 +239,7 @@ def _imported_later(source: str) -> list[str]:
 
 @lru_cache(maxsize=256)
 def _exported(source: str) -> list[tuple[str, str]]:
-    """Pairs of a name that others see, and the module's own."""
+    """Pair each exported name with the module's own."""
     text = _bare(source)
     pairs = [(name, name) for name in _EXPORT.findall(text)]
     pairs += [("default", "$default") for _ in _DEFAULT.findall(text)]
@@ -249,6 +249,6 @@ def _exported(source: str) -> list[tuple[str, str]]:
 
 
 def _pairs(names: str) -> list[tuple[str, str]]:
-    """``a as b, c`` as ``("a", "b"), ("c", "c")``."""
+    """Parse ``a as b, c`` into ``("a", "b"), ("c", "c")``."""
     words = (each.split() for each in names.split(",") if each.strip())
     return [(each[0], each[-1]) for each in words]

@@ -46,7 +46,7 @@ from livechat.web.operations import (
     structure,
 )  # fmt: skip
 
-#: With requests that no operation is described for.
+#: Refusals of requests without a described operation.
 _ELSEWHERE: Final = (Kind.NOT_FOUND, Kind.METHOD_NOT_ALLOWED, Kind.FORBIDDEN)
 _PLAIN_FRAMES: Final = (
     Kind.BAD_JSON, Kind.BAD_MESSAGE, Kind.MESSAGE_TOO_LONG, Kind.NOT_TEXT, Kind.RATE_LIMITED,
@@ -101,7 +101,7 @@ def openapi(chat: Chat, places: Iterable[Place], base: str = "") -> Document:
         ),
         written=True,
     )
-    # A message need not say that it is one.
+    # The type of a message is optional.
     schemas["Say"]["required"].remove("type")
     for name in ("SendRequest", *_TEXTS):
         _bound(schemas[name], chat)
@@ -128,7 +128,7 @@ def openapi(chat: Chat, places: Iterable[Place], base: str = "") -> Document:
             if isinstance(each, Endpoint) and each.described is not None
         },
         "components": {"schemas": schemas, "securitySchemes": {"bearer": _BEARER}},
-        # Where an operation does not say, guests may ask too.
+        # Operations are open to guests by default.
         "security": [{}, {"bearer": []}],
     }
 
@@ -148,7 +148,7 @@ def asyncapi(chat: Chat, base: str = "") -> Document:
     """
     schemas = _schemas(get_args(frames.ClientFrame)) | _plain_schemas()
     schemas |= _schemas(get_args(frames.ServerFrame), written=True)
-    # A message need not say that it is one.
+    # The type of a message is optional.
     schemas["Say"]["required"].remove("type")
     schemas["ErrorText"]["properties"]["code"] |= codes(_V1_FRAMES)
     for name in (*_TEXTS, "PlainSay"):
@@ -242,7 +242,7 @@ def _info(text: str, chat: Chat) -> Document:
 
 
 def _bound(schema: Document, chat: Chat) -> None:
-    """Say how long a message may be: a schema counts characters, which are never more."""
+    """Bound messages in the schema: it counts characters, which are never more than bytes."""
     schema["properties"]["message"] = TEXT | {
         "maxLength": chat.max_message,
         "description": f"At most {chat.max_message} bytes of UTF-8.",
@@ -250,7 +250,7 @@ def _bound(schema: Document, chat: Chat) -> None:
 
 
 def _bound_operator(schema: Document) -> None:
-    """Say of an operator what its struct does not."""
+    """Describe limits of an operator that its struct does not have."""
     schema["properties"]["name"] |= PATH["name"]
     schema["properties"]["password"]["anyOf"][0] |= {
         "minLength": passwords.SHORTEST,
@@ -260,9 +260,9 @@ def _bound_operator(schema: Document) -> None:
 
 def _schemas(types: Iterable[Any], *, written: bool = False) -> dict[str, Document]:
     """
-    The schemas of structs, and of those in them, by name.
+    Make the schemas of structs, and of those in them, by name.
 
-    @param written: as this server writes them, which is more than what it would read.
+    @param written: for structs that this server writes: fields that it always writes are required.
     """
     _, found = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     for name, schema in found.items():
@@ -276,8 +276,8 @@ def _schemas(types: Iterable[Any], *, written: bool = False) -> dict[str, Docume
 
 def _tell_defaults(schema: Document, *, written: bool) -> None:
     """
-    Say in words what holds where a field is left out.  Generators of types take a field with a
-    ``default`` for one that is always there.
+    Move defaults into descriptions: generators of types would take a field with a ``default``
+    for a required one.
     """
     for field in schema["properties"].values():
         usual = field.pop("default", None)
@@ -287,7 +287,7 @@ def _tell_defaults(schema: Document, *, written: bool) -> None:
 
 
 def _as_written(schema: Document, struct: type[Struct]) -> None:
-    """Nothing is left out but what is not set; or what is as always, and then it is not null."""
+    """Require all fields but unset ones and omitted defaults, which are never null."""
     if not struct.__struct_config__.omit_defaults:
         unset = {each.encode_name for each in structs.fields(struct) if each.default is UNSET}
         schema["required"] = [each for each in schema["properties"] if each not in unset]
@@ -300,7 +300,7 @@ def _as_written(schema: Document, struct: type[Struct]) -> None:
 
 
 def _tell_apart(schema: Document, struct: type[Struct]) -> None:
-    """Move what a struct's docstring says of its fields to them."""
+    """Move the descriptions of fields from a struct's docstring to the fields."""
     encoded = {each.name: each.encode_name for each in structs.fields(struct)}
     whole, *parts = _SAID_OF.split(schema.get("description", ""))
     texts = [" ".join(text.replace("``", "`").split()) for text in (whole, *parts[1::2])]
@@ -311,8 +311,8 @@ def _tell_apart(schema: Document, struct: type[Struct]) -> None:
 
 def _plain_schemas() -> dict[str, Document]:
     """
-    The schemas of plain mode.  The same struct goes both ways there, with another meaning, and
-    `livechat.protocol.v1` has an `ErrorText` too.
+    Make the schemas of plain mode, under names of their own: one struct goes both ways there,
+    with two meanings, and `livechat.protocol.v1` has an `ErrorText` too.
     """
     found = _schemas((PlainFrame, PlainError))
     say, error, text = (found[name] for name in ("PlainFrame", "PlainError", "PlainErrorText"))

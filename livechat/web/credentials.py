@@ -13,7 +13,7 @@ from livechat.errors import ChatError, Kind
 from livechat.http.call import Call
 from livechat.http.origins import Origins
 
-#: Begins the subprotocol that is a token: browsers let a page set no header of a WebSocket.
+#: Prefix of a subprotocol that is a token: a page cannot set headers of a WebSocket.
 OFFERED: Final = "livechat.token."
 
 
@@ -22,7 +22,7 @@ class CredentialFinder:
 
     def __init__(self, origins: Origins, cookie: str | None = None) -> None:
         """
-        @param cookie: the name of the one that may have a token; None: none may.
+        @param cookie: the name of the cookie that may have a token; None if no cookie may.
         """
         self._origins = origins
         self._cookie = cookie

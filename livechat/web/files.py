@@ -1,8 +1,9 @@
 """
 The files that pages use, here and on other sites, with their addresses.
 
-All of them are read, bundled and compressed once, at start.  No other file exists: no path of a
-request ever reaches the file system.
+All of them are read at start: another version that is installed meanwhile changes nothing.
+They are bundled and compressed once, when the first one is asked for: no start waits for that.
+No other file exists: no path of a request ever reaches the file system.
 
 Each file has two addresses.  `/static/chat.js` stays for ever, as other sites' pages have it; a
 browser asks each time whether it is still the same.  `/static/chat.3kX9v0aQ.js` has a digest of
@@ -17,36 +18,36 @@ import mimetypes
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
 from livechat.http.response import Headers
 from livechat.web import bundles
 
-#: Bundles, and the scripts by which a page begins in each.  It exports what the first one does.
+#: Bundles, and the scripts with which a page begins.  A bundle exports the first one's names.
 _BUNDLES: Final = {
     "livechat.js": ("livechat.js",),
     "chat.js": ("chat.js", "embed.js"),
     "front.js": ("front.js",),
     "admin.js": ("admin.js",),
 }
-#: Modules that are imported later, and are in the bundle nevertheless.
+#: Modules that are imported later, but are part of the bundle.
 _AT_ONCE: Final = ("texts-en.js",)
-#: Modules that come with another one's chunk: they are needed together.
+#: Modules in another one's chunk, as both are needed together.
 _TOGETHER: Final = {"texts-en-more.js": "chat-rest.js"}
 #: Style sheets that pages get as one.
 _SHEETS: Final[Mapping[str, tuple[str, ...]]] = {"pages.css": ("livechat.css", "pages.css")}
-#: Style sheets of the chat, which are in scripts: no requests of their own, and none that may fail.
+#: Style sheets of the chat, which scripts contain: they need no requests that may fail.
 _STYLES: Final[Mapping[str, tuple[str, ...]]] = {
     "chat-css.js": ("livechat.css", "chat.css"),
     "chat-rest-css.js": ("chat-rest.css",),
     "chat-launcher-css.js": ("launcher.css",),
 }
-#: Text that a style sheet does without, in this order, and its replacement.
+#: Idle text in style sheets, and its replacement, in this order.
 _IDLE: Final = (
     (re.compile(r"/\*.*?\*/", re.DOTALL), ""),
     (re.compile(r"\s+"), " "),
@@ -54,7 +55,7 @@ _IDLE: Final = (
     (re.compile(r": (?=[^{}]*[;}])"), ":"),
     (re.compile(r";}"), "}"),
 )
-#: To Python, .ts is a video.
+#: Media types where Python's own are wrong: it takes .ts for a video.
 _MEDIA_TYPES: Final = {".ts": "text/plain"}
 #: Characters of a digest in a name.
 _DIGEST: Final = 8
@@ -81,16 +82,33 @@ class File(Struct, frozen=True):
     caching: tuple[str, str] = _CHECKED
 
 
-class Files(Struct, frozen=True):
-    """
-    The files.
-
-    @ivar named: by the name in the address.
-    @ivar newest: the name that has a digest, by the one that has none.
-    """
-
+class _Made(NamedTuple):
     named: Mapping[str, File]
     newest: Mapping[str, str]
+
+
+class Files:
+    """The files, made when one is looked at first.  Any thread may do so."""
+
+    def __init__(self, bodies: dict[str, bytes]) -> None:
+        """
+        @param bodies: contents, by name.
+        """
+        self._bodies = bodies
+
+    @cached_property
+    def _made(self) -> _Made:
+        return _Reading(dict(self._bodies)).files()
+
+    @property
+    def named(self) -> Mapping[str, File]:
+        """The files, by the name in the address."""
+        return self._made.named
+
+    @property
+    def newest(self) -> Mapping[str, str]:
+        """The names that have a digest, by those that have none."""
+        return self._made.newest
 
     def get(self, name: str) -> File | None:
         """Return None if there is no such file."""
@@ -113,11 +131,11 @@ def read(directory: Path) -> Files:
         for path in directory.glob("*/*")
         if path.is_file() and path.resolve().parent == path.parent.resolve()
     }
-    return _Reading(bodies).files()
+    return Files(bodies)
 
 
 class _Reading:
-    """Turns the contents of files into files, those first that others name."""
+    """Turns contents into served files; a file follows those that it names."""
 
     def __init__(self, bodies: dict[str, bytes]) -> None:
         self._bodies = bodies
@@ -134,7 +152,7 @@ class _Reading:
         self._named: dict[str, File] = {}
         self._newest: dict[str, str] = {}
 
-    def files(self) -> Files:
+    def files(self) -> _Made:
         for entries in _BUNDLES.values():
             if all(entry in self._sources for entry in entries):
                 self._bundle(entries)
@@ -142,7 +160,7 @@ class _Reading:
             self._named.setdefault(name, _file(name, body))
             if name not in self._newest:
                 self._keep(name, body)
-        return Files(self._named, self._newest)
+        return _Made(self._named, self._newest)
 
     def _bundle(self, entries: tuple[str, ...]) -> None:
         first, *others = entries
@@ -155,7 +173,7 @@ class _Reading:
         self._name(first, bundles.facade(self._sources, first, address))
         for entry in others:
             self._name(entry, bundles.facade(self._sources, entry, address))
-            # This server's pages begin by it, with one request.
+            # Pages of this version load the whole bundle in one request.
             self._keep(entry, (text + bundles.take(entry, ())).encode())
 
     def _chunks(self, plan: dict[str, list[str]]) -> dict[str, str]:
@@ -167,7 +185,7 @@ class _Reading:
             others = [other for other in plan if _TOGETHER.get(other) == name]
             modules = [*(each for other in others for each in plan[other]), *added]
             text = bundles.chunk(self._sources, modules, addresses)
-            # A chunk fits what it imports, which may be in the bundle: that is in its address, too.
+            # A chunk must fit the bundle's modules that it imports, so its address covers them.
             needs = bundles.modules_of(self._sources, [*others, name])
             parts = [text, *(self._sources[each] for each in needs)]
             stamp = _digest("".join(parts).encode())[:_DIGEST]
@@ -175,7 +193,7 @@ class _Reading:
             known = self._named.get(name)
             if known and known.plain.body != text.encode():
                 raise ValueError(f"{name} is another chunk in each of two bundles.")
-            # For pages of another version, which ask for another digest.
+            # Pages of another version ask for other digests, and find this chunk.
             self._name(name, text)
             address = self._keep(name, text.encode(), stamp)
             addresses |= dict.fromkeys([name, *others], address)

@@ -62,7 +62,7 @@ class Histories:
         if wanted is None:
             found = await self._chat.history(actor, room, part)
         else:
-            # To look through a room costs more than to read a part of it.
+            # A search counts as an act: it reads more than a page.
             self._chat.admit(actor)
             whole = await self._chat.history(actor, room, Window(0))
             found = await self._chat.searches.search(whole, part, wanted)
@@ -70,11 +70,13 @@ class Histories:
         return streamed_json(listed("chat_history", found), headers)
 
     async def _whole(self, call: Call, room: str, wanted: Wanted | None) -> Response:
-        """Everything that is kept, a message a line."""
+        """Stream all kept messages, one a line."""
         if not weights(call.joined("accept")).get(NDJSON):
             raise ChatError(Kind.BAD_QUERY, f"limit={ALL} needs 'Accept: {NDJSON}'.")
         if "before" in call.query or "after" in call.query:
-            raise ChatError(Kind.BAD_QUERY, f"limit={ALL} is with neither 'before' nor 'after'.")
+            raise ChatError(
+                Kind.BAD_QUERY, f"limit={ALL} cannot be combined with 'before' or 'after'."
+            )
         actor = await self._caller(call)
         self._chat.admit(actor)
         self._chat.require(actor, room, "manage")
@@ -96,9 +98,9 @@ class Histories:
 
 def _wanted(asked: Mapping[str, str]) -> Wanted | None:
     """
-    The messages that a query looks for; None: whatever there is.
+    Read a query's filter of messages; None if it has none.
 
-    @raise ChatError: there can be no such messages.
+    @raise ChatError: no message can fit the filter.
     """
     user, text, guest = asked.get("user"), asked.get("q"), asked.get("guest", "0")
     if user is None and text is None:
@@ -112,7 +114,7 @@ def _wanted(asked: Mapping[str, str]) -> Wanted | None:
 
 def _check_user(user: str, guest: str) -> None:
     """
-    @raise ChatError: this can be nobody's id.
+    @raise ChatError: the text cannot be an id.
     """
     if not 0 < len(user) <= LONGEST_USER_ID:
         raise ChatError(Kind.BAD_QUERY, f"'user' is an id of 1 to {LONGEST_USER_ID} characters.")
@@ -143,7 +145,7 @@ async def _dossier(found: AsyncGenerator[list[Line], None]) -> AsyncGenerator[by
                 if lines:
                     yield to_lines(lines)
     except ChatError as reason:
-        # It has begun: no status can say so any more.
+        # The status is sent already, so the last line has the error.
         yield to_lines([Broken(reason.kind.code, reason.detail)])
 
 

@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import humanize
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from livechat import metrics
 from livechat.errors import ChatError
@@ -24,7 +23,10 @@ from livechat.protocol.messages import User
 from livechat.web import files
 from livechat.web.texts import choose
 
-#: What a page may load and where its forms may go: nothing and nowhere but here.
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+#: The policy of pages: they load from, and send forms to, this server alone.
 _POLICY: Final = (
     "Content-Security-Policy",
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -57,6 +59,9 @@ def environment(base: str = "") -> Environment:
 
     @param base: the path below which everything is.
     """
+    # The import takes a twentieth of a start, so it waits for the first page.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+
     made = Environment(
         loader=FileSystemLoader(folder("templates")),
         autoescape=True,
@@ -91,7 +96,14 @@ class Templates:
 
     def __init__(self, base: str = "") -> None:
         self.base = base
-        self._environment = environment(base)
+
+    @property
+    def _environment(self) -> Environment:
+        return environment(self.base)
+
+    def load(self) -> None:
+        """Load Jinja: what is rendered first does so else."""
+        _ = self._environment
 
     def text(self, template: str, **values: Any) -> str:
         """A template, or a part of a page, as text."""
@@ -124,17 +136,17 @@ class Templates:
 
 
 def _count(number: int) -> str:
-    """12345 as 12,345."""
+    """Format 12345 as 12,345."""
     return humanize.intcomma(number)
 
 
 def _rate(number: float) -> str:
-    """A rate: with decimals only where they say something."""
+    """Format a rate, with decimals only if it is no whole number."""
     return f"{number:,.0f}" if number >= 10 else f"{number:.1f}"
 
 
 def _size(number: int) -> str:
-    """Bytes."""
+    """Format a number of bytes."""
     return humanize.naturalsize(number, binary=True, format="%.0f")
 
 
@@ -146,29 +158,29 @@ def span(seconds: float) -> str:
 
 
 def _days(seconds: float) -> str:
-    """A time that is granted, rounded down to days."""
+    """Format a granted time, rounded down to days."""
     if seconds < 86_400:
         return span(seconds)
     return humanize.naturaldelta(seconds // 86_400 * 86_400, months=False)
 
 
 def _ago(seconds: float) -> str:
-    """Say how long ago something was."""
+    """Format the age of a time."""
     return "just now" if seconds < 1 else f"{humanize.naturaldelta(seconds)} ago"
 
 
 def _moment(milliseconds: int) -> str:
-    """A time as ``<time datetime>`` has it, in UTC."""
+    """Format a time for ``<time datetime>``, in UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _utc(milliseconds: int) -> str:
-    """The same for people."""
+    """Format a time for people, in UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _with(given: Mapping[str, object], **more: object) -> dict[str, object]:
-    """The fields of a query: *given*, and *more*; without those that are empty."""
+    """Join the query's fields *given* and *more*; drop empty ones."""
     return {name: value for name, value in {**given, **more}.items() if value not in (None, "")}
 
 
@@ -185,5 +197,5 @@ def _date(moment: datetime) -> str:
 
 
 def _static(base: str, name: str) -> str:
-    """The address of a static file that changes with its contents, so that browsers keep it."""
+    """Return a static file's address with its digest, which browsers cache for ever."""
     return f"{base}/static/{files.read(folder('static')).newest[name]}"

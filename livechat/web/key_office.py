@@ -36,7 +36,7 @@ class KeyOffice:
         """
         Make a key; return it and its credential, which is not kept.
 
-        @raise ChatError: nobody, or not this actor, can make such a key.
+        @raise ChatError: the key is invalid, or beyond the actor's rights.
         """
         grants = checked_grants(asked.rooms)
         self._check(actor, asked, grants)
@@ -73,14 +73,14 @@ class KeyOffice:
     @staticmethod
     def _check(actor: Actor, asked: KeyRequest, grants: Grants) -> None:
         """
-        @raise ChatError: nobody, or not this actor, can make such a key.
+        @raise ChatError: the key is invalid, or beyond the actor's rights.
         """
         if cleaned_name(asked.name) != asked.name:
             raise ChatError(
                 Kind.BAD_REQUEST, "A key's name has 1 to 40 characters that are to be seen."
             )
         if not within(grants, actor.grants or {}):
-            raise ChatError(Kind.FORBIDDEN, "Nobody can give a key rights that they lack.")
+            raise ChatError(Kind.FORBIDDEN, "You cannot give a key rights that you lack.")
         if asked.as_users and not (actor.as_users or actor.kind == "operator"):
             raise not_for_users(actor)
 

@@ -126,9 +126,9 @@ def _rooms(
     held: Grants, asked: Mapping[str, Sequence[str]] | None
 ) -> Mapping[str, Sequence[str]] | None:
     """
-    The rooms of a token, by a key that has the rights *held*.
+    Find the rooms of a token, by a key that has the rights *held*.
 
-    @raise ChatError: they are more than the key has.
+    @raise ChatError: the request is beyond the key's rights.
     """
     if asked is None:
         if within({EVERYWHERE: USERS_RIGHTS}, held):
@@ -136,5 +136,5 @@ def _rooms(
             return None
         return rooms_of({pattern: given & USERS_RIGHTS for pattern, given in held.items()})
     if not within(checked_grants(asked), held):
-        raise ChatError(Kind.FORBIDDEN, "No key can give a token rights that it lacks.")
+        raise ChatError(Kind.FORBIDDEN, "A key cannot give a token rights that the key lacks.")
     return asked

@@ -109,7 +109,7 @@ class ModerationApi:
         actor = await self._auditor(call)
         since = call.header("Last-Event-ID") or call.query.get("since")
         seen = None if since is None else place_of_text(since)
-        # Refused now, if it cannot be read: once the stream has begun it is too late.
+        # An unreadable audit is refused here: a stream that has begun has its status already.
         position = (await self._chat.audit.history(actor, Window(0))).position
         stream = _Stream(self._chat, actor, EventStream(self._time, float("inf")))
         return stream.answer(seen or Place(position.epoch, position.seq))
@@ -136,7 +136,7 @@ class ModerationApi:
 
 @implementer(IHolder, ISink)
 class _Stream:
-    """The audit, for a client that listens for as long as it may."""
+    """A stream of the audit to a client, for as long as its rights last."""
 
     def __init__(self, chat: Chat, actor: Actor, events: EventStream) -> None:
         self._chat = chat
@@ -145,11 +145,11 @@ class _Stream:
         self._refusal: ChatError | None = None
 
     def answer(self, seen: Place) -> Response:
-        """The answer, which begins behind *seen*."""
+        """Make the answer, a stream that begins behind *seen*."""
         return self._events.answer(self._pieces(seen))
 
     def expiring(self) -> None:
-        """No-op: whoever listens cannot bring another token."""
+        """No-op: a listener cannot bring another token."""
 
     def lapsed(self, reason: ChatError) -> None:
         self._refusal = reason
@@ -176,7 +176,7 @@ class _Stream:
             yield encode_frame(Encoding.EVENTS, error_of(self._refusal))
 
     async def _records(self, seen: Place) -> AsyncGenerator[bytes, None]:
-        """Every record behind *seen*, as they come; first, and in a gap, what is missing."""
+        """Yield all records behind *seen*, old and new, each gap before the records behind it."""
         asked = True
         while not self._events.ended:
             found = await self._read(seen)
@@ -194,9 +194,9 @@ class _Stream:
 
     async def _read(self, seen: Place) -> History:
         """
-        The records behind *seen*.
+        Read the records behind *seen*.
 
-        @raise ChatError: the actor may not read them, or not any more.
+        @raise ChatError: the actor may not read them, or may no longer.
         """
         # An actor keeps the rights that were found; each batch has an actor of its own.
         now = replace(self._actor, rights={}, restricted={})
@@ -205,9 +205,9 @@ class _Stream:
 
 def _gap(seen: Place, position: Position, *, asked: bool) -> tuple[Resumed | None, Place]:
     """
-    The gap behind *seen*, if anything is missing there, and the place to go on from.
+    Find the gap behind *seen*, if there is one, and the place to go on from.
 
-    @param asked: it is told that nothing is, too.
+    @param asked: the client asked, so it is told of the completeness as well.
     """
     if seen.epoch != position.epoch or seen.seq > position.seq:
         start = Place(position.epoch, position.oldest - 1)
@@ -256,7 +256,7 @@ def _line(room: str, restriction: Restriction) -> RestrictionLine:
 
 
 def _case(known_as: str, case: Case) -> CaseLine:
-    # Not whose it is: that may be the mark of an address.
+    # The owner of the case is left out, as it may be the mark of an address.
     return CaseLine(
         known_as,
         case.kind,
@@ -277,7 +277,7 @@ def _room(call: Call) -> str | None:
     return None if room is None else room_name(room)
 
 
-#: Where an entry stands in its list: a time first.
+#: The place of an entry in its list; a time is first.
 _Place = tuple[int | str, ...]
 
 
@@ -291,9 +291,9 @@ def _text(place: _Place) -> str:
 
 def _after(call: Call, parts: int) -> _Place | None:
     """
-    The place behind which a page begins; None: it is the first one.
+    Read the place behind which a page begins; None for the first page.
 
-    @raise ChatError: it is no `next` of a page.
+    @raise ChatError: the text is not the `next` of a page.
     """
     text = call.query.get("after")
     if text is None:

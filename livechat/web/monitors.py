@@ -1,9 +1,9 @@
 """
-For monitors: whether the server is alive and ready, and its figures.
+Resources for monitors: liveness, readiness and metrics.
 
-The figures say how much is going on, so not everybody gets them: by default who asks from this
-machine does, by one of its addresses or as localhost, and not through a proxy; and whoever brings
-the operator's token, or a key with the scope ``metrics``.
+Metrics say how much is going on, so access is restricted. By default they are for requests from
+this machine, by one of its addresses or as localhost, and not through a proxy; and for requests
+with the operator's token, or with a key of scope ``metrics``.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Monitors:
         trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
         """
-        @param trouble: why not all who may come in can do so; None if they can.
+        @param trouble: returns the reason why some clients cannot come in, or None.
         """
         self._chat = chat
         self._keys = keys
@@ -73,7 +73,7 @@ class Monitors:
         if self._access.to != "open" and not call.is_local and not self._has_token(call):
             raise ChatError(
                 Kind.FORBIDDEN,
-                "Metrics are for this machine, and for who has the token; "
+                "Only this machine, or a request with the token, may read metrics; "
                 "see the server's option --metrics.",
             )
         headers = (("Content-Type", CONTENT_TYPE_LATEST), ("Cache-Control", "no-store"))

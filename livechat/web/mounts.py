@@ -22,7 +22,7 @@ from livechat.http.tree import Place
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
 
-#: Segments of letters and digits, which are written in one way only.
+#: A path of segments without characters that may be percent-encoded: it has one spelling.
 _PATH: Final = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]{1,64}){1,8}/?", re.ASCII)
 
 
@@ -41,7 +41,7 @@ def load(names: Iterable[tuple[str, str]], reactor: PosixReactorBase) -> list[tu
 
 
 def _made(found: Any, shown: str, reactor: PosixReactorBase) -> object:
-    """A resource as it is; or what a function makes, which may ask for the reactor."""
+    """Return a resource, or call the function that makes it, with the reactor if it takes one."""
     if IResource.providedBy(found) or not callable(found):
         return found
     try:

@@ -25,12 +25,12 @@ from livechat.rooms.search import LONGEST_TEXT
 
 Document = dict[str, Any]
 
-#: With every request, whatever it asks for.
+#: Refusals of any request.
 ANYWHERE: Final = (
     Kind.BAD_REQUEST, Kind.BAD_HOST, Kind.MISDIRECTED, Kind.TOO_SLOW, Kind.BODY_TOO_LARGE,
     Kind.TOO_MANY_CONNECTIONS, Kind.INTERNAL, Kind.OVERLOADED,
 )  # fmt: skip
-#: With a token.
+#: Refusals of a token.
 KNOWN: Final = (Kind.UNAUTHORIZED, Kind.TOKEN_EXPIRED, Kind.TOKEN_REVOKED)
 IN_A_ROOM: Final = (
     *KNOWN, Kind.BAD_ORIGIN, Kind.FORBIDDEN, Kind.BAD_ROOM, Kind.BAD_QUERY, Kind.UNAVAILABLE,
@@ -85,7 +85,7 @@ QUERY: Final[dict[str, tuple[Document, str]]] = {
         f"Plain mode: so many of the newest messages come first, at most {HISTORY_PAGE}.",
     ),
 }
-#: Where a room stands, in the headers of a part of its history.
+#: Headers with the place of a room, beside a part of its history.
 PLACED: Final[Document] = {
     "Livechat-Epoch": {"required": True, "schema": TEXT},
     "Livechat-Seq": {"required": True, "schema": {"type": "integer"}},
@@ -190,7 +190,7 @@ def history(name: str) -> Document:
     """Reading a history."""
     found = answer("A part of it; the newest one, unless said.", reference("ChatHistory"))
     found["200"]["headers"] = PLACED
-    # With `limit=all`, for those that manage the room.
+    # Managers of the room get lines of JSON with `limit=all`.
     found["200"]["content"]["application/x-ndjson"] = {"schema": TEXT}
     parameters = [
         *query("room", "before", "after"),
@@ -334,7 +334,7 @@ def operation(
 
 @cache
 def _problems(kinds: frozenset[Kind]) -> Document:
-    """The problems of *kinds*, by status.  Many operations share them, and each start needs all."""
+    """Describe the problems of *kinds*, by status.  Cached, as many operations share them."""
     by_status: dict[int, list[Kind]] = {}
     for kind in Kind:
         if kind in ANYWHERE or kind in kinds:

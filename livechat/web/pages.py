@@ -23,7 +23,7 @@ class Pages:
 
     async def static(self, call: Call) -> Response:
         """A file of the pages."""
-        # Another address would lead what a script imports astray.
+        # A slash at the end would break a script's relative imports.
         file = None if call.path.endswith("/") else self._files.get(call.names["name"])
         if file is None:
             raise ChatError(Kind.NOT_FOUND, "There is no such file.")
@@ -32,7 +32,7 @@ class Pages:
             ("ETag", form.tag),
             file.caching,
             ("Vary", "Accept-Encoding"),
-            # They are no secrets, and other sites put the chat into their pages.
+            # Files are public, and pages of other sites embed the chat.
             ("Access-Control-Allow-Origin", "*"),
         )
         if form.tag in call.joined("if-none-match"):

@@ -20,14 +20,14 @@ from livechat.protocol.values import LONGEST_NONCE
 from livechat.protocol.wire import NO_DATA
 from livechat.rooms.history import Window
 
-#: Characters of an ``Idempotency-Key`` that is told from those of all others.
+#: Least characters of an ``Idempotency-Key`` of guests, who share one set of keys.
 SHORTEST_SHARED: Final = 16
-#: Rooms and members of a page, unless said, and at most.
+#: Rooms and members of a page, by default and at most.
 USUAL_PAGE: Final = 100
 LONGEST_PAGE: Final = 1_000
 #: Messages that are read together with a room's state, at most.
 MOST_LAST: Final = 20
-#: Bytes of a batch of actions by a key, or those of any other body if these are more.
+#: Bound on a batch of actions by a key, in bytes, unless the bound on any body is larger.
 LARGEST_BATCH: Final = 1 << 20
 #: Below 2^53, so that JavaScript can hold it.
 _NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
@@ -108,7 +108,7 @@ def claim(
 
 
 def _user(credential: str, asked: Mapping[str, str], named: Raw) -> Identity | None:
-    """The user for whom a key acts: the body's, or the query's where a member enters."""
+    """Read the user for whom a key acts: from the body, or from the query of a join."""
     if not credential.startswith(PREFIX):
         return None
     if named is NO_DATA and "user" in asked:
@@ -165,7 +165,7 @@ def idempotency_key(call: Call, shortest: int, in_body: str | None = None) -> st
     given = call.header("Idempotency-Key")
     if given is None and in_body is None:
         return None
-    # The header is a string in quotes in the draft of its specification, and bare elsewhere.
+    # The header's draft has a string in quotes; most clients send it bare.
     nonce = in_body or ""
     if given is not None:
         nonce = given.strip().removeprefix('"').removesuffix('"')

@@ -18,7 +18,7 @@ from livechat.http.response import Response, json, problem
 from livechat.protocol.bodies import Held
 from livechat.web.html import Templates
 
-#: With these the front page cannot be had either.
+#: Refusals that the front page has as well, so the refusal's page does not link to it.
 _EVERYWHERE: Final = frozenset({Kind.BAD_HOST, Kind.MISDIRECTED})
 
 

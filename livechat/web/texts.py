@@ -40,7 +40,7 @@ class Texts(Struct, frozen=True):
         return self.catalogue["direction"]
 
     def __call__(self, key: str, **values: str | int) -> str:
-        """Say a text, in which *values* take the places of their names."""
+        """Return a text, with *values* in the places of their names."""
         text = self.catalogue[key]
         for name, value in values.items():
             shown = self.number(value) if isinstance(value, int) else value

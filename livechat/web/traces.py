@@ -36,11 +36,11 @@ from livechat.web.operations import (
 )
 from livechat.web.queries import claim, number
 
-#: Seconds of a trace, at most and unless said.
+#: Seconds of a trace, by default and at most.
 LONGEST: Final = 300
 #: Seconds between two deliveries, so that many lines come in one piece.
 PAUSE: Final = 0.1
-#: Seconds between two signs of life where nothing is to be told.
+#: Seconds between two comments on a silent stream.
 COMMENT_EVERY: Final = 10.0
 
 
@@ -96,7 +96,7 @@ class Traces:
 
 def _aim(call: Call) -> Aim:
     """
-    @raise ChatError: nothing is aimed at, or nothing that there could be.
+    @raise ChatError: the query names no room and no person, or a bad one.
     """
     asked = call.query
     room, person = asked.get("room"), asked.get("person")
@@ -109,7 +109,7 @@ def _aim(call: Call) -> Aim:
 
 def _seconds(call: Call) -> int:
     """
-    @raise ChatError: there is no such time.
+    @raise ChatError: the seconds are no number, or out of bounds.
     """
     found = number(call.query, "seconds")
     if found is None:

@@ -79,7 +79,7 @@ class VisitorPages:
         return self._page(call, "room.html", room=room, title=title, words=words)
 
     def _title(self, call: Call, room: str) -> str:
-        """The room's title, if a stranger may know it; else nothing."""
+        """Return the room's title, or nothing if strangers may not know it."""
         if "join" not in self._chat.can(Actor("guest", call.source), room):
             return ""
         return title_of(self._chat.settings.of(room).title)
@@ -92,7 +92,7 @@ class VisitorPages:
             host=call.asked.host,
             scheme=call.asked.scheme,
             example=self._chat.default_room,
-            # A proxy has a certificate of its own.
+            # Behind a proxy clients see the proxy's certificate.
             self_signed=self._server.shown.self_signed and not call.proxied,
         )
 
@@ -112,17 +112,17 @@ class VisitorPages:
         )
 
     def _page(self, call: Call, template: str, **values: Any) -> Response:
-        """A page in the browser's language."""
+        """Render a page in the browser's language."""
         languages = call.joined("accept-language")
         return self._templates.page(template, languages=languages, **values)
 
 
 def _words(call: Call) -> str:
-    """The title that the link says; nothing where there is none, or it cannot be read."""
+    """Read the title in a link; nothing if it is missing or unreadable."""
     try:
         return title_of(call.query.get("title", ""))
     except ChatError:
-        # A room is there whatever others have put behind its address.
+        # An unreadable query of a stranger's link must not close the room's page.
         return ""
 
 

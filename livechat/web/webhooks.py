@@ -75,7 +75,7 @@ class WebhooksApi:
 
     def _names(self, given: str | None) -> list[str]:
         """
-        @raise ChatError: there is no such receiver.
+        @raise ChatError: the receiver is unknown.
         """
         found = [name for name, url in self._board.receivers.items() if given in (None, name, url)]
         if not found:

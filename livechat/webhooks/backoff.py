@@ -12,7 +12,7 @@ FIRST: Final = 0.1
 LONGEST: Final = 300.0
 #: Seconds at most that a receiver can ask for.
 LONGEST_ASKED: Final = 3_600.0
-#: By which part a pause is longer or shorter, so that servers do not come back all at once.
+#: Share by which a pause is longer or shorter, so that servers do not come back all at once.
 JITTER: Final = 0.25
 #: A power of two beyond `LONGEST`; a larger one need not be computed.
 _ENOUGH: Final = 16

@@ -22,13 +22,14 @@ from livechat.interfaces import IBackend, ISharedMap
 from livechat.protocol.receivers import MOST_RECEIVERS, ReceiverState, shown_url
 from livechat.system.time import Time
 
-#: Seconds after which a state is written, though it is as it was; and after which it counts no
-#: more: no process tells that receiver.
+#: Seconds after which an unchanged state is written again; and after which a state is too old, as
+#: no process tells that receiver.
 WRITE_EVERY: Final = 30.0
 HOLDS: Final = 90.0
-#: Seconds for which the answer to a request for a rewind is waited for.
+#: Seconds to wait for the answer to a request for a rewind.
 ANSWERED_WITHIN: Final = 10.0
-#: A state, a request for a rewind and its answer are kept of each receiver; and of some that were.
+#: Entries at most: a state, a request for a rewind and its answer for each receiver, and for some
+#: former ones.
 _MOST: Final = 6 * MOST_RECEIVERS
 _LARGEST: Final = 4_096
 _STATE, _ASKED, _DONE = "state|", "asked|", "done|"
@@ -108,7 +109,7 @@ class Board:
             due = before.updated + 1000 * WRITE_EVERY
             if before.updated <= state.updated < due:
                 return
-        # It is written again soon.
+        # The state is written again soon.
         with suppress(ChatError):
             await self._shared.put(key, msgspec.json.encode(state))
 
@@ -173,5 +174,5 @@ class Board:
         try:
             return None if value is None else decoder.decode(value)
         except msgspec.DecodeError:
-            # As a later livechat may write it.
+            # A later version may write another form.
             return None

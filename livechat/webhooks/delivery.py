@@ -21,6 +21,7 @@ from livechat.events.batches import Batch
 from livechat.events.feed import Feed
 from livechat.limits.rates import LogLimit, Rate
 from livechat.net.posting import Answered
+from livechat.protocol.counts import counted
 from livechat.protocol.receivers import Answer, shown_url
 from livechat.system.time import Time
 from livechat.webhooks.backoff import asked_for, pause
@@ -34,7 +35,7 @@ LOG_EVERY: Final = 600.0
 _SHOWN: Final = 200
 _GONE: Final = 410
 
-#: Sends a body with these headers to an address, within so many seconds; fails with OSError.
+#: Posts a body with headers to an address, within so many seconds; fails with OSError.
 Post = Callable[[str, bytes, Mapping[str, str], float], Deferred[Answered]]
 State = Literal["waiting", "sending", "failing", "gone"]
 
@@ -77,8 +78,8 @@ class Delivery:
         counted: Callable[[int, int], None] = lambda _sent, _failed: None,
     ) -> None:
         """
-        @param secrets: which sign what is sent, the new one first.
-        @param counted: called with the events that were sent, and the attempts that failed.
+        @param secrets: secrets that sign requests, the new one first.
+        @param counted: called with the numbers of sent events, and of failed attempts.
         """
         self.counts = Counts()
         self.feed = feed
@@ -103,7 +104,7 @@ class Delivery:
             self._put("waiting" if not self.counts.in_a_row else "failing")
             batch = await self.feed.batch()
             if not leads():
-                # The lease has ended, and this is about to be cancelled.
+                # The lease has ended, so this is cancelled soon.
                 await deferLater(self._time, 1.0, lambda: None)
                 continue
             answer = await self._send(_request(batch, round_, self._time.wall()))
@@ -133,9 +134,9 @@ class Delivery:
         counts = self.counts
         if counts.in_a_row:
             _log.info(
-                "The receiver {url} takes events again, after {count} failures.",
+                "The receiver {url} takes events again, after {failures}.",
                 url=shown_url(self._url),
-                count=counts.in_a_row,
+                failures=counted(counts.in_a_row, "failure"),
             )
             self._troubles = LogLimit(Rate(1 / LOG_EVERY, 1))
         counts.sent += events

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from livechat.protocol.signing import signed
 
-#: Bytes of the digest that an id is.
+#: Bytes of an id, which is a digest.
 _DIGEST = 16
 
 

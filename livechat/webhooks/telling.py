@@ -19,19 +19,20 @@ from twisted.python.failure import Failure
 from livechat import metrics
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IOutbox
+from livechat.protocol.counts import counted
 from livechat.protocol.receivers import ReceiverState, shown_url
 from livechat.system.time import Time
 from livechat.webhooks.board import Board
 from livechat.webhooks.delivery import Delivery
 
-#: Seconds between two requests for the lease where another process has it, and between two
+#: Seconds between two requests for the lease while another process has it, and between two
 #: attempts while the store is away.
 ASK_EVERY: Final = 2.0
 RETRY_EVERY: Final = 1.0
-#: The part of a lease after which it is renewed, and the seconds after which it is at the latest.
+#: The share of a lease after which it is renewed, and the seconds after which it is at the latest.
 RENEW_AFTER: Final = 1 / 3
 RENEW_WITHIN: Final = 20.0
-#: Seconds between two looks at what waits.
+#: Seconds between two reports of the receivers' states.
 REPORT_EVERY: Final = 5.0
 #: Seconds after which a receiver is told again after a bug.
 AFTER_A_BUG: Final = 5.0
@@ -80,14 +81,14 @@ class Telling:
 
     async def _lead(self) -> None:
         await self._keep()
-        # Without a receiver, that was to forget those that were.
+        # Without a receiver the store has now forgotten the former ones, and nothing is left to do.
         while self._deliveries:
             asked = self._time.seconds()
             wait = RETRY_EVERY
             try:
                 seconds = await self._outbox.lead()
             except ChatError:
-                # As long as the lease holds, receivers are told of what was read.
+                # Receivers are told of read entries while the lease holds.
                 seconds = None
             if seconds is not None and seconds > 0:
                 self._until = asked + seconds
@@ -179,9 +180,9 @@ class Telling:
             rooms = await self._outbox.rewind(name, asked.since)
             await self._board.rewound(name, asked, rooms)
             _log.info(
-                "The receiver {url} is told anew, of {rooms} rooms.",
+                "The receiver {url} is told anew, of {rooms}.",
                 url=shown_url(self._board.receivers[name]),
-                rooms=rooms,
+                rooms=counted(rooms, "room"),
             )
 
     async def _report(self) -> None:
@@ -231,4 +232,4 @@ def _started(coroutine: Any) -> Deferred[None]:
 
 def _note_end(failure: Failure) -> None:
     if not isinstance(failure.value, CancelledError):
-        _log.failure("Webhooks stand still.", failure)
+        _log.failure("Webhooks are not sent any more.", failure)

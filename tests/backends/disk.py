@@ -12,6 +12,7 @@ from livechat.backends.sqlite.database import Database
 from livechat.protocol.messages import Draft, Edit, Message, Retraction, User
 
 NOW = 1_790_000_000.0
+AGE = 30 * 86_400
 ANN = User("1", "Ann")
 
 

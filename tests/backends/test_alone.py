@@ -25,7 +25,7 @@ from tests.support import kind, result
 
 
 def test_nobody_else() -> None:
-    """One process reports on itself, and has nobody to tell of its users."""
+    """A lone process reports on itself, and has nobody to tell of its users."""
     relay, registry = LonePresenceRelay(), LoneProcessRegistry(lambda: b"secret")
     assert verifyObject(IPresenceRelay, relay)
     assert verifyObject(IProcessRegistry, registry)
@@ -55,7 +55,7 @@ class Keeping:
 
 
 def test_changes_are_stored_together() -> None:
-    """What changes while the store is busy is stored by its next call, in its last state."""
+    """Changes made while the store is busy are stored by its next call, in their last state."""
     keeping = Keeping()
     first = keeping.map.put("a", b"1")
     others: list[Deferred[Any]] = [
@@ -95,7 +95,7 @@ def test_a_store_that_fails_or_hangs() -> None:
 
 
 def test_room() -> None:
-    """What is over makes room for a new key; a full map drops nothing."""
+    """An expired key makes room for a new one; a full map drops nothing."""
     keeping = Keeping()
     for key, until in (("a", 99), ("b", 101), ("c", 0)):
         keeping.map.put(key, b"1", until)

@@ -26,14 +26,14 @@ NOBODYS = Message("c", 3, 1_000)
     ],
 )
 def test_edits_that_are_refused(found: Message | None, edits: int, since: int, kind: Kind) -> None:
-    """What is missing is missing to everybody, and another's is told before its age."""
+    """A missing message is missing to everybody; another's is refused before its age counts."""
     with pytest.raises(ChatError) as caught:
         check_edit(Edit("r", 1, "x", ANN.subject, since), found, edits)
     assert caught.value.kind is kind
 
 
 def test_edit() -> None:
-    """Its author edits a message, up to the last moment, and the last time."""
+    """An author may edit up to the last moment, and up to the last of the allowed edits."""
     edit = Edit("r", 1, "x", ANN.subject, MINE.time)
     assert check_edit(edit, MINE, MOST_EDITS - 1) is MINE
 
@@ -64,7 +64,7 @@ def test_nothing_to_retract(moderates: bool) -> None:
 
 @pytest.mark.parametrize("author", [None, "", "None"])
 def test_messages_of_nobody(author: str | None) -> None:
-    """They are nobody's, not those of whoever has no user."""
+    """Messages without a user belong to nobody, not to everybody without a user."""
     with pytest.raises(ChatError) as caught:
         check_retraction(Retraction("r", (3,), author), (NOBODYS,))
     assert caught.value.kind is Kind.FORBIDDEN

@@ -8,7 +8,7 @@ from livechat.backends.maps import LONGEST_KEY, MOST_OVER, MapCopy, MapEntry
 
 
 def test_copy() -> None:
-    """What is over is hidden, and counts until somebody needs its room."""
+    """An expired key is hidden, and counts until its room is needed."""
     now = [100.0]
     copy = MapCopy("x", lambda: now[0], most=2, largest=3)
     copy.set("a", MapEntry(b"1", 101))
@@ -55,7 +55,7 @@ def test_ends_cost_nothing() -> None:
 
 
 def test_a_clock_that_is_set_back() -> None:
-    """What was over is in force again, and is over again when its end comes."""
+    """A clock set back brings expired keys into force again, until their end comes."""
     now = [100.0]
     copy = MapCopy("x", lambda: now[0], most=9, largest=9)
     copy.set("a", MapEntry(b"1", 150))

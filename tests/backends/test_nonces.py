@@ -61,7 +61,7 @@ def test_forgotten() -> None:
 
 @pytest.mark.parametrize("set_by", [-3_600_000, 3_600_000])
 def test_the_time_of_day_is_set(set_by: int) -> None:
-    """It is known for as long as if it had not been."""
+    """A nonce's life does not depend on the time of day."""
     clock = Clock()
     found = Nonces(clock.seconds, lambda: SECRET)
     found.add([known(1, 5_000_000)], 5_000_000)
@@ -74,7 +74,7 @@ def test_the_time_of_day_is_set(set_by: int) -> None:
 
 
 def test_from_before() -> None:
-    """Those that were used a while ago are known for the rest of it."""
+    """Nonces loaded at a start are known for the rest of their time."""
     clock = Clock()
     found = Nonces(clock.seconds, lambda: SECRET)
     found.add([known(1, 0)], 1000 * (NONCE_LASTS - 1))
@@ -99,12 +99,12 @@ def of(owner: str, count: int, *, first: int = 0) -> list[Known]:
 
 
 def left(found: Nonces, owner: str, count: int) -> list[int]:
-    """Which of those are known still."""
+    """List the numbers of nonces that are still known."""
     return [n for n in range(count) if found.find(draft(nonce=f"{owner}{n}")) is not None]
 
 
 def test_very_many(few: Nonces) -> None:
-    """Of very many of an address the newest are known."""
+    """An address over its share keeps its newest nonces."""
     few.add(of("a", 15), 0)
     assert len(few) == 10
     assert left(few, "a", 15) == list(range(5, 15))
@@ -123,7 +123,7 @@ def test_strangers(few: Nonces) -> None:
 
 
 def test_very_many_addresses(few: Nonces) -> None:
-    """Where all have as many, the oldest are flushed."""
+    """Addresses with equal shares lose their oldest nonces."""
     for owner in range(30):
         few.add(of(f"{owner:02}", 1), 0)
     assert len(few) == 10
@@ -145,7 +145,7 @@ def test_nothing_is_left(few: Nonces) -> None:
 
 
 def test_digests() -> None:
-    """Whatever differs between two acts differs in their digests, and so does another secret."""
+    """Acts that differ in anything differ in their digests, and so do secrets."""
     acts: list[Submission] = [
         Draft("r", "a"), Draft("r", "1"), Draft("r", "a", reply_to=1), Draft("r", "a", reply_to=2),
         Draft("r", "a", data=Raw(b'{"a":1}')), Draft("r", "a", data=Raw(b'{"a":1.0}')),
@@ -160,7 +160,7 @@ def test_digests() -> None:
 
 
 def test_amendments() -> None:
-    """One that was made before is answered with its number and time."""
+    """A repeated amendment is answered with its number and time."""
     found = Nonces(lambda: 0.0, lambda: SECRET)
     edit = Edit("r", 1, "b", "g:1", nonce="m")
     retraction = Retraction("r", (1,), "g:1", nonce="n")

@@ -47,7 +47,7 @@ def test_plain() -> None:
 
 
 def test_edited() -> None:
-    """How often a message was edited is kept, and not shown."""
+    """The number of edits is kept, and not shown."""
     extra = Extra(reply_to=1, edited=9, edits=3, event=7)
     text = extra_to_text(extra)
     assert extra_of_text(text) == extra

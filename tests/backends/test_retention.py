@@ -15,14 +15,14 @@ def test_by_count() -> None:
 
 
 def test_by_age() -> None:
-    """Those of so many seconds, or all of them."""
+    """An age keeps entries of so many seconds, or all of them."""
     assert Retention(0, 60).first_time(100_000) == 40_000
     assert Retention().first_time(100_000) == 0
 
 
 @pytest.mark.parametrize("age", [0, 600])
 def test_internal_rooms(age: int) -> None:
-    """They have an age of their own, and are not counted; other rooms have not that age."""
+    """Internal rooms have an age of their own and no count; that age holds for them alone."""
     retention = Retention(3, 60, age)
     assert retention.of("r") == retention.of("audit") == retention
     kept = retention.of(AUDIT_ROOM)

@@ -33,7 +33,7 @@ class List:
 
 
 def test_answered_once() -> None:
-    """Whatever comes first is the answer, and nothing after it."""
+    """The first result is the answer, and later ones are ignored."""
     answer = Answer()
     one = List().send(receiver=answer)
     one.stored(MESSAGE)

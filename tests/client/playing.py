@@ -1,4 +1,4 @@
-"""A server that says what the test wants, for what the daemon does not say when one wants it."""
+"""A server that plays a test's script, for frames that the daemon does not send on demand."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(test: Coroutine[Any, Any, None]) -> None:
 
 
 def hello(**more: Any) -> Frame:
-    """How the daemon greets a client."""
+    """Make the daemon's first frame to a client."""
     return {
         "type": "hello", "user": {"id": "u", "name": "Ann"}, "epoch": "e", "seq": 0,
         "limits": {"message_bytes": 100}, "heartbeat": 25, **more,
@@ -85,7 +85,7 @@ class Wire:
         self._socket.transport.abort()
 
     async def stay(self) -> None:
-        """Be there until the client is not."""
+        """Stay connected until the client hangs up."""
         await self._socket.wait_closed()
 
 

@@ -52,7 +52,7 @@ def test_bad_address(url: str, advice: str) -> None:
 
 
 def test_unreachable() -> None:
-    """Where nobody listens the first connection is waited for, and not for ever."""
+    """The first connection to an address without a server is waited for, up to a bound."""
 
     async def asks() -> None:
         with pytest.raises(Unreachable) as caught:

@@ -7,7 +7,7 @@ import puppeteer from "puppeteer-core";
 import { Cable, Daemon, firewall } from "./world.mjs";
 
 const PATIENCE = 20_000;
-/** Without these it talks to its maker, where it can. */
+/** Settings that keep Firefox from talking to its maker. */
 const QUIET = {
   "app.normandy.enabled": false,
   "datareporting.policy.dataSubmissionEnabled": false,
@@ -17,11 +17,11 @@ const QUIET = {
   "toolkit.telemetry.reportingpolicy.firstRun": false,
 };
 
-/** Parts of all tests, which end behind the last. */
+/** Parts that all tests share; they end behind the last one. */
 const ends = [];
 const all = { after: (end) => ends.unshift(end) };
 
-/** The messages that are shown, and how many wait. */
+/** The shown messages, and the number of those that wait. */
 function shown() {
   const { shadowRoot: root } = document.querySelector("[data-livechat]");
   const texts = [...(root?.querySelectorAll(".said .message p") ?? [])].map(({ innerText }) => innerText);
@@ -37,7 +37,7 @@ class Visitor {
     visitor.page = await visitor.context.newPage();
     visitor.page.setDefaultTimeout(PATIENCE);
     visitor.complaints = [];
-    // A network that is gone is expected where a test makes it so.
+    // Errors of the network are expected in tests that cut it.
     const expected = /can’t establish a connection|was interrupted while the page was loading/;
     visitor.page.on("pageerror", ({ message }) => expected.test(message) || visitor.complaints.push(message));
     await visitor.page.goto(url);
@@ -120,7 +120,7 @@ describe("Firefox", { timeout: 100_000 }, () => {
     for (const each of [ann, bob]) await each.hears("hi", "hello");
   });
 
-  it("goes on behind a restart, and misses nothing", async () => {
+  it("goes on after a restart, and misses nothing", async () => {
     const ann = await visit("restart", "Ann");
     await ann.says("before");
     await ann.hears("before");
@@ -150,7 +150,7 @@ describe("Firefox", { timeout: 100_000 }, () => {
     await ann.hears("before", "unheard", "from nowhere");
   });
 
-  it("has the chat in a page of another site", async () => {
+  it("embeds the chat in a page of another site", async () => {
     site.page = `<!doctype html><title>x</title><div data-livechat="embedded"></div>
       <script type="module" src="${daemon.url}/static/embed.js"></script>`;
     const ann = await Visitor.open(browser, site.url);
@@ -161,7 +161,7 @@ describe("Firefox", { timeout: 100_000 }, () => {
     assert.deepEqual(await daemon.history("embedded"), ["from afar"]);
   });
 
-  it("goes by events where WebSockets are blocked", async (t) => {
+  it("falls back to events where WebSockets are blocked", async (t) => {
     const url = await firewall(t, daemon, "refuse");
     const [ann, bob] = await Promise.all([visit("blocked", "Ann", url), visit("blocked", "Bob")]);
     await ann.says("by events");

@@ -102,7 +102,7 @@ describe("livechat.js", { concurrency: 6, timeout: 110_000 }, () => {
     it(`gives up what is too long, by ${transport}`, async (t) => {
       const daemon = await Daemon.start(t, "--max-message=4");
       const ann = join(t, daemon.url, options);
-      // Before it knows how long one may be.
+      // The bound on messages is unknown before the server's first frame.
       const early = ann.send("ééé");
       const fits = ann.send("éé");
       await assert.rejects(early, { code: "message_too_long" });
@@ -113,7 +113,7 @@ describe("livechat.js", { concurrency: 6, timeout: 110_000 }, () => {
     });
   }
 
-  it("says once what got no answer on a WebSocket", async (t) => {
+  it("sends a message once whose answer on a WebSocket was lost", async (t) => {
     const daemon = await Daemon.start(t);
     const cable = await Cable.lay(t, daemon);
     const ann = join(t, cable.url);
@@ -129,7 +129,7 @@ describe("livechat.js", { concurrency: 6, timeout: 110_000 }, () => {
     assert.deepEqual(await daemon.history("lobby"), ["before", "once", "after"]);
   });
 
-  it("says once what got no answer to a POST", async (t) => {
+  it("sends a message once whose answer to a POST was lost", async (t) => {
     const daemon = await Daemon.start(t);
     const url = await firewall(t, daemon, "refuse", { answers: 2 });
     const ann = join(t, url, { transports: ["events"] });
@@ -139,7 +139,7 @@ describe("livechat.js", { concurrency: 6, timeout: 110_000 }, () => {
     assert.deepEqual(await daemon.history("lobby"), ["once", "after"]);
   });
 
-  it("says how much was missed", async (t) => {
+  it("tells of a gap, with the number of missed messages", async (t) => {
     const daemon = await Daemon.start(t, "--history-limit=2");
     const cable = await Cable.lay(t, daemon);
     const ann = join(t, cable.url);
@@ -155,7 +155,7 @@ describe("livechat.js", { concurrency: 6, timeout: 110_000 }, () => {
       ["message", ann.all("message")[2]],
     ]);
     assert.deepEqual(ann.texts(), ["1", "3", "4"]);
-    // A server that has lost all it had begins anew, and says so.
+    // A server that has lost its messages begins anew, and says so.
     await daemon.kill();
     daemon.forget();
     await daemon.serve();
@@ -165,14 +165,14 @@ describe("livechat.js", { concurrency: 6, timeout: 110_000 }, () => {
     await until(ann, () => ann.texts().length === 4);
   });
 
-  it("goes by events where a firewall refuses WebSockets", async (t) => {
+  it("falls back to events where a firewall refuses WebSockets", async (t) => {
     const daemon = await Daemon.start(t);
     const ann = join(t, await firewall(t, daemon, "refuse"));
     const { seq } = await ann.send("hi");
     assert.equal(seq, 1);
     assert.equal(ann.transport, "events");
     await until(ann, () => ann.texts().length === 1);
-    // Having worked, it is what the next attempt begins with.
+    // A transport that has worked is the first one of the next attempt.
     await daemon.kill();
     await until(ann, () => ann.state === "waiting");
     await daemon.serve();
@@ -181,14 +181,14 @@ describe("livechat.js", { concurrency: 6, timeout: 110_000 }, () => {
     assert.deepEqual(await daemon.history("lobby"), ["hi", "again"]);
   });
 
-  it("goes by events where a firewall swallows WebSockets", async (t) => {
+  it("falls back to events where a firewall swallows WebSockets", async (t) => {
     const daemon = await Daemon.start(t);
     const ann = join(t, await firewall(t, daemon, "swallow"));
     assert.equal((await ann.send("hi")).seq, 1);
     assert.equal(ann.transport, "events");
   });
 
-  it("notices a connection that only looks like one", async (t) => {
+  it("notices a dead connection that is still open", async (t) => {
     const daemon = await Daemon.start(t);
     const cable = await Cable.lay(t, daemon);
     const ann = join(t, cable.url);
@@ -202,14 +202,14 @@ describe("livechat.js", { concurrency: 6, timeout: 110_000 }, () => {
     assert.deepEqual(ann.texts(), ["meanwhile"]);
   });
 
-  it("obeys a server that goes", async (t) => {
+  it("comes back when a server that goes says", async (t) => {
     const daemon = await Daemon.start(t);
     const ann = join(t, daemon.url);
     await open(ann);
     await daemon.stop();
     const waiting = () => ann.all("state").find(({ state }) => state === "waiting");
     await until(ann, waiting);
-    // Where the daemon takes its time to end, another attempt may have failed by now.
+    // If the daemon is slow to end, another attempt may have failed by now.
     const { code, retryMs } = waiting();
     assert.equal(code, 1012);
     assert.ok(retryMs >= 500);
@@ -251,7 +251,7 @@ describe("livechat.js", { concurrency: 6, timeout: 110_000 }, () => {
     assert.deepEqual(bob.all("renamed"), [{ user: ann.user }]);
     assert.deepEqual(bob.presence.members.map(({ name }) => name).sort(), ["Amy", "Bob"]);
     await until(tab, () => tab.user.name === "Amy");
-    // Without a WebSocket, too; in place of a reserved name there is another one.
+    // Events take another name too; a reserved one is replaced by the server.
     const { name } = await tab.rename("Operator");
     assert.match(name, /^guest-/);
     await tab.send("hi");
@@ -260,7 +260,7 @@ describe("livechat.js", { concurrency: 6, timeout: 110_000 }, () => {
     await until(ann, () => ann.user.name === name);
     await assert.rejects(ann.rename("A\nB"), { code: "bad_message" });
     assert.equal(ann.user.name, name);
-    // On the next connection as well.
+    // The next connection has the same name.
     tab.close();
     await daemon.stop();
     await daemon.serve();
@@ -268,7 +268,7 @@ describe("livechat.js", { concurrency: 6, timeout: 110_000 }, () => {
     assert.equal(ann.user.name, name);
   });
 
-  it("tells that one is typing, not too often", async (t) => {
+  it("tells others of typing, at a bounded rate", async (t) => {
     const daemon = await Daemon.start(t);
     const ann = join(t, daemon.url, { name: "Ann" });
     const bob = join(t, daemon.url, { name: "Bob" });
@@ -280,7 +280,7 @@ describe("livechat.js", { concurrency: 6, timeout: 110_000 }, () => {
     assert.deepEqual(ann.all("error"), []);
   });
 
-  it("holds a bounded number of messages, and gives them up when it is left", async (t) => {
+  it("holds a bounded number of messages, and rejects them when it is closed", async (t) => {
     const daemon = await Daemon.start(t);
     await daemon.kill();
     const ann = join(t, daemon.url);

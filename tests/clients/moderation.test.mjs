@@ -1,4 +1,4 @@
-// static/client/livechat.js where a room is moderated, with a server that plays.
+// static/client/livechat.js in a moderated room, with a scripted server.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -6,7 +6,7 @@ import { FakeStorage, Script, connect, greet, join_ as join, open, stream, until
 
 const say = (socket, frame) => socket.send(JSON.stringify(frame));
 
-/** A server that answers each frame with a nonce by what *answer* makes of it. */
+/** A server that answers each frame that has a nonce by the result of *answer*. */
 const answering = (t, answer, more) =>
   Script.run(t, (socket, count) => {
     greet(socket, more);
@@ -23,7 +23,7 @@ const ack = (seq, more) => ({ type: "ack", seq, time: 1, ...more });
 const error = (code, more) => ({ type: "error", error: { code, detail: `It is ${code}.`, ...more } });
 
 describe("livechat.js in a moderated room", { concurrency: 16, timeout: 60_000 }, () => {
-  it("knows settings and a restriction before it tells of them", async (t) => {
+  it("has the settings and the restriction by the time of their events", async (t) => {
     const settings = { title: "<b>\u202e", slow: 5, pinned: 3, what: ["comes", "later"] };
     const restriction = { kind: "mute", until: 100, reason: "\u202ex" };
     const script = await Script.run(t, (socket) => {
@@ -123,7 +123,7 @@ describe("livechat.js in a moderated room", { concurrency: 16, timeout: 60_000 }
     });
     const ann = join(t, script.url);
     await open(ann);
-    // What waits for its answer does not keep acts waiting.
+    // Messages that wait for their answers do not hold up acts.
     ann.send("x");
     const restrict = { type: "restrict", user: "7", guest: true, kind: "mute", seconds: 600, address: true };
     assert.deepEqual(await ann.act(restrict), { time: 1, address: false });
@@ -137,7 +137,7 @@ describe("livechat.js in a moderated room", { concurrency: 16, timeout: 60_000 }
     assert.ok(ann.all("outbox").length === 1);
   });
 
-  it("does not know what became of an act whose answer was lost, and does not repeat it", async (t) => {
+  it("rejects an act whose answer was lost as unknown, and does not repeat it", async (t) => {
     const heard = [];
     const script = await answering(t, ({ type }, socket, count) => {
       heard.push(type);
@@ -155,7 +155,7 @@ describe("livechat.js in a moderated room", { concurrency: 16, timeout: 60_000 }
     await assert.rejects(ann.act({ type: "clear" }), { code: "unavailable" });
   });
 
-  it("passes on cases and what moderators did", async (t) => {
+  it("passes on cases and acts of moderators", async (t) => {
     const frames = [
       { type: "case", case: "c1", kind: "held", state: "open", message: "<b>", reply_to: 3, time: 1 },
       { type: "moderated", action: { type: "what comes later" }, by: { kind: "operator", name: "o" }, time: 1 },
@@ -228,8 +228,8 @@ describe("livechat.js in a moderated room", { concurrency: 16, timeout: 60_000 }
   });
 });
 
-describe("livechat.js, and what waits for a review over a reload", () => {
-  it("keeps it, does not send it again, and hears what became of it", async (t) => {
+describe("livechat.js, with a held message over a reload", () => {
+  it("keeps it, does not send it again, and hears the decision", async (t) => {
     const sessionStorage = Object.getOwnPropertyDescriptor(globalThis, "sessionStorage");
     Object.defineProperty(globalThis, "sessionStorage", { value: new FakeStorage(), configurable: true });
     t.after(() => sessionStorage && Object.defineProperty(globalThis, "sessionStorage", sessionStorage));

@@ -1,4 +1,4 @@
-// static/chat/chat-text.js, chat-day.js and chat-days.js: what a message's text becomes, whatever it is, and its day.
+// static/chat/chat-text.js, chat-day.js and chat-days.js: marks, links and names in any text, and a message's day.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -9,7 +9,7 @@ import { calls, parse, plain } from "../../static/chat/chat-text.js";
 import { speak } from "../../static/chat/texts.js";
 
 const SIGNS = { "*": "em", _: "em", "**": "strong", "***": "both" };
-/** Characters of the longest message that a server takes, unless told otherwise. */
+/** Characters of the longest message that a server takes by default. */
 const LONGEST = 16_384;
 
 /** The parts of a text, told apart by brackets that no text here has. */
@@ -23,7 +23,7 @@ function read(text, who) {
   return parse(text, who).map(written).join("");
 }
 
-/** Knows people by their names, the visitor first. */
+/** Finds people by their names; the first one is the visitor. */
 const room = (...names) => (name) => {
   const at = names.findIndex((each) => look(each) === look(name));
   return at < 0 ? undefined : at ? "other" : "me";
@@ -124,7 +124,7 @@ describe("chat-text.js", () => {
     "backticks": "`", "code": "`a", "fences": "```\n", "blocks": "```a\n\n", "tags": "```a\n", "closing brackets": ")",
     "dots": ".", "letters": "a", "words": "a.", "mail": "a@", "hosts": "a@b.", "names": "@a ", "short": "www.", "schemes": "https://", "spaces": " ",
   };
-  it("takes a time that is linear in the length", () => {
+  it("takes CPU time that is linear in the length", () => {
     const spent = (each, length) => {
       const texts = [each.repeat(length / each.length), `https://a${each.repeat(length / each.length)}`, `a@${each.repeat(length / each.length)}`];
       return Math.min(...[1, 2, 3].map(() => {
@@ -133,7 +133,7 @@ describe("chat-text.js", () => {
         return process.cpuUsage().user - before;
       }));
     };
-    // Eight times as long, a square would take sixty-four times as long; the collector of garbage takes its part.
+    // Quadratic code would take sixty-four times as long for eight times the length; the bound leaves room for garbage collection.
     for (const [name, each] of Object.entries(long)) {
       const [short, all] = [spent(each, LONGEST), spent(each, 8 * LONGEST)];
       assert.ok(all < 40 * (short + 2_000), `${name}: ${short} and ${all} µs`);
@@ -152,12 +152,12 @@ describe("chat-days.js", () => {
     assert.equal(name("en", 2026, 2, 30), "Monday, March 30");
     assert.equal(name("de", 2026, 2, 28), "Gestern");
     assert.equal(name("de", 2025, 11, 31), "Mittwoch, 31. Dezember 2025");
-    // In an hour's time less, or more, yesterday is yesterday.
+    // Yesterday stays yesterday on a day of 23 or of 25 hours.
     const [summer, winter] = [new Date(2026, 2, 30), new Date(2026, 9, 26)].map((each) => each.getTime());
     for (const each of [summer, winter]) assert.equal(nameDay(speak({}, "en"), each - 1, each), "Yesterday");
   });
 
-  /** A room of messages with these times, in which some numbers have none. */
+  /** A room of messages with these times; a number without a time has no message. */
   const roomOf = (times, isGone = () => false) => {
     const asked = [];
     const history = async ({ after, limit }) => {

@@ -13,13 +13,13 @@ const part = (object) => Buffer.from(JSON.stringify(object)).toString("base64url
 const token = (jti) => `${part({ alg: "none" })}.${part({ sub: "42", exp: 5_000_000_000, jti })}.`;
 const TOLD = ["message", "edited", "retracted", "gap"];
 
-/** A function that gives so many tokens, the last one again and again. */
+/** Make a function that gives so many tokens, the last one again and again. */
 function source(count) {
   let calls = 0;
   return async () => token(Math.min(calls++, count - 1));
 }
 
-/** Do on one connection what the scenario says, and note what is heard. */
+/** Play the scenario's steps on a connection, and note the frames that come. */
 async function serve(socket, steps, heard) {
   const [frames, waiting] = [[], []];
   socket.on("message", (data) => {
@@ -44,7 +44,7 @@ async function serve(socket, steps, heard) {
   }
 }
 
-/** Frames with numbers in place of their nonces, by when each was seen first. */
+/** Replace the nonces in frames by numbers, in the order of their first use. */
 function numbered(heard) {
   const known = [...new Set(heard.map(({ nonce }) => nonce))];
   return heard.map(({ nonce, ...frame }) => ({ ...frame, nonce: known.indexOf(nonce) }));

@@ -1,4 +1,4 @@
-// static/client/livechat.js, and what a server may say to it.
+// static/client/livechat.js, with a scripted server: frames that a real one sends only now and then, or never.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -6,7 +6,7 @@ import { ChatError, FakeStorage, Script, connect, greet, join_ as join, open, pa
 
 const only = { transports: ["websocket"] };
 
-describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 110_000 }, () => {
+describe("livechat.js, with a scripted server", { concurrency: 16, timeout: 110_000 }, () => {
   it("asks after a silence, and believes the answer", async (t) => {
     const pings = [];
     const script = await Script.run(t, (socket, count) => {
@@ -14,7 +14,7 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
       socket.on("message", (data) => {
         if (JSON.parse(data).type !== "ping") return;
         pings.push(count);
-        // From the third one on nobody is there.
+        // The server falls silent from the third one on.
         if (pings.length < 3) socket.send('{"type":"pong"}');
       });
     });
@@ -23,13 +23,13 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
     assert.deepEqual(pings, [0, 0, 0]);
   });
 
-  it("says what is wrong with an address", () => {
+  it("refuses a bad address with the reason", () => {
     for (const url of ["localhost:10443", "chat.example.org:10443", "chat.example.org", "chat.example.org/a", "ftp://a"]) {
       assert.throws(() => connect(url), { name: "TypeError", message: new RegExp(`use "https://${url}"`) });
     }
   });
 
-  it("keeps its name where another one is refused, or the server knows no other", async (t) => {
+  it("keeps its name if another one is refused, or the server cannot rename", async (t) => {
     const codes = ["rate_limited", "unknown_type"];
     const script = await Script.run(t, (socket) => {
       greet(socket);
@@ -50,7 +50,7 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
     await assert.rejects(ann.rename("Amy"), { code: "unavailable" });
   });
 
-  it("takes another name with the next connection, where there is none", async (t) => {
+  it("takes another name on the next connection, if there is none now", async (t) => {
     const script = await Script.run(t, (socket, count) => (count ? greet(socket) : socket.close(1012)));
     const ann = join(t, script.url, { name: "Ann" });
     await until(ann, () => ann.state === "waiting");
@@ -59,7 +59,7 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
     assert.deepEqual(script.asked.map(({ searchParams }) => searchParams.get("name")), ["Ann", "Amy"]);
   });
 
-  it("sends again what got no answer in time", async (t) => {
+  it("sends a message again that got no answer in time", async (t) => {
     const nonces = [];
     const script = await Script.run(t, (socket, count) => {
       greet(socket);
@@ -97,7 +97,7 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
       const waits = found.map((each) => each[attempt]);
       const longest = Math.min(30_000, 1_000 * 2 ** attempt);
       assert.ok(Math.max(...waits) <= longest);
-      // Of twenty one is in each half, but for one time in a million.
+      // Each half has at least one of the twenty, but for one run in a million.
       assert.ok(Math.max(...waits) > longest / 2 && Math.min(...waits) < longest / 2);
     }
   });
@@ -130,7 +130,7 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
       ann.all("presence").map(({ users, members }) => [users, members.map(({ id }) => id).join("")]),
       [[2, "01"], [3, "012"], [3, "012"], [2, "12"], [2, "12"], [101, ""], [100, ""]],
     );
-    // When it came, and when the room was no longer large.
+    // The members were asked for at the start, and when the room was no longer large.
     assert.deepEqual(asked, ["presence", "presence"]);
   });
 
@@ -145,7 +145,7 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
     });
   }
 
-  it("is not done with WebSockets after one that failed, where one has worked", async (t) => {
+  it("tries WebSockets again after a failure, if one has worked", async (t) => {
     const ways = [];
     const script = await Script.run(
       t,
@@ -166,7 +166,7 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
     assert.deepEqual(ways, ["websocket", "websocket", "events", "websocket"]);
   });
 
-  it("hears all of a message by events, however it is cut and whatever ends its lines", async (t) => {
+  it("reads events in any pieces, with any line ends", async (t) => {
     const said = ["one", "two\u2028lines\u2029\u0085", "né 😀", "end"];
     const frames = said.map((message, at) => JSON.stringify({ type: "message", message, seq: at + 1, time: 1 }));
     for (const end of ["\n", "\r\n", "\r"]) {
@@ -212,7 +212,7 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
     assert.deepEqual(ann.outbox, []);
   });
 
-  it("knows by the same code why it may not come, whichever way it came", async (t) => {
+  it("gets the same code for a refusal on every transport", async (t) => {
     const script = await Script.run(t, null, (_, answer) =>
       answer.writeHead(400, { "Content-Type": "application/problem+json" }).end('{"code":"bad_query","detail":"No."}'),
     );
@@ -221,7 +221,7 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
     assert.deepEqual(ann.all("state").at(-1), { state: "closed", code: 4400, reason: "No." });
   });
 
-  it("can be left, and sent by, from whatever it tells", async (t) => {
+  it("can be closed, and sent by, within any of its events", async (t) => {
     const script = await Script.run(t, (socket) => greet(socket));
     for (const state of ["connecting", "open", "waiting"]) {
       const ann = join(t, state === "open" ? script.url : "http://localhost:1");
@@ -237,7 +237,7 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
     assert.deepEqual(again.outbox.map(({ message }) => message), ["first", "second"]);
   });
 
-  it("does not come back in storms, whatever it is told", async (t) => {
+  it("bounds its retries and pings, for any times that a server sends", async (t) => {
     for (const retry of ["soon", "-100000", "1e99", ""]) {
       const script = await Script.run(t, null, (_, answer) => {
         stream(answer, `retry: ${retry}\n\n`);
@@ -265,7 +265,7 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
     }
   });
 
-  it("rejects nothing that nobody looks at", async (t) => {
+  it("leaves no rejection unhandled", async (t) => {
     const unhandled = [];
     const hears = (reason) => unhandled.push(reason);
     process.on("unhandledRejection", hears);
@@ -359,7 +359,7 @@ describe("livechat.js, and messages that change", { concurrency: 16, timeout: 11
     ]);
   });
 
-  it("says why an edit was refused, and what cannot be sent at all", async (t) => {
+  it("rejects a refused edit, and one that cannot be sent, with the reason", async (t) => {
     const script = await Script.run(t, (socket) => {
       greet(socket);
       socket.on("message", (data) => {
@@ -382,7 +382,7 @@ describe("livechat.js, and messages that change", { concurrency: 16, timeout: 11
     assert.deepEqual(ann.all("refused"), []);
   });
 
-  it("does to no other message what was meant for one of a room that began anew", async (t) => {
+  it("applies no edit to another message of a room that began anew", async (t) => {
     const heard = [];
     const script = await Script.run(t, (socket, count) => {
       greet(socket, count ? { epoch: "f" } : {});
@@ -404,7 +404,7 @@ describe("livechat.js, and messages that change", { concurrency: 16, timeout: 11
     assert.deepEqual(heard, [{ type: "message", message: "answer" }]);
   });
 
-  it("knows by the server's clock what may be edited", async (t) => {
+  it("knows by the server's clock if a message may be edited", async (t) => {
     const now = Date.now() + 3_600_000;
     const limits = { message_bytes: 100, edit: 900 };
     const editable = async (more, message) => {
@@ -423,7 +423,7 @@ describe("livechat.js, and messages that change", { concurrency: 16, timeout: 11
     assert.deepEqual(await editable({ time: now }, {}), [false, false]);
   });
 
-  it("says where a page of history goes on, which may be empty", async (t) => {
+  it("has the place of the next page of history, behind an empty one too", async (t) => {
     const script = await Script.run(t, (socket) => greet(socket), (asked, answer) => {
       const link = '</chat/history/lobby/?before=40&limit=5>; rel="prev", </chat/history/lobby/?after=44&limit=5>; rel="next"';
       const found = asked.url.includes("limit=5") ? [] : [{ message: "a", seq: 1, time: 1, reply_to: 9, edited: 2 }];
@@ -440,8 +440,8 @@ describe("livechat.js, and messages that change", { concurrency: 16, timeout: 11
   });
 });
 
-describe("livechat.js, and what the browser keeps", () => {
-  /** A server that takes what is sent, or says nothing of it. */
+describe("livechat.js, with the browser's storage", () => {
+  /** A server that stores messages, or does not answer. */
   const taking = (t, said, acks = true) =>
     Script.run(t, (socket) => {
       greet(socket);
@@ -453,7 +453,7 @@ describe("livechat.js, and what the browser keeps", () => {
       });
     });
 
-  /** As when a page is reloaded: nothing of the old one goes on. */
+  /** Reload the page: nothing of the old one goes on. */
   function keep(t) {
     globalThis.sessionStorage = new FakeStorage();
     globalThis.localStorage = new FakeStorage();
@@ -466,7 +466,7 @@ describe("livechat.js, and what the browser keeps", () => {
 
   const known = { key: "k".repeat(16) };
 
-  it("gives what one chat has to no other, of another room, person, server or in the same page", async (t) => {
+  it("keeps chats apart: of another room, person or server, or in the same page", async (t) => {
     const storage = keep(t);
     const [silent, others] = [[], []];
     const first = await taking(t, silent, false);
@@ -486,7 +486,7 @@ describe("livechat.js, and what the browser keeps", () => {
     assert.deepEqual([silent.length, others], [1, []]);
   });
 
-  it("sends what is from before a reload, in order, and says what is given up", async (t) => {
+  it("sends the messages of before a reload, in order, and tells of those that it gives up", async (t) => {
     const storage = keep(t);
     const said = [];
     const script = await taking(t, said);
@@ -507,7 +507,7 @@ describe("livechat.js, and what the browser keeps", () => {
     assert.deepEqual([...storage.map.keys()], [`${prefix}bad`, "somebody else's"]);
   });
 
-  it("does after a reload what was to be edited and taken back, and says what is given up", async (t) => {
+  it("edits and takes back after a reload, and tells of the acts that it gives up", async (t) => {
     const storage = keep(t);
     const ann = join(t, (await Script.run(t, (socket) => greet(socket))).url, known);
     await open(ann);
@@ -540,7 +540,7 @@ describe("livechat.js, and what the browser keeps", () => {
     assert.equal(storage.length, 0);
   });
 
-  it("rejects what is left when it ends, and another chat does not say it", async (t) => {
+  it("rejects waiting messages when it ends, and another chat does not send them", async (t) => {
     keep(t);
     const said = [];
     const script = await taking(t, said);
@@ -556,7 +556,7 @@ describe("livechat.js, and what the browser keeps", () => {
     assert.deepEqual(said, []);
   });
 
-  it("leaves what waits to the next chat, if it is told to", async (t) => {
+  it("leaves waiting messages to the next chat, if it is told to", async (t) => {
     const storage = keep(t);
     const said = [];
     const script = await taking(t, said);
@@ -572,7 +572,7 @@ describe("livechat.js, and what the browser keeps", () => {
     assert.deepEqual(said, []);
   });
 
-  it("does without, where the browser keeps nothing", async (t) => {
+  it("works in a browser without storage", async (t) => {
     const broken = new Proxy({}, { get: () => () => { throw new Error("NS_ERROR_FILE_CORRUPTED"); } });
     for (const storage of [broken, undefined, null]) {
       keep(t);
@@ -588,7 +588,7 @@ describe("livechat.js, and what the browser keeps", () => {
 });
 
 describe("livechat.js, when the clock leaps", () => {
-  it("does not send again what the server may have forgotten", async (t) => {
+  it("does not repeat a message whose nonce the server may have forgotten", async (t) => {
     const now = Date.now;
     t.after(() => (Date.now = now));
     const heard = [];
@@ -599,7 +599,7 @@ describe("livechat.js, when the clock leaps", () => {
         if (type !== "message") return;
         heard.push(message);
         if (count) socket.send(JSON.stringify({ type: "ack", nonce, seq: 1, time: 1 }));
-        // It may be stored; and then the network is away for a long time.
+        // The message may be stored; then the network is away for a long time.
         else socket.close(1012);
       });
     });
@@ -616,9 +616,9 @@ describe("livechat.js, when the clock leaps", () => {
   });
 });
 
-// Alone: all chats of a page are told of its events.
+// This runs alone, as all chats of a page get its events.
 describe("livechat.js, when the network changes", () => {
-  it("comes back exactly when a server that goes wants it to", async (t) => {
+  it("does not come back before the time that a server has given", async (t) => {
     const script = await Script.run(t, (socket, count) => {
       greet(socket);
       if (count === 0) socket.send('{"type":"goaway","retry_ms":1234}', () => socket.terminate());
@@ -627,7 +627,7 @@ describe("livechat.js, when the network changes", () => {
     await until(ann, () => ann.state === "waiting");
     assert.equal(ann.all("state").at(-1).retryMs, 1234);
     const lost = Date.now();
-    // A window that is looked at again does not change that.
+    // The event "online" does not shorten the wait.
     page.dispatchEvent(new Event("online"));
     await open(ann);
     assert.ok(Date.now() - lost > 1_200);

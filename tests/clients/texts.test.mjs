@@ -1,4 +1,4 @@
-// static/chat/texts.js: which language is chosen, and what its texts become.
+// static/chat/texts.js: the choice of a language, and its texts with their values.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -12,7 +12,7 @@ const english = { ...englishFirst, ...englishMore };
 const german = { ...germanFirst, ...germanMore };
 const NOON = Date.UTC(2026, 10, 27, 12, 5);
 
-/** Be a browser that has these languages. */
+/** Give the browser these languages. */
 function browse(languages) {
   Object.defineProperty(globalThis, "navigator", { value: { languages }, configurable: true });
 }

@@ -1,4 +1,4 @@
-// static/client/livechat.js, with tokens, and a server that plays.
+// static/client/livechat.js, with tokens, and a scripted server.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -10,11 +10,11 @@ const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const part = (object) => Buffer.from(JSON.stringify(object)).toString("base64url");
 let made = 0;
 
-/** A token that nobody has signed; each is another one. */
+/** Make a token without a signature, different from all others. */
 const jwt = (seconds = 3_600, more = {}) =>
   [part({ alg: "none" }), part({ sub: "42", name: "Änn", exp: Math.floor(Date.now() / 1_000) + seconds, jti: made++, ...more }), ""].join(".");
 
-/** A function that gives these tokens, the last one again and again, and counts how often. */
+/** Make a function that gives these tokens, the last one again and again, and counts its calls. */
 function source(...tokens) {
   const give = async () => tokens[Math.min(give.calls++, tokens.length - 1)];
   return Object.assign(give, { calls: 0 });
@@ -50,7 +50,7 @@ describe("livechat.js, with tokens", { concurrency: 24, timeout: 110_000 }, () =
     assert.ok(!String(script.asked[0]).includes(await token()));
   });
 
-  it("brings none where the page has none", async (t) => {
+  it("brings no token if the page has none", async (t) => {
     const asked = [];
     const script = await Script.run(t, (socket) => greet(socket), (request, answer) => {
       asked.push(request.headers.authorization);
@@ -79,7 +79,7 @@ describe("livechat.js, with tokens", { concurrency: 24, timeout: 110_000 }, () =
 
   it("believes the server's clock, and not its own", async (t) => {
     const now = Math.floor(Date.now() / 1_000);
-    // Here it is an hour later, or earlier, than there.
+    // The client's clock is an hour ahead, or behind.
     for (const [ahead, left, calls] of [[-3_600, 600, 1], [3_600, 10, 2]]) {
       const token = source(jwt(ahead + left), jwt(ahead + left));
       const script = await Script.run(t, (socket, count) => {
@@ -92,7 +92,7 @@ describe("livechat.js, with tokens", { concurrency: 24, timeout: 110_000 }, () =
     }
   });
 
-  it("knows what one may do, from the greeting on", async (t) => {
+  it("knows its rights from the first frame on", async (t) => {
     const script = await Script.run(t, (socket) => {
       greet(socket, { can: ["join", "history"], expires: 1_790_000_000 });
       tell(socket, { type: "rights", can: ["join", "send"] });
@@ -105,7 +105,7 @@ describe("livechat.js, with tokens", { concurrency: 24, timeout: 110_000 }, () =
       { can: new Set(["join", "send"]) },
     ]);
     assert.deepEqual(ann.can, ann.all("rights")[1].can);
-    // A server that says nothing of it is older.
+    // An older server sends no rights.
     const old = join(t, (await Script.run(t, (socket) => greet(socket))).url, only);
     await open(old);
     assert.deepEqual([...old.can], ["join", "history", "send"]);
@@ -137,7 +137,7 @@ describe("livechat.js, with tokens", { concurrency: 24, timeout: 110_000 }, () =
     });
   }
 
-  it("does not bring a token again that is over, nor ask in a fast loop", async (t) => {
+  it("does not bring an expired token again, nor ask in a fast loop", async (t) => {
     const script = await Script.run(t, (socket) => socket.close(4100, "It is over."));
     const token = source(jwt());
     const ann = join(t, script.url, { ...only, token });
@@ -147,7 +147,7 @@ describe("livechat.js, with tokens", { concurrency: 24, timeout: 110_000 }, () =
     assert.equal(token.calls, 4);
     assert.ok(waits().every(({ code }) => code === 4100));
     assert.match(waits()[1].reason, /no other token/);
-    // The page has another one at last.
+    // The page has another token at last.
     const [before] = script.offered;
     token.calls = 0;
     ann.reconnect();
@@ -213,7 +213,7 @@ describe("livechat.js, with tokens", { concurrency: 24, timeout: 110_000 }, () =
     });
   }
 
-  it("stops where a token is over, and the page has no function", async (t) => {
+  it("stops at an expired token, if the page has no function", async (t) => {
     const script = await Script.run(t, (socket) => socket.close(4100, "Over."));
     const ann = join(t, script.url, only);
     await until(ann, () => ann.state === "closed");
@@ -234,11 +234,11 @@ describe("livechat.js, with tokens", { concurrency: 24, timeout: 110_000 }, () =
     assert.deepEqual(seen, tokens.slice(0, 2).map((each) => `Bearer ${each}`));
     await assert.rejects(ann.history({ limit: 1 }), { code: "token_expired" });
     assert.equal(seen.length, 4);
-    // There is no other.
+    // The page has no other token.
     await assert.rejects(ann.history({ limit: 1 }), { code: "unavailable" });
   });
 
-  it("knows a revoked token by what events say last", async (t) => {
+  it("knows a revoked token by the last event", async (t) => {
     const script = await Script.run(t, null, (_, answer) => {
       stream(answer, 'event: error\ndata: {"type":"error","error":{"code":"token_revoked","detail":"Revoked."}}\n\n');
       answer.end();
@@ -248,7 +248,7 @@ describe("livechat.js, with tokens", { concurrency: 24, timeout: 110_000 }, () =
     assert.deepEqual(ann.all("state").at(-1), { state: "closed", code: 4101, reason: "Revoked." });
   });
 
-  it("forgets the token when it is left, and takes none that comes later", async (t) => {
+  it("forgets the token when it is closed, and takes none that comes later", async (t) => {
     const script = await Script.run(t, (socket) => greet(socket), ({ headers }, answer) => {
       assert.equal(headers.authorization, undefined);
       answer.end('{"chat_history":[]}');
@@ -268,7 +268,7 @@ describe("livechat.js, with tokens", { concurrency: 24, timeout: 110_000 }, () =
   });
 });
 
-/** Some time passes in a moment, as when a lid is closed. */
+/** Move the clocks on, as when a lid was closed. */
 function leap(t, ms) {
   const [date, monotonic] = [Date.now, performance.now];
   t.after(() => Object.assign(performance, { now: monotonic }) && Object.assign(Date, { now: date }));
@@ -276,7 +276,7 @@ function leap(t, ms) {
   performance.now = () => monotonic.call(performance) + ms;
 }
 
-// One after the other: they share the clock.
+// These run one after the other, as they share the clock.
 describe("livechat.js, with tokens that end", { timeout: 60_000 }, () => {
   it("goes on with another token on the same connection", async (t) => {
     const token = source(jwt(50), jwt());
@@ -302,7 +302,7 @@ describe("livechat.js, with tokens that end", { timeout: 60_000 }, () => {
     assert.deepEqual(ann.all("error"), []);
   });
 
-  it("renews tokens that hardly last now and then, and not in a loop", async (t) => {
+  it("renews tokens of a few seconds at intervals, and not in a loop", async (t) => {
     const ends = () => ({ can: ["join"], expires: Math.floor(Date.now() / 1_000) + 45, expiring: true });
     const auths = [];
     const script = await Script.run(t, (socket) => {
@@ -326,7 +326,7 @@ describe("livechat.js, with tokens that end", { timeout: 60_000 }, () => {
     assert.deepEqual([auths.length, token.calls], [1, 2]);
   });
 
-  it("connects anew as another user, and says nothing in their name that the first one wrote", async (t) => {
+  it("connects anew as another user, and sends none of the first one's messages in their name", async (t) => {
     const said = [];
     const bob = { id: "43", name: "Bob", verified: true };
     const script = await Script.run(t, (socket, count) => {
@@ -379,7 +379,7 @@ describe("livechat.js, with tokens that end", { timeout: 60_000 }, () => {
     assert.deepEqual(seen, [[`Bearer ${tokens[0]}`, null], [`Bearer ${tokens[1]}`, "e:1"]]);
   });
 
-  it("keeps trying while there is no token to go on with, and then says that it is over", async (t) => {
+  it("keeps trying while the page has no further token, and then tells that it has expired", async (t) => {
     const script = await Script.run(t, (socket, count) => {
       greet(socket);
       if (!count) script.socket = socket;
@@ -424,7 +424,7 @@ describe("livechat.js, with tokens that end", { timeout: 60_000 }, () => {
     assert.deepEqual(auths, [tokens[1]]);
   });
 
-  it("does not wait for ever for a function that hangs", async (t) => {
+  it("waits for a function that hangs up to a bound", async (t) => {
     const { setTimeout: real } = globalThis;
     t.after(() => (globalThis.setTimeout = real));
     globalThis.setTimeout = (then, ms) => real(then, ms / 50);
@@ -443,7 +443,7 @@ describe("livechat.js, with tokens that end", { timeout: 60_000 }, () => {
 });
 
 describe("livechat.js, with cookies", () => {
-  it("brings them only where it is told to", async (t) => {
+  it("brings them only if it is told to", async (t) => {
     const { fetch } = globalThis;
     t.after(() => (globalThis.fetch = fetch));
     const seen = [];

@@ -1,4 +1,4 @@
-// How somebody who writes TypeScript uses livechat.js: it must compile, and what is wrong must not.
+// Uses of livechat.js in TypeScript, which must compile; the wrong ones are marked, and must not.
 
 import { mount } from "../../static/chat/chat.js";
 import type {} from "../../static/chat/embed.js";
@@ -53,19 +53,19 @@ if (chat.restriction?.kind === "mute") console.log(chat.restriction.until?.toFix
 chat.act({ type: "praise", ref: 1 });
 // @ts-expect-error: a number is no message
 chat.send(1);
-// @ts-expect-error: what waits may be no message
+// @ts-expect-error: a waiting entry may be no message
 chat.outbox[0].message.trim();
 // @ts-expect-error: a string is no number
 chat.retract("1");
 // @ts-expect-error: a name is a text
 chat.rename(7);
-// @ts-expect-error: there is no such way
+// @ts-expect-error: there is no such transport
 connect("/", { transports: ["telegraph"] });
-// @ts-expect-error: a token is asked for each time, and is no text that is given once
+// @ts-expect-error: a token comes from a function, which is asked each time
 connect("/", { token: "eyJ" });
 // @ts-expect-error: there is no such right
 chat.can.has("fly");
-// @ts-expect-error: it is the server's to say
+// @ts-expect-error: the field is read-only
 chat.place = null;
 
 // The chat in an element of a page.

@@ -1,4 +1,4 @@
-// What the library's tests are made of: a real daemon, and what may stand between it and a client.
+// Parts of the library's tests: a real daemon, cables and firewalls before it, and a scripted server.
 
 import { createHmac, webcrypto } from "node:crypto";
 import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -9,27 +9,27 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WebSocket, WebSocketServer } from "ws";
 
-// What browsers have, and not every Node.js.
+// Browsers have these, but not every Node.js.
 globalThis.WebSocket ??= WebSocket;
 globalThis.crypto ??= webcrypto;
 // The certificates are self-signed.
 process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
 
-/** The window's events, as far as the library listens to them. */
+/** The window's events, in place of a browser's. */
 export const page = new EventTarget();
 globalThis.addEventListener = page.addEventListener.bind(page);
 
-// Older ones of Node.js do not take a module for one that is not said to be.
+// Older versions of Node.js need "type": "module".
 const place = mkdtempSync(join(tmpdir(), "livechat-"));
 process.once("exit", () => rmSync(place, { recursive: true }));
 writeFileSync(join(place, "package.json"), '{"type": "module"}');
 const client = new URL("../../static/client/", import.meta.url);
 for (const name of readdirSync(client)) copyFileSync(new URL(name, client), join(place, name));
-/** Where the library is. */
+/** The library's file. */
 export const library = join(place, "livechat.js");
 export const { connect, ChatError } = await import(library);
 
-/** The secret that a site and a daemon share, which has it in the file `secret`. */
+/** The secret that a site shares with a daemon, which has it in the file `secret`. */
 const SECRET = "a secret that the site and the chat share";
 const part = (object) => Buffer.from(JSON.stringify(object)).toString("base64url");
 
@@ -57,7 +57,7 @@ export class Daemon {
 
   async serve(port = this.port) {
     const options = [`--port=${port}`, ...this.options];
-    // Forked: to import everything again takes most of the time of a start.
+    // A fork saves the imports, which are most of a start's time.
     const running = connectTcp(process.env.DAEMONS, "127.0.0.1");
     running.write(`${JSON.stringify({ directory: this.directory, options })}\n`);
     this.isGone = false;
@@ -90,20 +90,20 @@ export class Daemon {
     rmSync(join(this.directory, "state"), { recursive: true });
   }
 
-  /** What was said in a room. */
+  /** The messages of a room. */
   async history(room) {
     const answer = await fetch(`${this.url}/chat/history/${room}/`);
     return (await answer.json()).chat_history.map(({ message }) => message);
   }
 
-  /** Say something that nobody in particular says. */
+  /** Send a message without an author. */
   async say(room, message) {
     const url = `${this.url}/chat/send/${room}/`;
     await fetch(url, { method: "POST", body: new URLSearchParams({ message }) });
   }
 }
 
-/** A cable that can be cut, or held: then nothing more comes through, and nobody is told. */
+/** A cable that can be cut, or held: a held one passes no bytes, and neither end is told. */
 export class Cable {
   static async lay(t, daemon) {
     const cable = new Cable();
@@ -140,8 +140,8 @@ export class Cable {
 /**
  * A firewall that looks into TLS, and lets no WebSocket through.
  *
- * @param {"refuse" | "swallow"} how whether it says so
- * @param {{ answers?: number }} loses how many answers to POSTs do not get through
+ * @param {"refuse" | "swallow"} how an answer of 403 to a WebSocket, or none
+ * @param {{ answers?: number }} loses the number of answers to POSTs that are lost
  */
 export async function firewall(t, daemon, how, loses = {}) {
   const certificate = (end) => readFileSync(join(daemon.directory, "certs", `livechat.${end}`));
@@ -175,12 +175,12 @@ export async function firewall(t, daemon, how, loses = {}) {
   return `https://localhost:${server.address().port}`;
 }
 
-/** A server that says what the test wants, for what the daemon does not say when one wants it. */
+/** A server that plays a test's script, for frames that the daemon does not send on demand. */
 export class Script {
   /**
-   * @param {(socket: WebSocket, count: number) => void} play what it does with each WebSocket; if
-   *   there is none, it knows none
-   * @param {(asked: IncomingMessage, answer: ServerResponse) => void} serve how it answers requests
+   * @param {(socket: WebSocket, count: number) => void} play serves each WebSocket; without it,
+   *   WebSockets are refused
+   * @param {(asked: IncomingMessage, answer: ServerResponse) => void} serve answers other requests
    */
   static async run(t, play, serve = (_, answer) => answer.writeHead(404).end()) {
     const script = new Script();
@@ -208,7 +208,7 @@ export class Script {
   }
 }
 
-/** How the daemon greets a client. */
+/** The daemon's first frame to a client. */
 export const hello = (more = {}) =>
   JSON.stringify({
     type: "hello", user: { id: "u", name: "Ann" }, epoch: "e", seq: 0,
@@ -217,14 +217,14 @@ export const hello = (more = {}) =>
 
 export const greet = (socket, more) => socket.send(hello(more));
 
-/** Begin a stream of events, and go on with it. */
+/** Begin a stream of events, with a hello and further texts. */
 export function stream(answer, ...texts) {
   answer.writeHead(200, { "Content-Type": "text/event-stream" });
   answer.write(`data: ${hello()}\n\n`);
   for (const text of texts) answer.write(text);
 }
 
-/** What a browser keeps. */
+/** A browser's storage, in memory. */
 export class FakeStorage {
   constructor() {
     this.map = new Map();
@@ -251,13 +251,13 @@ export class FakeStorage {
   }
 }
 
-/** What a chat tells, but for errors. */
+/** The events of a chat, but for errors. */
 const TOLD = [
   "state", "message", "edited", "retracted", "gap", "presence", "typing", "rights", "outbox", "refused", "settings", "slow",
   "case", "moderated", "renamed",
 ];
 
-/** Join a room, and keep what happens there. */
+/** Join a room, and keep its events. */
 export function join_(t, url, options = {}) {
   const chat = connect(url, { key: Math.random().toString(36).padEnd(20, "x").slice(2, 18), ...options });
   t.after(() => chat.close());
@@ -272,7 +272,7 @@ export function join_(t, url, options = {}) {
   });
 }
 
-/** Wait until *condition* holds, which it may come to do with any event of *chat*. */
+/** Wait until *condition* holds; it is checked at each event of *chat*. */
 export function until(chat, condition) {
   if (condition()) return Promise.resolve();
   return new Promise((resolve) => {

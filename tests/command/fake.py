@@ -73,7 +73,7 @@ class Fake:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def show(self, **other: Any) -> None:
-        """Leave word in the state directory; *other* than what is so."""
+        """Write the state directory's server.json, with *other* values than the real ones."""
         found = Whereabouts("127.0.0.1", self.port, self.certificate.fingerprint)
         whereabouts.write(self.state, replace(found, **other))
 

@@ -15,9 +15,9 @@ from livechat.protocol.signing import verify
 
 class Receiver:
     """
-    Verifies what comes, and keeps it.
+    Verifies requests, and keeps their events.
 
-    @ivar secrets: those that it knows; none: it takes everything.
+    @ivar secrets: the secrets that count; without any, no signature is checked.
     """
 
     def __init__(self) -> None:

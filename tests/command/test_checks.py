@@ -25,7 +25,7 @@ from tests.support.certificates import issue
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The working directory is the test's, and on a disk, so to speak."""
+    """Work in the test's directory, which counts as one on a disk."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(disk, "file_system", lambda _: "ext4")
     monkeypatch.setattr(machine, "listen", lambda _: [])
@@ -144,7 +144,7 @@ def test_open_files(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_clock_that_was_set_back(fake: Fake, command: Command) -> None:
-    """Files of the future tell."""
+    """A file from the future shows that the clock was set back."""
     (fake.state / "operators.json").touch(mode=0o600)
     os.utime(fake.state / "operators.json", (time.time() + 3_600,) * 2)
     ran = command("check")
@@ -186,7 +186,7 @@ def test_alive(fake: Fake, command: Command) -> None:
 
 
 def test_answering() -> None:
-    """Both are asked: whether it lives, and whether it takes messages."""
+    """The server is asked two things: if it is alive, and if it takes messages."""
     asked: list[str] = []
     assert checks._answering(Server("x", 1), asked.append).state == "ok"
     assert asked == ["/healthz", "/readyz"]

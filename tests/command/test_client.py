@@ -58,7 +58,7 @@ def test_a_certificate_that_nobody_vouches_for(
     monkeypatch.setenv("SSL_CERT_FILE", str(fake.certificate.chain))
     assert Client(Server("127.0.0.1", fake.port, None, "lck_a_b")).ask("GET", "/").value == {}
     assert fake.asked[0].headers["authorization"] == "Bearer lck_a_b"
-    # Another name than the certificate's is not it, even if it is trusted.
+    # The name must be the certificate's, even of a trusted one.
     with pytest.raises(CommandError, match="is not trusted"):
         Client(Server("127.0.0.2", fake.port, None)).ask("GET", "/")
 
@@ -70,7 +70,7 @@ def test_nobody_is_there(fake: Fake) -> None:
 
 
 def test_a_server_that_hangs(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command does not wait for ever for one that takes the connection, and says nothing."""
+    """A server that accepts the connection and does not answer is given up in time."""
     monkeypatch.setattr(module, "WITHIN", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         fake.show(port=silent.getsockname()[1])
@@ -79,7 +79,7 @@ def test_a_server_that_hangs(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_problems(fake: Fake) -> None:
-    """A refusal is told in the server's own words, on one line, whatever they are."""
+    """A refusal is told in the server's own words, which are made one line."""
     fake.answers = [problem(403, "forbidden", "No.\n\x1b[2J", Retry_After="7")]
     with pytest.raises(RefusedError) as caught:
         client_of(fake).ask("GET", "/")
@@ -99,7 +99,7 @@ def test_problems(fake: Fake) -> None:
     ],
 )
 def test_other_answers(fake: Fake, said: Said, shown: str) -> None:
-    """Answers of something in between too; nothing is followed elsewhere."""
+    """An answer that is not the server's is an error too, and no redirect is followed."""
     fake.answers = [said]
     with pytest.raises(RefusedError) as caught:
         client_of(fake).ask("GET", "/")
@@ -146,7 +146,7 @@ def test_a_quiet_room(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_tls_is_not_weakened() -> None:
-    """The context is Python's own, but for what the fingerprint decides."""
+    """The context is Python's own, except that a fingerprint may vouch for a certificate."""
     assert ssl.create_default_context().minimum_version >= ssl.TLSVersion.TLSv1_2
 
 
@@ -162,7 +162,7 @@ def test_a_socket_file_of_another_user(tmp_path: Path) -> None:
         listening.listen()
         os.seteuid(ours)
         theirs = Server("", 0, key="lck_a_b", file=str(path), is_plain=True, user=NOBODY - 1)
-        with pytest.raises(CommandError, match="who is not livechat's"):
+        with pytest.raises(CommandError, match="and livechat runs as"):
             Client(theirs).ask("GET", "/")
         listening.setblocking(False)
         accepted, _ = listening.accept()

@@ -12,7 +12,7 @@ from livechat.errors import StartError
 
 
 def test_options(tmp_path: Path) -> None:
-    """Those behind ``--`` and of the environment; the command's own state directory wins."""
+    """Options stand behind ``--`` or in the environment; the command's --state wins."""
     given = ["--redis=redis://one", "--redis-prefix=x"]
     config = config_of(given, {"LIVECHAT_STATE": "/elsewhere"}, str(tmp_path))
     assert (config.redis, config.redis_prefix) == (("redis://one",), "x")
@@ -20,7 +20,7 @@ def test_options(tmp_path: Path) -> None:
     assert config_of([], {"LIVECHAT_STATE": str(tmp_path)}, None).state == tmp_path
 
 
-def test_wrong_ones() -> None:
+def test_bad_options() -> None:
     with pytest.raises(UsageError):
         config_of(["--nothing"], {}, None)
     with pytest.raises(StartError):

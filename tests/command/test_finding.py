@@ -17,7 +17,7 @@ PRINT = "ab" * 32
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
-    """As a daemon leaves it."""
+    """Make a state directory as a daemon leaves it."""
     made = tmp_path / "state"
     local_key(made)
     whereabouts.write(made, Whereabouts("127.0.0.1", 4711, PRINT))
@@ -62,7 +62,7 @@ def test_a_damaged_file(state: Path, text: str) -> None:
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o777])
 def test_a_key_that_others_can_use(state: Path, mode: int) -> None:
-    """Such a file is not used, and the words say what to do."""
+    """A key that others can use is refused, with its cure."""
     (state / "local-key").chmod(mode)
     said = why(None, str(state))
     assert f"mode {mode:04o}" in said
@@ -80,7 +80,7 @@ def test_keys_that_cannot_be_used(state: Path) -> None:
 
 @pytest.mark.parametrize("server", ["https://chat.example", "https://192.0.2.1:4711"])
 def test_the_local_key_stays_here(state: Path, server: str) -> None:
-    """No other machine is ever sent it, whatever stands in the state directory."""
+    """The local key is sent to no other machine, even if the state directory names one."""
     assert "LIVECHAT_KEY is needed" in why(server, str(state))
     found = find(server, str(state), {"LIVECHAT_KEY": "lck_a_b"})
     assert (found.key, found.fingerprint) == ("lck_a_b", None)

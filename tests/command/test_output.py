@@ -30,7 +30,7 @@ def test_what_terminals_would_obey(text: str, shown: str) -> None:
 
 
 def test_output(capsys: pytest.CaptureFixture[str]) -> None:
-    """One line of words, or of JSON in which nothing is a line's end."""
+    """Output is a line of words, or of JSON without a line break."""
     Output(as_json=False).show({"a": 1}, "words")
     Output(as_json=True).show({"a": "é\n"}, "words")
     words, value = capsys.readouterr().out.splitlines()

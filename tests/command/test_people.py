@@ -41,8 +41,10 @@ def test_export(command: Command, fake: Fake, tmp_path: Path) -> None:
         (b"<html>\n", "cannot be read"),
     ],
 )
-def test_cut(command: Command, fake: Fake, tmp_path: Path, body: bytes, said: str) -> None:
-    """One that is not whole leaves no file, and the one from before as it was."""
+def test_an_export_that_is_cut_off(
+    command: Command, fake: Fake, tmp_path: Path, body: bytes, said: str
+) -> None:
+    """An export that is cut off leaves no file, and keeps the earlier one."""
     file = tmp_path / "ann.ndjson"
     file.write_text("before")
     fake.answers = [Said(body)]
@@ -54,7 +56,7 @@ def test_cut(command: Command, fake: Fake, tmp_path: Path, body: bytes, said: st
 
 
 def test_options(command: Command) -> None:
-    """What belongs to exports of rooms is refused."""
+    """Options of exports of rooms are refused."""
     for more in (["--resume"], ["--with-secret", "x"]):
         assert command("export", "--user", "42", *more, "file").code == 1
 

@@ -15,7 +15,7 @@ SECRET = b"s" * 32
 
 
 def test_posted() -> None:
-    """A receiver verifies what comes."""
+    """A receiver can verify the request."""
     with Receiver() as receiver:
         receiver.secrets = [SECRET]
         found = post(receiver.url, b'{"data":[1]}', "msg_1", [SECRET])
@@ -25,7 +25,7 @@ def test_posted() -> None:
 
 
 def test_no_answer(tmp_path: Path) -> None:
-    """Why there is none is said in words."""
+    """A failure's reason is told in words."""
     with DeafPort() as deaf, pytest.raises(CommandError, match="does not answer"):
         post(deaf.url, b"{}", "msg_1", [SECRET])
     with pytest.raises(CommandError, match="refused"):

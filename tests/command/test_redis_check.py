@@ -20,7 +20,7 @@ reactor: Any = installed
 
 
 class LookTest(TestCase):
-    """A Redis as the check finds it."""
+    """Checks of a single Redis."""
 
     @pytest.fixture(autouse=True)
     def _given(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -32,7 +32,7 @@ class LookTest(TestCase):
         return await look_at(reactor, url or self.server.url, TLSFiles(), "lc")
 
     async def test_a_good_one(self) -> None:
-        """Its version, and nothing left behind."""
+        """The check finds the version, and leaves no keys behind."""
         found = await self.look()
         version = self.server.ask("INFO", "server").split("_version:")[1].split()[0]
         assert (found.wrong, found.warnings, found.version) == ("", (), version)
@@ -70,7 +70,7 @@ class LookTest(TestCase):
 
 
 class LookAtClusterTest(TestCase):
-    """A cluster as the check finds it: all of its masters."""
+    """Checks of all masters of a cluster."""
 
     @pytest.fixture(autouse=True)
     def _given(self, tmp_path: Path) -> Iterator[None]:
@@ -89,7 +89,7 @@ class LookAtClusterTest(TestCase):
         assert [node.ask("DBSIZE") for node in self.cluster.nodes] == ["0", "0"]
 
     async def test_one_master_that_is_wrong(self) -> None:
-        """It is said which; of warnings, too."""
+        """Errors and warnings name the master."""
         last = self.cluster.nodes[-1]
         last.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
         assert f"({'127.0.0.1'}:{last.port})" in (await self.look()).warnings[0]

@@ -11,7 +11,7 @@ from tests.command.conftest import Command
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The working directory is the test's."""
+    """Work in the test's directory."""
     monkeypatch.chdir(tmp_path)
 
 

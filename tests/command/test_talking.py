@@ -99,7 +99,7 @@ def test_tail(
 def test_tail_for_programs(
     fake: Fake, tail: Callable[..., tuple[Tail, list[float]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They get the frames as they came."""
+    """Programs get the frames as they came."""
     fake.answers = [Said(said(1, "\x1b") + of("presence", 1))]
     with pytest.raises(Stop):
         tail(0, as_json=True)[0].run("r", 0)
@@ -113,7 +113,7 @@ def test_tail_for_programs(
 def test_tail_of_a_server_that_is_gone(
     fake: Fake, tail: Callable[..., tuple[Tail, list[float]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An outage is said once, and tried again ever more slowly."""
+    """An outage is told once, and retried after longer and longer pauses."""
     fake.show(port=1)
     following, pauses = tail(7)
     with pytest.raises(Stop):
@@ -170,7 +170,7 @@ def test_act(fake: Fake, command: Command) -> None:
 
 
 def test_act_in_many_rooms(fake: Fake, command: Command) -> None:
-    """What is for a pattern of rooms names it in the body: a path names a room."""
+    """An action for a pattern of rooms names it in the body: only a room fits into the path."""
     fake.answers = [Said({"type": "ack"})]
     assert command("act", "team-*", '{"type":"room","set":{"slow":5}}').code == 0
     assert command("act", "*", '{"type":"pardon","user":"7","everywhere":true}').code == 0

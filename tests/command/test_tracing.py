@@ -44,7 +44,7 @@ def test_lines(command: Command, fake: Fake) -> None:
 
 
 def test_lost(command: Command, fake: Fake) -> None:
-    """What is not there is told beside the output, and in it for programs."""
+    """Lost lines are told on the standard error, and to programs in the output."""
     fake.answers = [Said(frame(way="lost", count=7) + END)]
     ran = command("trace", "r")
     assert (ran.code, ran.out) == (0, "")

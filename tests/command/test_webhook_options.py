@@ -1,4 +1,4 @@
-"""`livechat.command.webhook_options`; tests/command/test_webhooks.py has what the actions do."""
+"""`livechat.command.webhook_options`; tests/command/test_webhooks.py tests the actions."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ GIVEN = {"LIVECHAT_WEBHOOK_SECRET": secret_to_text(SECRET)}
 NOW = 1_790_000_000.0
 
 
-def test_test(command: Command, tmp_path: Path) -> None:
+def test_action_test(command: Command, tmp_path: Path) -> None:
     """One signed event is sent, and its answer printed; the exit code says whether it was taken."""
     with Receiver() as receiver:
         receiver.secrets = [SECRET]
@@ -39,7 +39,7 @@ def test_test(command: Command, tmp_path: Path) -> None:
         assert ran.code == 1
         assert json.loads(ran.out)["status"] == 401
         assert "only a status of 200 to 299" in ran.err
-        # With the secret of the state directory, as the server has it.
+        # Without an option the secret is the server's, from the state directory.
         receiver.secrets = site_secrets((), tmp_path / "state")
         assert command("webhook", "test", receiver.url).code == 0
 
@@ -85,7 +85,7 @@ class Listening:
 
 
 def test_listen() -> None:
-    """What is signed is printed, an event a line; all else is refused, and cannot end it."""
+    """Signed events are printed, one a line; other requests are refused, and never end it."""
     import time  # noqa: PLC0415
 
     listening = Listening()
@@ -141,7 +141,15 @@ def test_no_moment(command: Command, text: str) -> None:
 def test_rewind(command: Command, fake: Fake) -> None:
     """The running server is asked, by the local key; the answer is in words."""
     fake.answers = [
-        Said({"rewound": [{"receiver": "a-1", "rooms": 3}, {"receiver": "b-2", "rooms": None}]})
+        Said(
+            {
+                "rewound": [
+                    {"receiver": "a-1", "rooms": 3},
+                    {"receiver": "b-2", "rooms": None},
+                    {"receiver": "c-3", "rooms": 1},
+                ]
+            }
+        )
     ]
     ran = command("webhook", "rewind", "2026-09-21T14:13:20+00:00", "--receiver", "https://a/")
     assert ran.code == 0
@@ -151,6 +159,7 @@ def test_rewind(command: Command, fake: Fake) -> None:
     assert ran.out.splitlines() == [
         "a-1 is told anew, of 3 rooms",
         "b-2 is told anew, as soon as a process tells it",
+        "c-3 is told anew, of 1 room",
     ]
 
 

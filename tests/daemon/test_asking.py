@@ -1,4 +1,4 @@
-"""`livechat.daemon.asking`, on the real reactor, against sites that are not always friendly."""
+"""`livechat.daemon.asking`, on the real reactor, against sites that work and sites that fail."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECRET = b"s" * 32
 
 
 def endless(head: bytes, piece: bytes) -> Answer:
-    """Answers until the other side has enough."""
+    """Answer with *piece* again and again until the client hangs up."""
 
     def answer(connection: socket.socket) -> None:
         connection.sendall(head)
@@ -127,7 +127,7 @@ class AskTest(TestCase):
         assert await self.ask() == ACCEPT
 
     async def test_too_much(self) -> None:
-        """Of a hundred megabytes little more is read than an answer may have."""
+        """An answer of a hundred megabytes is refused soon after its bound is read."""
         self.patched.setattr(asking, "MOST_FAILURES", 100)
         self.patched.setattr(asking, "WITHIN", 10)
         for head, piece in (
@@ -163,7 +163,7 @@ def test_nothing_is_asked(tmp_path: Path) -> None:
 
 
 def test_body() -> None:
-    """What an answer says that was cut is not known."""
+    """A body is read if it is whole; one that was cut is an error."""
     assert body_of(Answered(204)) is None
     assert body_of(Answered(200, b"x")) == b"x"
     with pytest.raises(OSError, match=str(LARGEST)):

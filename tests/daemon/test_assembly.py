@@ -58,9 +58,9 @@ def test_promises(tmp_path: Path) -> None:
     ((name, _),) = _promises(given, real, None)
     assert name == "Strict-Transport-Security"
     assert _promises(given, real, Asked("chat.example"))
-    # Where TLS ends at a proxy, what that says counts, whatever there is besides.
+    # Behind a proxy that ends TLS its word counts, with any certificate of ours.
     for shown in (none, mine, real):
         assert _promises(given, shown, Asked("chat.example", ended=True))
         assert not _promises(given, shown, Asked("chat.example", "http", ended=True))
-    # Below a path the name is others', too.
+    # Below a path the host's name belongs to other applications too.
     assert not _promises(config(tmp_path, prefix="/chat"), real, None)

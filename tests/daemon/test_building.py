@@ -15,7 +15,7 @@ from tests.support.services import config, memory_reactor
 
 
 def test_order(tmp_path: Path) -> None:
-    """What must hear SIGHUP and systemd until the end is first; the departure begins the end."""
+    """Renewal and systemd start first, and so stop last; the departure stops first."""
     daemon = build(config(tmp_path), memory_reactor())
     names = [each.name for each in daemon]
     assert names[:3] == ["renewal", "not renewed", "systemd"]
@@ -31,7 +31,7 @@ def release(daemon: Any) -> None:
 
 
 def test_sockets_that_were_handed_over(tmp_path: Path) -> None:
-    """They are listened on, and no others; the command finds their address."""
+    """The port listens on inherited sockets alone; the command finds their address."""
     with socket.create_server(("127.0.0.1", 0)) as given:
         daemon = build(
             config(tmp_path, interface="203.0.113.7"),
@@ -46,7 +46,7 @@ def test_sockets_that_were_handed_over(tmp_path: Path) -> None:
 
 
 def test_a_start_that_fails(tmp_path: Path) -> None:
-    """Sockets are closed, those that were handed over too."""
+    """All sockets are closed, inherited ones too."""
     with socket.create_server(("127.0.0.1", 0)) as given, pytest.raises(StartError):
         build(config(tmp_path, certificate="x"), memory_reactor(), [Inherited("", given)])
     assert given.fileno() == -1

@@ -28,7 +28,7 @@ def test_serving(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_backend_that_refuses_lives(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that says no is alive; one that says nothing is not."""
+    """A backend that refuses a read counts as alive; one that does not answer does not."""
     found: list[Any] = []
 
     def read(*_: Any) -> Any:
@@ -71,13 +71,13 @@ def test_a_backend_that_refuses_lives(world: World, monkeypatch: pytest.MonkeyPa
 def test_supervising(
     reports: list[WorkerReport | None], renewal: str, status: str, serves: bool, waits: bool
 ) -> None:
-    """Workers are all there before the service is; what they wait for is waited for."""
+    """The service is ready when all workers are, and waits for what they wait for."""
     state = supervising(reports, renewal)
     assert (state.status, state.serves, state.waits) == (status, serves, waits)
 
 
 def test_a_worker(world: World) -> None:
-    """What it reports, and that it goes without lingering when another has its place."""
+    """A worker reports to its supervisor, and leaves without lingering once it is replaced."""
     reactor: Any = MemoryReactorClock()
     departure = Departure(reactor, linger=5)
 

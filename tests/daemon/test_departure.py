@@ -10,7 +10,7 @@ from livechat.daemon.departure import SETTLE, Departure, one_by_one
 
 
 def test_at_once() -> None:
-    """Usually a process that ends takes no time for it."""
+    """By default a process ends without a delay."""
     begun: list[float] = []
     departure = Departure(Clock(), begins=begun.append)
     departure.startService()
@@ -35,13 +35,13 @@ def test_lingering() -> None:
     assert stopped.called
 
 
-def test_one_that_was_followed() -> None:
-    """Where another process takes the connections, there is nothing to linger for."""
+def test_a_process_with_a_successor() -> None:
+    """A process whose successor takes the connections drains, and does not linger."""
     departure = Departure(Clock(), linger=5, drain=30)
     departure.followed()
     assert departure.stopService() is None
     assert departure.seconds == 30
-    # Those that have just come are not cut.
+    # Clients that have just connected are not cut.
     at_once = Departure(Clock())
     at_once.followed()
     assert at_once.drain == SETTLE
@@ -66,7 +66,7 @@ def test_one_by_one() -> None:
 
 
 def test_one_by_one_after_a_pause() -> None:
-    """What a process that stood still has missed is done at once."""
+    """A process that stood still does all missed acts at once."""
     clock, done = Clock(), list[int]()
     acts = [lambda: done.append(1)] * 10
     ended = Deferred.fromCoroutine(one_by_one(clock, 10.0, acts))

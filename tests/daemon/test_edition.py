@@ -1,4 +1,4 @@
-"""`livechat.daemon.edition`, with versions that are asked as a real one is."""
+"""`livechat.daemon.edition`, with processes in place of other versions."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def test_together(changes: dict[str, Any], why: str | None) -> None:
 
 
 def children() -> set[str]:
-    """The processes that this one has started."""
+    """Find this process's children."""
     return {*Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()}
 
 
 class InstalledTest(TestCase):
-    """Processes that say, or do not say, of which version they are."""
+    """Processes that print their version, or something else, or nothing."""
 
     @pytest.fixture(autouse=True)
     def _given(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,7 @@ class InstalledTest(TestCase):
         assert await self.ask() == here()
 
     async def test_code_that_crashes(self) -> None:
-        """The last line of it is told."""
+        """The error has the last line of the traceback."""
         assert await self.refused("import livechat.nowhere") == (
             "it ends: ModuleNotFoundError: No module named 'livechat.nowhere'"
         )
@@ -83,13 +83,13 @@ class InstalledTest(TestCase):
         for program in ("pass", "print('hello')", "print('{}')"):
             assert await self.refused(program) == "it says something else than its version"
 
-    async def test_nobody_waits_any_more(self) -> None:
-        """The process is ended where its answer is not waited for."""
+    async def test_cancelled(self) -> None:
+        """A process whose answer is no longer awaited is killed."""
         self.monkeypatch.setattr(edition, "_SHOW", "import time; time.sleep(60)")
         from twisted.internet import reactor  # noqa: PLC0415
 
         given: Any = reactor
-        # Those of other tests of this process live on.
+        # Children of earlier tests may still run.
         before = children()
         asked = Deferred.fromCoroutine(installed(given, dict(os.environ)))
         asked.addErrback(lambda failure: failure.trap(CancelledError))

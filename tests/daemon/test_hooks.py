@@ -17,7 +17,7 @@ from tests.support.services import config
 
 
 class Backend:
-    """A place for rooms that tells nobody, or somebody."""
+    """A backend, with or without an outbox."""
 
     def __init__(self, outbox: MemoryOutbox | None) -> None:
         self.outbox = outbox
@@ -29,7 +29,7 @@ class Backend:
 
 
 def test_a_place_without_an_outbox(tmp_path: Path) -> None:
-    """Where nothing can be kept for receivers, there can be none."""
+    """A backend without an outbox refuses webhooks at the start."""
     backend: Any = Backend(None)
     clock: Any = Clock()
     assert hooks(config(tmp_path), backend, clock, Time(clock)) is None
@@ -39,7 +39,7 @@ def test_a_place_without_an_outbox(tmp_path: Path) -> None:
 
 
 def test_without_receivers(tmp_path: Path) -> None:
-    """Without any, none is led for and no secret is made; those that were are forgotten."""
+    """Without webhooks no lease is taken and no secret made; former receivers are forgotten."""
     outbox = MemoryOutbox()
     clock: Any = Clock()
     backend: Any = Backend(outbox)

@@ -67,7 +67,7 @@ def test_the_supervisor_is_gone(reactor: Any, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_another_has_the_place(reactor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One word on the standard input says so; nothing else on it does."""
+    """The word `LEAVE` on the standard input makes the worker leave; nothing else does."""
     left: list[bool] = []
     lifeline = Lifeline(reactor, 1, lambda: left.append(True))
     lifeline.startService()
@@ -80,7 +80,7 @@ def test_another_has_the_place(reactor: Any, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_reports(reactor: Any) -> None:
-    """They come once a second; one that nobody reads is dropped."""
+    """Reports are written once a second, and dropped while nobody reads them."""
     reading, writing = os.pipe()
     found = WorkerReport(3, 2, "no Redis", 1)
     reports = Reports(reactor, lambda: found, writing)
@@ -99,7 +99,7 @@ def test_reports(reactor: Any) -> None:
 
 @pytest.mark.parametrize("given", [{}, {AGREED: str(TERMS + 1)}])
 def test_a_supervisor_of_another_version(given: dict[str, str]) -> None:
-    """A worker that it starts again, after an installation, is none of its own."""
+    """A worker refuses to run under the supervisor of another version."""
     check_terms({AGREED: str(TERMS)})
-    with pytest.raises(StartError, match="restart it, as a whole"):
+    with pytest.raises(StartError, match="restart the whole service"):
         check_terms(given)

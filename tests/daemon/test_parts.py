@@ -9,5 +9,5 @@ from livechat.daemon.parts import Core, Transports
 
 @pytest.mark.parametrize("parts", [Core, Transports])
 def test_frozen(parts: type[Core | Transports]) -> None:
-    """What is handed from builder to builder does not change on the way."""
+    """Parts are frozen: no builder changes them for the next one."""
     assert parts.__struct_config__.frozen

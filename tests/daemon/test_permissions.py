@@ -37,7 +37,7 @@ def test_what_livechat_makes(settings: Config, certificate: Certificate) -> None
 
 
 def test_a_made_certificate_with_a_weak_umask(tmp_path: Path) -> None:
-    """Nobody else can put another key beside the certificate."""
+    """A made key is its owner's alone, and others cannot write beside it."""
     before = os.umask(0)
     try:
         made = load_or_make(tmp_path / "certs")
@@ -87,13 +87,13 @@ def test_state(settings: Config, certificate: Certificate, name: str, bit: int) 
 
 
 def test_state_that_is_only_read(settings: Config, certificate: Certificate) -> None:
-    """Reading alone puts no session into it."""
+    """A state directory that others can only read is no fault."""
     settings.state.chmod(0o755)
     assert exposed(settings, certificate) == []
 
 
 def test_files_elsewhere(settings: Config, certificate: Certificate, tmp_path: Path) -> None:
-    """The password's file, and whom Redis is vouched for by, are trusted as well."""
+    """The password's file and the authorities of Redis are checked as well."""
     password, authority = tmp_path / "password", tmp_path / "ca.pem"
     password.touch(mode=0o600)
     authority.touch(mode=0o644)
@@ -152,7 +152,7 @@ def test_keys_of_tokens(settings: Config, certificate: Certificate, tmp_path: Pa
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True)])
 def test_the_local_key(settings: Config, certificate: Certificate, mode: int, warned: bool) -> None:
-    """Nobody else may read it, not even its group: with it one may do everything."""
+    """The local key, which may do everything, is its owner's alone: not even its group reads it."""
     path = settings.state / "local-key"
     path.touch()
     path.chmod(mode)

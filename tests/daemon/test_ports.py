@@ -38,7 +38,7 @@ def test_tls(tmp_path: Path, port: Port, options: dict[str, str], kind: type) ->
 
 
 def test_which(tmp_path: Path, port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each address is accepted on by the port of its kind."""
+    """Each address is served by the port of its kind."""
     found: list[tuple[type, socket.socket]] = []
 
     def accepts(self: Any, listening: socket.socket) -> Any:

@@ -27,7 +27,7 @@ from tests.support.services import config, memory_reactor
 
 
 def test_a_certificate_openssl_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What only OpenSSL finds wrong with a certificate is one clear line too."""
+    """A certificate that only OpenSSL finds wrong is one clear line too."""
     chain, key = issue(tmp_path)
     _, other = issue(tmp_path, name="other.example")
     found = certificates.load(chain, key)
@@ -72,7 +72,7 @@ class RenewalTest(SynchronousTestCase):
         self.renewal._files = support.Lane()
 
     def renew(self) -> str:
-        """What the log says about it."""
+        """Renew, and return the lines of the log."""
         with capturedLogs() as events:
             self.successResultOf(Deferred.fromCoroutine(self.renewal.renew()))
         return "\n".join(event["log_format"].format(**event) for event in events)
@@ -81,7 +81,7 @@ class RenewalTest(SynchronousTestCase):
         """Files are read again; what cannot be used is one line, and those of before go on."""
         path = secret_file(self.directory)
         ring = self.renewal._issuers = KeyRing([path], [], lambda _: fail(OSError()), Time(Clock()))
-        assert "Keys of tokens that files have: 1." in self.renew()
+        assert "Keys of tokens in files: 1." in self.renew()
         path.write_bytes(pem("EC"))
         self.renew()
         assert (ring.fitting(None, "HS256"), len(ring.fitting(None, "ES256"))) == ((), 1)
@@ -128,7 +128,7 @@ class RenewalTest(SynchronousTestCase):
         assert "can write" not in self.renew()
 
     def test_order(self) -> None:
-        """It is stopped last, so that no SIGHUP kills a daemon that is stopping."""
+        """Renewal stops last, so that no SIGHUP kills a daemon that is stopping."""
         assert next(iter(self.daemon)) is self.renewal
 
     def test_signal(self) -> None:

@@ -54,13 +54,13 @@ class World:
         return self.reactor.started
 
     def ask(self) -> list[str]:
-        """SIGUSR2; returns what is logged."""
+        """Send SIGUSR2; return the lines of the log."""
         with capturedLogs() as events:
             os.kill(os.getpid(), signal.SIGUSR2)
         return texts(events)
 
     def wait(self, seconds: float = 0.2) -> list[str]:
-        """Let time pass; returns what is logged."""
+        """Pass time; return the lines of the log."""
         with capturedLogs() as events:
             self.reactor.pump([0.1] * round(seconds / 0.1))
         return texts(events)
@@ -129,7 +129,7 @@ def test_figures_go_on(world: World) -> None:
 
 
 def test_a_second_signal(world: World) -> None:
-    """It is refused in words while a renewal is under way."""
+    """SIGUSR2 during a renewal is ignored, with a line in the log."""
     world.ask()
     assert world.ask() == ["SIGUSR2 is ignored: it is renewing worker 1 of 2 already."]
     assert len(world.started) == 3
@@ -175,7 +175,7 @@ def test_a_new_worker_that_crashes(world: World) -> None:
 
 
 def test_a_new_worker_that_does_not_serve(world: World) -> None:
-    """Redis is away, for one: the new worker goes again, after a while, and says why."""
+    """A new worker that does not serve in time is ended, and the log has the reason."""
     one, two = world.started
     world.ask()
     new = world.started[2]
@@ -185,7 +185,7 @@ def test_a_new_worker_that_does_not_serve(world: World) -> None:
     assert "was not ready within 60 seconds: Redis cannot be used" in line
     assert world.places() == [one, two]
     assert new.signals == ["TERM"]
-    # One that does not even end then.
+    # A worker that ignores SIGTERM is killed.
     world.wait(world.workers.grace)
     assert new.signals == ["TERM", "KILL"]
     # The next renewal waits for it, whose figures it takes.
@@ -198,7 +198,7 @@ def test_a_new_worker_that_does_not_serve(world: World) -> None:
 
 
 def test_an_old_worker_that_stays(world: World) -> None:
-    """One that does not end after it was told to is killed, and the renewal goes on."""
+    """An old worker that does not leave in time is killed, and the renewal goes on."""
     one, _ = world.started
     world.ask()
     serve(world.started[2])
@@ -224,7 +224,7 @@ def test_an_old_worker_is_killed_while_it_drains(world: World) -> None:
 
 
 def test_an_old_worker_dies_before_the_new_one_serves(world: World) -> None:
-    """It is started again as always, until the new one takes its place."""
+    """The old worker is started again, until the new one takes its place."""
     one, two = world.started
     world.ask()
     one.end()
@@ -239,7 +239,7 @@ def test_an_old_worker_dies_before_the_new_one_serves(world: World) -> None:
 
 
 def test_the_new_worker_takes_over_from_a_dead_one(world: World) -> None:
-    """One that waits to be started again is not, where the new one serves meanwhile."""
+    """A dead worker is not started again once the new one serves in its place."""
     one, _ = world.started
     world.ask()
     one.end()
@@ -249,7 +249,7 @@ def test_the_new_worker_takes_over_from_a_dead_one(world: World) -> None:
 
 
 def test_the_new_worker_dies_later(world: World) -> None:
-    """With the place it has the right to be started again; the renewal goes on."""
+    """A new worker that dies in its place is started again, and the renewal goes on."""
     one, _ = world.started
     world.ask()
     new = world.started[2]

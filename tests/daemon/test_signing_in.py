@@ -11,7 +11,7 @@ from tests.support.services import config
 
 
 def test_operators(world: World, tmp_path: Path) -> None:
-    """They go by the options, and take passwords while their service runs."""
+    """Sessions last as the option says; passwords are hashed while the service runs."""
     found = config(tmp_path, admin_session="2m")
     found.state.mkdir()
     made = operators(found, world.backend, world.time, world.clock)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ def knock(port: int) -> socket.socket:
 
 
 def test_a_place_keeps_its_sockets() -> None:
-    """Whoever follows at a place finds what waits there; places share a port."""
+    """The next worker at a place finds its waiting connections; places share a port."""
     reserved = reserve([parse("tls:127.0.0.1:0")])
     port = reserved[0].address.port
     sockets = OfPorts(reserved)
@@ -58,7 +58,7 @@ def test_nobody_waits_at_a_place_that_was_dropped() -> None:
 
 
 def test_a_port_that_is_lost() -> None:
-    """Where no socket can be had, that is told in words."""
+    """A port that another process has taken meanwhile is a clear error."""
     reserved = reserve([parse("tls:127.0.0.1:0")])
     port = reserved[0].address.port
     sockets = OfPorts(reserved)
@@ -70,7 +70,7 @@ def test_a_port_that_is_lost() -> None:
 
 
 def test_sockets_of_others() -> None:
-    """What systemd keeps is for all workers, and stays open when one breaks."""
+    """All workers share systemd's sockets, which stay open when one of them breaks."""
     one = listen([parse("tls:127.0.0.1:0")])[0].socket
     sockets = Kept([Inherited("tls", one)])
     assert sockets.take(1) == sockets.take(2) == [("tls", one)]

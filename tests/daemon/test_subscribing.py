@@ -28,7 +28,7 @@ class Backend:
 
 
 def test_too_many(tmp_path: Path) -> None:
-    """More receivers than there may be are no start."""
+    """Too many receivers stop the start."""
     backend: Any = Backend(MemoryOutbox())
     given = config(tmp_path)
     assert shared_outbox(given, backend, [Named(f"s{n}") for n in range(10)]) is not None
@@ -37,10 +37,10 @@ def test_too_many(tmp_path: Path) -> None:
 
 
 def test_no_outbox(tmp_path: Path) -> None:
-    """Where rooms keep nothing for receivers, a subscriber is no start."""
+    """A subscriber stops the start of a backend without an outbox."""
     backend: Any = Backend(None)
     assert shared_outbox(config(tmp_path), backend, []) is None
-    with pytest.raises(StartError, match="keeps nothing"):
+    with pytest.raises(StartError, match="keeps no entries"):
         shared_outbox(config(tmp_path), backend, [Named("s")])
 
 
@@ -52,7 +52,7 @@ def told(world: World, directory: Path, *subscribers: Named) -> Any:
 
 
 def test_nobody(tmp_path: Path) -> None:
-    """Without a receiver nothing is written, and no room looked at."""
+    """Without a receiver no event is written, and no room is read."""
     world = World(tmp_path)
     made = told(world, tmp_path)
     assert not made.feeds
@@ -65,7 +65,7 @@ def test_nobody(tmp_path: Path) -> None:
 
 
 def test_wanted(tmp_path: Path) -> None:
-    """Events are written that some subscriber wants."""
+    """Events are written if any subscriber wants them."""
     world = World(tmp_path)
     made = told(world, tmp_path, Named("a", ["message"]))
     assert world.chat.audit.announcer is None

@@ -25,7 +25,7 @@ def supervised(directory: Path, *given: Inherited, **options: str) -> Any:
 
 
 def test_order(tmp_path: Path) -> None:
-    """Systemd hears of it until the end; renewals end before the workers do."""
+    """Systemd is told until the end; renewals stop before the workers do."""
     daemon = supervised(tmp_path)
     assert [each.name for each in daemon] == [
         "systemd", "announcement", "workers", "rolling", "departure",
@@ -50,7 +50,7 @@ def test_time_to_leave(tmp_path: Path) -> None:
 
 
 def test_sockets_that_were_handed_over(tmp_path: Path) -> None:
-    """All workers get them, and no port is reserved."""
+    """All workers get inherited sockets, and no port is reserved."""
     with socket.create_server(("127.0.0.1", 0)) as given:
         daemon = supervised(tmp_path, Inherited("tls", given), interface="203.0.113.7")
         workers: Any = daemon.getServiceNamed("workers")

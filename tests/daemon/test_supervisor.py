@@ -1,4 +1,4 @@
-"""`livechat.daemon.supervisor`, on a clock, with processes that are none."""
+"""`livechat.daemon.supervisor`, on a clock, with doubles of processes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from livechat.daemon.lifeline import ready
 from livechat.daemon.supervisor import GRACE, SILENT, START_WITHIN, Workers, _in_memory, command
 from livechat.daemon.worker import LASTED, LONGEST_PAUSE, PAUSE
 from livechat.errors import StartError
+from livechat.protocol.counts import counted
 from tests.support.workers import Reactor, Sockets, texts
 
 
@@ -50,7 +51,7 @@ def test_command() -> None:
 
 
 def test_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was killed leaves one directory at most; one that somebody else made is not used."""
+    """A killed supervisor's directory of figures is used again; one made by others is not."""
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     first = _in_memory(7)
     (first / "counter_1.db").touch()
@@ -67,12 +68,12 @@ def test_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_started(workers: Workers, reactor: Reactor) -> None:
-    """Each has its number."""
+    """Each worker has its number."""
     assert [process.number for process in reactor.started] == ["1", "2"]
 
 
 def test_ready(workers: Workers, reactor: Reactor) -> None:
-    """It is said once, when all of them are."""
+    """The log has one line when all workers are ready."""
     with capturedLogs() as events:
         for number, process in enumerate(reactor.started, 1):
             process.says(f"2026-11-25T00:35:44+0000 [livechat#info] {ready(number)}\n")
@@ -82,14 +83,14 @@ def test_ready(workers: Workers, reactor: Reactor) -> None:
 
 
 def test_started_again(workers: Workers, reactor: Reactor) -> None:
-    """One that ends is started again, after longer and longer pauses while it does not last."""
+    """A worker that ends is started again, after longer and longer pauses until one lasts."""
     pause = PAUSE
     for _ in range(10):
         count = len(reactor.started)
         with capturedLogs() as events:
             reactor.started[-1].end()
         assert texts(events) == [
-            f"Worker 2 has ended: exit code 1; it is started again in {pause:g} seconds."
+            f"Worker 2 has ended: exit code 1; it is started again in {counted(pause, 'second')}."
         ]
         reactor.advance(pause - 0.01)
         assert len(reactor.started) == count
@@ -105,7 +106,7 @@ def test_started_again(workers: Workers, reactor: Reactor) -> None:
 
 
 def test_stopping(workers: Workers, reactor: Reactor) -> None:
-    """It is done when all of them are; one that is about to be started is not."""
+    """Stopping ends with the last worker; a worker that waits for its restart is not started."""
     one, two = reactor.started
     two.end()
     stopped = workers.stopService()
@@ -119,8 +120,7 @@ def test_stopping(workers: Workers, reactor: Reactor) -> None:
     assert reactor.getDelayedCalls() == []
 
 
-def test_one_that_does_not_stop(workers: Workers, reactor: Reactor) -> None:
-    """It is killed."""
+def test_a_worker_that_does_not_stop_is_killed(workers: Workers, reactor: Reactor) -> None:
     one, two = reactor.started
     stopped = workers.stopService()
     one.end()
@@ -131,12 +131,12 @@ def test_one_that_does_not_stop(workers: Workers, reactor: Reactor) -> None:
 
 
 def test_renewal(workers: Workers, reactor: Reactor) -> None:
-    """SIGHUP is passed on, until it is stopped."""
+    """SIGHUP is passed on to the workers until the supervisor stops."""
     handler: Any = signal.getsignal(signal.SIGHUP)
     reactor.started[0].reports()
     os.kill(os.getpid(), signal.SIGHUP)
     assert [process.signals for process in reactor.started] == [["HUP"], []]
-    # By default the signal kills, and one that has just begun does not know better.
+    # By default the signal kills, and a worker that has just begun has no handler yet.
     reactor.started[1].reports()
     assert reactor.started[1].signals == ["HUP"]
     for process in reactor.started:
@@ -166,7 +166,7 @@ def test_reload(workers: Workers, reactor: Reactor) -> None:
 
 
 def test_a_worker_that_stands_still(workers: Workers, reactor: Reactor) -> None:
-    """Where systemd wants signs of life, a worker that gives none is killed, and no other."""
+    """A worker that stops reporting is killed under systemd's watchdog, and no other."""
     one, two = reactor.started
     two.reports()
     for _ in range(4):
@@ -179,7 +179,7 @@ def test_a_worker_that_stands_still(workers: Workers, reactor: Reactor) -> None:
 
 
 def test_a_worker_that_does_not_start(workers: Workers, reactor: Reactor) -> None:
-    """A start may take longer, on a machine that does much else."""
+    """A worker that has not started may be silent for longer: a busy machine starts slowly."""
     one, two = reactor.started
     one.reports()
     reactor.advance(START_WITHIN)
@@ -192,7 +192,7 @@ def test_a_worker_that_does_not_start(workers: Workers, reactor: Reactor) -> Non
 
 
 def test_no_socket(workers: Workers, reactor: Reactor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker for which there is no socket is tried again, as one that ends."""
+    """A start that fails for want of a socket is retried like a worker that ends."""
     sockets: Any = workers._sockets
     taken = sockets.take
 
@@ -203,7 +203,7 @@ def test_no_socket(workers: Workers, reactor: Reactor, monkeypatch: pytest.Monke
     with capturedLogs() as events:
         reactor.started[0].end()
         reactor.advance(PAUSE)
-    assert "has ended: --port: 7 is taken; it is started again in 1 seconds" in texts(events)[1]
+    assert "has ended: --port: 7 is taken; it is started again in 1 second." in texts(events)[1]
     assert sockets.dropped == [1, 1]
     monkeypatch.setattr(sockets, "take", taken)
     reactor.advance(1)

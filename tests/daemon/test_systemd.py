@@ -18,7 +18,7 @@ from livechat.daemon.systemd import LONGEST_STATUS, Manager, Notifier, State, Sy
 
 
 class Heard:
-    """What was sent to the service manager."""
+    """A service manager's socket, and the messages that came there."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -41,7 +41,7 @@ class Heard:
 
 @pytest.fixture(params=["path", "abstract"])
 def heard(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Heard]:
-    """Both kinds of addresses."""
+    """Make a service manager, with either kind of address."""
     by_path = request.param == "path"
     made = Heard(f"{tmp_path}/notify" if by_path else f"@livechat/{tmp_path}")
     yield made
@@ -49,7 +49,7 @@ def heard(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Heard]:
 
 
 class Server:
-    """What `Systemd` looks at."""
+    """A double of the server that `Systemd` watches."""
 
     def __init__(self) -> None:
         self.state = State("3 members in 1 room.")
@@ -87,7 +87,7 @@ def run(clock: Any) -> None:
 
 
 def test_variables() -> None:
-    """They are for this process alone: neither for a child, nor those of another."""
+    """Systemd's variables are removed when read, and ignored if they name another process."""
     variables = {
         "NOTIFY_SOCKET": "/x",
         "WATCHDOG_USEC": "5000000",
@@ -107,7 +107,7 @@ def test_variables() -> None:
 def test_ready_only_when_it_serves(
     systemd: Systemd, heard: Heard, server: Server, clock: Any
 ) -> None:
-    """Before, it says what it waits for, and has systemd wait as well."""
+    """A server that does not serve yet says what it waits for, and has systemd wait as well."""
     server.state = State("Not ready: no Redis.", serves=False, waits=True)
     assert heard() == []
     run(clock)
@@ -123,14 +123,14 @@ def test_ready_only_when_it_serves(
     server.state = State("4 members in 1 room.")
     clock.advance(1)
     assert heard() == ["STATUS=4 members in 1 room."]
-    # What is ready once is so until it says otherwise; systemd restarts nothing for it.
+    # Readiness is told once; trouble after it changes the status, and systemd restarts nothing.
     server.state = State("Not ready: no Redis.", serves=False, waits=True)
     clock.advance(1)
     assert "STATUS=Not ready: no Redis." in heard()
 
 
 def test_a_start_that_fails(systemd: Systemd, heard: Heard, server: Server, clock: Any) -> None:
-    """Where nothing is waited for, systemd's own patience counts."""
+    """A server that waits for nothing asks for no more time, so systemd's own timeout counts."""
     server.state = State("0 members at 0 of 2 workers.", serves=False)
     run(clock)
     assert heard()[0] == "STATUS=0 members at 0 of 2 workers."
@@ -187,7 +187,7 @@ def test_watchdog(systemd: Systemd, heard: Heard, server: Server, clock: Any) ->
 
 
 def test_a_socket_that_is_gone(tmp_path: Path) -> None:
-    """It is one line in the log now and then, and the next message is tried again."""
+    """Failed messages are one log line a minute at most, and the next message is tried again."""
     now = [0.0]
     notifier = Notifier(f"{tmp_path}/notify", lambda: now[0])
     with capturedLogs() as events:
@@ -215,7 +215,7 @@ def test_addresses_that_cannot_be_sent_to(address: str) -> None:
 
 
 def test_a_reader_that_stands_still(tmp_path: Path) -> None:
-    """Nobody is waited for: what does not fit is dropped."""
+    """Messages that do not fit into the socket are dropped, without waiting."""
     heard = Heard(f"{tmp_path}/notify")
     notifier = Notifier(heard.address)
     with capturedLogs():
@@ -232,8 +232,8 @@ def test_long_states(systemd: Systemd, heard: Heard, server: Server, clock: Any)
     assert heard()[0] == "READY=1 STATUS=" + "x" * LONGEST_STATUS
 
 
-def test_ready_is_told_again(systemd: Systemd, heard: Heard, clock: Any, tmp_path: Path) -> None:
-    """If systemd could not be told that the service is ready, it is when that is possible."""
+def test_ready_is_repeated(systemd: Systemd, heard: Heard, clock: Any, tmp_path: Path) -> None:
+    """A READY that could not be sent is sent again as soon as possible."""
     address = heard.address
     heard.close()
     if not address.startswith("@"):

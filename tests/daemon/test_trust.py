@@ -23,7 +23,7 @@ TIME = Time(Clock(), lambda: float(NOW))
 
 
 def test_without_keys(tmp_path: Path) -> None:
-    """No option, no issuer."""
+    """Without an option there is no issuer."""
     found = trust(config(tmp_path), memory_reactor(), TIME)
     assert not found.keys
     assert found.keys.trouble() is None

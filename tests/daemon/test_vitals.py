@@ -19,16 +19,16 @@ from tests.support.services import config, memory_reactor
 
 
 class Here:
-    """Runs calls at once, in place of threads."""
+    """Runs a `Vitals`'s calls at once, in place of threads."""
 
     def __init__(self, vitals: Any) -> None:
         vitals._files = self
 
     def start(self) -> None:
-        """Nothing is to be started."""
+        """Start nothing: there are no threads."""
 
     def stop(self) -> None:
-        """Nothing is to be stopped."""
+        """Stop nothing: there are no threads."""
 
     async def call(self, f: Any, *args: Any) -> Any:
         return f(*args)
@@ -54,7 +54,7 @@ def figures() -> dict[str, float]:
 
 
 def test_gauges(made: Core, tmp_path: Path) -> None:
-    """What nothing counts is measured at once, and each second or minute."""
+    """Gauges without a counter are measured at the start, and each second or minute."""
     vitals = started(made)
     clock: Any = made.reactor
     clock.advance(1)
@@ -69,7 +69,7 @@ def test_gauges(made: Core, tmp_path: Path) -> None:
 
 
 def test_a_state_that_is_gone(made: Core) -> None:
-    """A disk that cannot be looked at is not told, and the rest is."""
+    """A disk that cannot be measured has no gauge; the others are set."""
     made.config.state.rename(made.config.state.with_name("elsewhere"))
     vitals = started(made)
     assert figures()["processes"] == 1
@@ -87,7 +87,7 @@ def test_minutes(made: Core) -> None:
 
 
 def test_a_worker_goes_on_with_the_day(made: Core, tmp_path: Path) -> None:
-    """What the workers of this port have kept is there again, and is kept."""
+    """A worker begins with the minutes that its port's workers have kept, and keeps its own."""
     vitals: Any = Vitals(made, transports(made), Shown(CERTIFICATE))
     vitals._kept = tmp_path / "day.1"
     write_day(tmp_path / "day.2", [Minute(made.time.wall() - 600, EVERY, {}, {}, {})])

@@ -15,7 +15,7 @@ from tests.support.workers import Process, texts
 
 
 class Owner:
-    """A supervisor that remembers what it is told."""
+    """A supervisor that records its calls."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -40,7 +40,7 @@ def owner() -> Owner:
 
 @pytest.fixture
 def worker(owner: Owner) -> Worker:
-    """The second worker, which runs."""
+    """Start a worker with the number 2."""
     made = Worker(2, owner)
     made.begin(owner.spawn, lambda: owner.now)
     return made
@@ -53,7 +53,7 @@ def process(owner: Owner, worker: Worker) -> Process:
 
 
 def test_ready(worker: Worker, owner: Owner, process: Process) -> None:
-    """It accepts connections before it serves: its store may be away."""
+    """A worker accepts connections before it serves: its store may be away."""
     process.says(f"T [livechat#info] {ready(2)}\n")
     assert worker.ready
     assert not worker.serves
@@ -71,16 +71,16 @@ def test_ready(worker: Worker, owner: Owner, process: Process) -> None:
 
 
 def test_reports_that_cannot_be_read(worker: Worker, process: Process) -> None:
-    """They are one line in the log each, and none is kept without end."""
+    """Each unreadable report is one log line, and an endless line is not kept."""
     with capturedLogs() as events:
         process.protocol.childDataReceived(REPORTS, b"no\n{}\n" + b"x" * (LONGEST_LINE + 1))
         process.protocol.childDataReceived(REPORTS, b'{"members":1')
-    assert texts(events) == ["It reports what cannot be read."] * 2
+    assert texts(events) == ["Its report cannot be read."] * 2
     assert worker.report == WorkerReport()
 
 
 def test_leaving(worker: Worker, process: Process) -> None:
-    """What it says from then on is that of the old worker."""
+    """A worker that leaves is told so once, and its lines are an "old worker"'s."""
     worker.leave()
     assert process.told == LEAVE
     with capturedLogs() as events:
@@ -95,7 +95,7 @@ def test_leaving(worker: Worker, process: Process) -> None:
 def test_a_pipe_that_is_closed(
     worker: Worker, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that is about to be gone is not told."""
+    """Words to a process with a closed pipe are dropped."""
 
     def gone(descriptor: int, data: bytes) -> None:
         raise KeyError(descriptor)
@@ -105,7 +105,7 @@ def test_a_pipe_that_is_closed(
 
 
 def test_descriptors() -> None:
-    """Sockets come from 3 on, where they are looked for."""
+    """Sockets have the numbers from 3 on, as systemd passes them."""
     assert descriptors({3: 70, 4: 71}) == {0: "w", 1: "r", 2: "r", REPORTS: "r", 3: 70, 4: 71}
 
 
@@ -124,10 +124,10 @@ def test_descriptors() -> None:
         ("", [("info", "")]),
     ],
 )
-def test_what_it_says(
+def test_lines_of_its_log(
     worker: Worker, process: Process, line: str, expected: list[tuple[str, str]]
 ) -> None:
-    """Its lines are logged without its time, by their level, as the worker's."""
+    """A worker's lines are logged without their time, at their level, in its namespace."""
     with capturedLogs() as events:
         process.says(line[:3])
         process.says(line[3:] + "\n")
@@ -137,7 +137,7 @@ def test_what_it_says(
 
 
 def test_the_last_words(worker: Worker, process: Process) -> None:
-    """What was not ended by a line's end is logged too, and what has none is not kept."""
+    """The last line is logged without an end too; a line that is too long is cut."""
     with capturedLogs() as events:
         process.says("x" * (LONGEST_LINE + 1))
         process.says("livechat: --port: no", descriptor=2)

@@ -42,7 +42,7 @@ class Root:
 
     @classmethod
     def fresh(cls, name: str) -> Root:
-        """One as Debian's installer leaves it."""
+        """Make a Debian as its installer leaves it."""
         first = PLACE / SUITE
         if not first.exists():
             draft = PLACE / "draft"
@@ -68,7 +68,7 @@ class Root:
         folder: str = "/",
         environment: Mapping[str, str] | None = None,
     ) -> list[str]:
-        """The command line by which others run a command in it."""
+        """Make the command line that runs a command in this Debian."""
         given = {"PATH": SYSTEM_PATH, **(environment or {})}
         return [
             "unshare", "--mount", "--pid", "--fork", "--kill-child",
@@ -138,7 +138,7 @@ class Enclosed(Daemon):
         self._gone()
 
     def _signal(self, number: signal.Signals) -> None:
-        """Send it to the daemon, whose parent is the process that was started."""
+        """Send a signal to the daemon, whose parent is the process that was started."""
         pid = self.process.pid
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             os.kill(int(child), number)

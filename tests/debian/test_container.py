@@ -24,7 +24,7 @@ IGNORED = shutil.ignore_patterns("__pycache__", "*.so", "dropin.cache")
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[Root]:
-    """What the steps of the file make."""
+    """Make the image by the file's steps."""
     made: list[Root] = []
     for number, steps in enumerate(containerfile.stages()):
         root = Root.fresh(f"image-{number}")
@@ -65,7 +65,7 @@ def volume(image: Root, tmp_path: Path) -> Path:
     made.chmod((image.path / folder.lstrip("/")).stat().st_mode & 0o7777)
     for each in tmp_path.parents:
         if each.name.startswith("pytest-"):
-            # Of this test's user only: the container's is another.
+            # pytest makes it private, and the container has another user.
             each.chmod(0o755)
     return made
 
@@ -111,7 +111,7 @@ def container(image: Root, volume: Path) -> Container:
 
 
 def test_unknown_user_on_a_read_only_root(container: Container) -> None:
-    """It chats, is healthy, writes nothing but its volume, and ends by SIGTERM as process 1."""
+    """A container chats, is healthy, writes only its volume, and ends by SIGTERM as process 1."""
     check = containerfile.health_check()
     assert "has no server.json" in container.exec(*check, code=1)
     with container.start() as running:

@@ -23,7 +23,7 @@ UNIT = "lib/systemd/system/livechat.service"
 
 @pytest.fixture(scope="module")
 def package() -> Path:
-    """As `make deb` makes it."""
+    """Make the package by `make deb`."""
     ran = subprocess.run(
         ["make", "--no-print-directory", "deb"],
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -43,7 +43,7 @@ def root() -> Iterator[Root]:
 
 @pytest.fixture(scope="module")
 def installed(root: Root, package: Path) -> Root:
-    """A Debian with the package, on a port that is free."""
+    """Make a Debian with the package, on a free port."""
     install(root, package)
     with (root.path / "etc/livechat.conf").open("a") as conf:
         conf.write("LIVECHAT_PORT=0\n")
@@ -79,7 +79,7 @@ def next_version(package: Path, directory: Path) -> Path:
 
 
 def serve(root: Root) -> Enclosed:
-    """What the unit starts, as its user and in its environment."""
+    """Start the unit's command, as its user and in its environment."""
     unit = (root.path / UNIT).read_text()
     assert re.findall(r"^User=(.+)$", unit, re.MULTILINE) == [USER]
     (start,) = re.findall(r"^ExecStart=(.+)$", unit, re.MULTILINE)
@@ -130,7 +130,7 @@ def test_units(installed: Root) -> None:
 
 
 def test_command_before_the_first_start(installed: Root) -> None:
-    """It takes the service's options and directory, as the service's user."""
+    """The command takes the service's options and directory, as the service's user."""
     said = installed.run("livechat", "check")
     assert f"--state {STATE}/state" in said
     assert "FAIL" not in said
@@ -138,7 +138,7 @@ def test_command_before_the_first_start(installed: Root) -> None:
 
 
 def test_service(installed: Root, tmp_path: Path) -> None:
-    """It chats, and the command does for root what it does for the service's user."""
+    """The service chats, and root can use the command as the service's user can."""
     with serve(installed) as running:
         said = installed.run("livechat", "check")
         assert "FAIL" not in said

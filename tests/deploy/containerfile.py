@@ -33,7 +33,7 @@ def stages() -> list[list[Step]]:
 
 
 def of(name: str) -> list[str]:
-    """What stands behind the steps of a name, in the image that is run."""
+    """Find the arguments of all steps of a name, in the image that is run."""
     return [step.text for step in stages()[-1] if step.name == name]
 
 

@@ -17,7 +17,7 @@ DEPLOYMENT = next(each for each in SHEETS if each["kind"] == "Deployment")
 POD: dict[str, Any] = DEPLOYMENT["spec"]["template"]["spec"]
 (CONTAINER,) = POD["containers"]
 
-#: What secrets of a cluster stand for.
+#: The value of every secret in the cluster.
 SECRET = "0123456789abcdef"
 
 

@@ -17,7 +17,7 @@ ALERTS: Final = ROOT / "deploy" / "alerts.yaml"
 PROMTOOL: Final = shutil.which("promtool") or str(ROOT / "tests" / "clients" / "promtool")
 RULES: Final[list[dict[str, Any]]] = yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]
 GB: Final = 10**9
-#: How long it goes on; the slowest alert waits for an hour.
+#: Length of the series; the slowest alert waits for an hour.
 MINUTES: Final = 100
 
 #: A server that does well: series by their names and labels, as promtool writes values.
@@ -59,7 +59,7 @@ WELL: Final = {
     'livechat_webhook_oldest_seconds{receiver="hook"}': "30x{n}",
     "livechat_certificate_expires_seconds": f"{90 * 86_400}x{{n}}",
 }
-#: For each alert what is otherwise, and the other alerts that come with it.
+#: For each alert the series of its fault, and the other alerts that fire with it.
 ILL: Final[dict[str, tuple[dict[str, str], set[str]]]] = {
     "LivechatDown": ({"up": "0x{n}"}, set()),
     "LivechatNotStoring": ({"livechat_storing": "1x{n}"}, set()),
@@ -125,7 +125,7 @@ WELL_TOO: Final[dict[str, dict[str, str]]] = {
 
 
 def promtool(*arguments: str) -> str:
-    """What it says; it must be content."""
+    """Run promtool, which must succeed, and return its output."""
     assert Path(PROMTOOL).exists(), f"promtool is missing: run {ROOT}/tests/clients/install"
     ran = subprocess.run([PROMTOOL, *arguments], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -72,7 +72,7 @@ def test_sources() -> None:
 
 
 def test_image() -> None:
-    """Its user is no root, its options are livechat's, and SIGTERM reaches livechat itself."""
+    """The image's user is not root, its options are livechat's, and SIGTERM reaches livechat."""
     assert containerfile.of("USER") == ["10443:10443"]
     assert "USER_ID=10443\n" in INSTALL.read_text()
     assert containerfile.of("STOPSIGNAL") == ["SIGTERM"]
@@ -85,14 +85,14 @@ def test_image() -> None:
 
 
 def services() -> Iterator[dict[str, Any]]:
-    """As it is, and with the lines that are left out."""
+    """Read the services as they are, and with the lines that are commented out."""
     text = (ROOT / "deploy" / "compose.yaml").read_text()
     yield COMPOSE["services"]["livechat"]
     yield yaml.safe_load(re.sub(r"#(?=LIVECHAT_)", "", text))["services"]["livechat"]
 
 
 def test_compose() -> None:
-    """Its options are livechat's, and it is given the time that it takes to end."""
+    """The services' options are livechat's, and give it the time that it takes to end."""
     for service in services():
         given = containerfile.environment() | service["environment"]
         config = accepted(given, service.get("command", []))
@@ -114,10 +114,10 @@ def test_compose() -> None:
 
 
 def test_cluster_options() -> None:
-    """They are livechat's; none comes from a service of the same name."""
+    """The pod's options are livechat's; none comes from a service of the same name."""
     config = accepted(of_cluster(), CONTAINER["args"])
     assert config.redis == (f"redis://:{SECRET}@livechat-redis",)
-    # Of a service `livechat` Kubernetes would make LIVECHAT_PORT=tcp://10.0.0.1:443.
+    # Kubernetes would make LIVECHAT_PORT=tcp://10.0.0.1:443 of a service named `livechat`.
     assert POD["enableServiceLinks"] is False
     mounted = {each["mountPath"] for each in CONTAINER["volumeMounts"]}
     assert mounted == {"/state", "/certs"}

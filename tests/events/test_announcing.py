@@ -1,4 +1,4 @@
-"""Events that have no number in a room, as they are written."""
+"""Events without a number in a room, as they are written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AWAY = ChatError(Kind.UNAVAILABLE, "away")
 
 class Store:
     """
-    A log that stores at once, refuses, or lets wait.
+    A log that stores at once, refuses, or holds its answers.
 
     @ivar waits: answers are held until `answer`.
     """
@@ -85,7 +85,7 @@ def test_nobody_wants() -> None:
 
 
 def test_flood(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a flood, few are stored at a time; those without room are counted, and that is said."""
+    """In a flood few events are stored at a time; dropped ones are counted, and told."""
     monkeypatch.setattr(announcing, "MOST_COMINGS", 100)
     store = Store()
     store.waits = True
@@ -118,7 +118,7 @@ def test_away() -> None:
 
 
 def test_case() -> None:
-    """A case is written before the answer; one that cannot be is tried until it is."""
+    """A case is written before the answer, or retried until it is."""
     store = Store()
     run(store.announcer.case("held", "r", "c1", ANN))
     assert store.notes()[0].case == "c1"

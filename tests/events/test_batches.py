@@ -16,7 +16,7 @@ def steps(count: int, text: str = "hi", first: int = 1) -> list[Step]:
 
 
 def test_events() -> None:
-    """A batch has no more events than it may; what it cannot take moves no cursor."""
+    """A batch has a bounded number of events; further ones move no cursor."""
     draft = Draft()
     assert draft.take(steps(MOST_EVENTS + 5), "r", "ep") == MOST_EVENTS
     assert draft.full
@@ -27,7 +27,7 @@ def test_events() -> None:
 
 
 def test_bytes() -> None:
-    """A batch is no larger than it may be, in bytes of JSON."""
+    """A batch has a bounded size, in bytes of JSON."""
     draft = Draft()
     # Each character needs six bytes.
     taken = draft.take(steps(100, "\x07" * 10_000), "r", "ep")
@@ -44,7 +44,7 @@ def test_large_event() -> None:
 
 
 def test_passed_over() -> None:
-    """What is not wanted needs no room, and moves the cursor."""
+    """Unwanted entries take no room in a batch, and move the cursor."""
     draft = Draft()
     assert draft.take([Step(None, number) for number in range(1, 5_000)], "r", "ep") == 4_999
     assert not draft.full

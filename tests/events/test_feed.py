@@ -1,78 +1,23 @@
-"""Batches of what waits for a receiver."""
+"""Batches of a receiver's waiting events."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
 from livechat.events import feed as feeds
-from livechat.events.batches import MOST_EVENTS, Batch
-from livechat.events.feed import GATHER, LOOK_EVERY, RETRY_EVERY, Feed, Lag
-from livechat.protocol.audit import Action, AuditRecord, Author
-from livechat.protocol.events import ENTRIES, KINDS, NOTES, kind_of, make_act, make_note
-from livechat.protocol.messages import Place, User
-from livechat.protocol.moderation import Case
-from livechat.protocol.names import AUDIT_ROOM, EVENTS_ROOM
-from tests.support.outbox import MemoryOutbox
+from livechat.events.batches import MOST_EVENTS
+from livechat.events.feed import GATHER, GATHER_MANY, LOOK_EVERY, MANY, RETRY_EVERY, Lag
+from livechat.protocol.names import AUDIT_ROOM
+from tests.events.feeding import World, shown
 from tests.support.outcomes import result, run
 
 
-class World:
-    """A feed of an outbox in memory."""
-
-    def __init__(self, kinds: Collection[str] = KINDS, **options: Any) -> None:
-        self.clock = Clock()
-        self.outbox = MemoryOutbox()
-        self.feed = Feed(self.outbox, "hook", kinds, self.clock, **options)
-        self.outbox.watch(lambda _: self.feed.wake())
-
-    def asked(self) -> Deferred[Batch]:
-        return Deferred.fromCoroutine(self.feed.batch())
-
-    def batch(self) -> Batch:
-        """The next batch, after the time that it takes to gather."""
-        asked = self.asked()
-        if not asked.called:
-            self.clock.advance(GATHER)
-        return result(asked)
-
-    def told(self, batch: Batch) -> None:
-        run(self.feed.told(batch))
-
-    def take(self) -> list[str]:
-        """The next batch, of which the receiver is told."""
-        batch = self.batch()
-        self.told(batch)
-        return shown(batch)
-
-    def note(self, kind: str, room: str = "r", after: int = 0) -> None:
-        place = Place(f"epoch-{room}", after) if after else None
-        self.outbox.store(make_note(kind, room, place, User("1", "Ann")))
-
-
-def shown(batch: Batch) -> list[str]:
-    """Rooms and numbers, or kinds, or texts of messages."""
-    found = []
-    for event in batch.events:
-        number, text = getattr(event, "seq", None), getattr(event, "message", None)
-        what = (
-            text
-            if text is not None
-            else kind_of(event)
-            if number is None
-            else f"{kind_of(event)}{number}"
-        )
-        found.append(f"{getattr(event, 'room', None) or ''} {what}")
-    return found
-
-
 def test_in_order() -> None:
-    """All that waits comes in order, once the receiver was told of it not again."""
+    """Waiting events come in order, and not again once the receiver was told of them."""
     world = World()
     world.outbox.say("a", "b", "c")
     assert world.take() == ["r a", "r b", "r c"]
@@ -85,7 +30,7 @@ def test_in_order() -> None:
 
 
 def test_again() -> None:
-    """What the receiver was not told of comes again, with what came meanwhile."""
+    """Untold events come again, with those that came meanwhile."""
     world = World()
     world.outbox.say("a")
     assert shown(world.batch()) == ["r a"]
@@ -106,7 +51,7 @@ def test_retracted_while_waiting() -> None:
 
 
 def test_gathers() -> None:
-    """What comes within a moment of each other is one batch."""
+    """Events within `GATHER` of the first are one batch."""
     world = World()
     asked = world.asked()
     world.clock.advance(1)
@@ -132,6 +77,26 @@ def test_trickle() -> None:
     assert shown(result(asked)) == ["r b", "r c"]
 
 
+def test_many_gather_longer() -> None:
+    """While there are many events, batches are fewer and larger: a lone one comes at once again."""
+    world = World()
+    world.outbox.say(*map(str, range(MANY)))
+    assert len(world.take()) == MANY
+    world.outbox.say("a")
+    asked = world.asked()
+    world.clock.advance(GATHER)
+    world.outbox.say("b")
+    assert not asked.called
+    world.clock.advance(GATHER_MANY - GATHER)
+    batch = result(asked)
+    assert shown(batch) == ["r a", "r b"]
+    world.told(batch)
+    world.outbox.say("c")
+    asked = world.asked()
+    world.clock.advance(GATHER)
+    assert shown(result(asked)) == ["r c"]
+
+
 def test_backlog() -> None:
     """A backlog comes in full batches, without a pause."""
     world = World()
@@ -146,7 +111,7 @@ def test_backlog() -> None:
 
 
 def test_misses_nothing_untold() -> None:
-    """What nobody has told the feed of is found all the same."""
+    """A feed without a notice finds new events by looking, every `LOOK_EVERY`."""
     world = World()
     asked = world.asked()
     world.outbox.watch(lambda _: None)
@@ -172,7 +137,7 @@ def test_fair() -> None:
 
 
 def test_many_rooms_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of more rooms than one look finds have their turn, however busy those before are."""
+    """Rooms take turns if they are more than one look finds, even behind busy ones."""
     monkeypatch.setattr(feeds, "ROOMS_PER_LOOK", 10)
     world = World()
     names = [f"r{number:02}" for number in range(50)]
@@ -188,7 +153,7 @@ def test_many_rooms_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_share_of_many() -> None:
-    """With very many rooms, each has the same part."""
+    """Each of many rooms has the same part of a batch."""
     world = World()
     for number in range(100):
         world.outbox.say(*map(str, range(50)), room=f"r{number}")
@@ -196,85 +161,6 @@ def test_share_of_many() -> None:
     counts = [sum(event.room == f"r{n}" for event in batch.events) for n in range(100)]
     assert sum(counts) == MOST_EVENTS
     assert max(counts) - min(counts) <= 1
-
-
-def test_notes_in_order() -> None:
-    """Events without a number come where they happened."""
-    world = World()
-    world.outbox.say("a", "b")
-    world.note("left", after=1)
-    world.note("vacated", after=2)
-    world.note("occupied", "s")
-    assert sorted(world.take(), key=lambda each: each[0]) == [
-        "r a", "r left", "r b", "r vacated", "s occupied",
-    ]  # fmt: skip
-    assert world.outbox.told("hook", EVENTS_ROOM) == 3
-    world.note("joined", after=2)
-    assert world.take() == ["r joined"]
-
-
-def test_notes_behind_a_backlog() -> None:
-    """An event that comes behind many messages waits for them; those of other rooms do not."""
-    world = World()
-    world.outbox.say(*map(str, range(1_500)))
-    world.note("left", after=1_400)
-    world.note("joined", "s")
-    batch = world.batch()
-    assert "s joined" in shown(batch)
-    assert "r left" not in shown(batch)
-    world.told(batch)
-    assert world.outbox.told("hook", EVENTS_ROOM) == 0
-    found = world.take()
-    assert "s joined" not in found
-    assert found.index("r left") == found.index("r 1399") + 1
-    assert world.outbox.told("hook", EVENTS_ROOM) == 2
-
-
-def test_notes_again_for_another_leader() -> None:
-    """Whoever begins to lead tells at least once what another one may have told."""
-    world = World()
-    world.outbox.say(*map(str, range(1_500)))
-    world.note("left", after=1_400)
-    world.note("joined", "s")
-    world.take()
-    world.feed.begin()
-    assert "s joined" in world.take()
-
-
-def test_kinds() -> None:
-    """What is not wanted is passed over, and cursors move."""
-    world = World({"message", "vacated"})
-    world.outbox.say("a")
-    world.outbox.retract(1)
-    world.note("joined")
-    world.note("vacated")
-    assert sorted(world.take()) == ["r gone1", "r vacated"]
-    assert world.outbox.told("hook") == 2
-    assert world.outbox.told("hook", EVENTS_ROOM) == 2
-
-
-def test_nothing_wanted_of_all() -> None:
-    """Cursors move by themselves where nothing of what waits is wanted."""
-    for kinds in (NOTES, ENTRIES):
-        world = World(kinds - {"message", "joined"})
-        world.outbox.say("a", "b")
-        world.note("joined")
-        asked = world.asked()
-        for _ in range(3):
-            world.clock.advance(GATHER)
-        assert not asked.called
-        assert world.outbox.told("hook") == 2
-        assert world.outbox.told("hook", EVENTS_ROOM) == 1
-
-
-def test_notes_alone_read_no_room() -> None:
-    """A receiver of events without numbers costs no reading of messages."""
-    world = World({"vacated"})
-    world.outbox.say(*map(str, range(100)))
-    world.note("vacated", after=50)
-    assert world.take() == ["r vacated"]
-    assert {room for room, _ in world.outbox.reads} == {EVENTS_ROOM}
-    assert world.outbox.told("hook") == 100
 
 
 def test_audit_is_no_room() -> None:
@@ -286,7 +172,7 @@ def test_audit_is_no_room() -> None:
 
 
 def test_gap() -> None:
-    """What was dropped is said, with how many that were."""
+    """Dropped entries are told as a gap, with their number."""
     world = World()
     world.outbox.say(*map(str, range(10)))
     world.outbox.trim(8)
@@ -301,7 +187,7 @@ def test_gap() -> None:
 
 
 def test_another_epoch() -> None:
-    """A numbering that begins anew is said; then come its messages."""
+    """A new numbering is told before its messages."""
     world = World()
     world.outbox.say("a", "b", "c")
     world.take()
@@ -315,32 +201,22 @@ def test_another_epoch() -> None:
     assert world.take() == ["r e"]
 
 
-def test_another_epoch_of_notes() -> None:
+def test_another_epoch_for_a_later_leader() -> None:
+    """A feed that was not there before the new numbering says so, too, and only once."""
     world = World()
-    world.note("joined")
+    world.outbox.say("a", "b", "c")
     world.take()
-    world.outbox.renumber("new", EVENTS_ROOM)
-    world.note("left")
-    assert world.take() == [" gap", "r left"]
-
-
-def test_act_of_all_rooms() -> None:
-    """An act in all rooms, or in a pattern of them, waits for no room."""
-    world = World()
-    for room in ("*", "team-*", ""):
-        act = AuditRecord(Action("restrict", user=User("2", "Bob")), Author("key"), room)
-        world.outbox.store(make_act(act))
-    assert sorted(world.take()) == ["* restricted", "* restricted", "team-* restricted"]
-
-
-def test_case_of_now() -> None:
-    """A held message has the text of its case as it is when the receiver is told."""
-    cases = {"c1": Case("held", "open", "r", 1, None, "buy", "x")}
-    world = World(case_of=cases.get)
-    world.outbox.store(make_note("held", "r", case="c1"))
-    assert shown(world.batch()) == ["r buy"]
-    cases.clear()
-    assert world.take() == ["r held"]
+    world.outbox.renumber("new", known=True)
+    world.outbox.say("d")
+    world.feed.begin()
+    batch = world.batch()
+    assert shown(batch) == ["r gap", "r d"]
+    assert b'"reason":"epoch","room":"r","epoch":"new"' in batch.encoded[0]
+    assert world.batch().events[0].id == batch.events[0].id
+    world.told(batch)
+    world.feed.begin()
+    world.outbox.say("e")
+    assert world.take() == ["r e"]
 
 
 def test_store_is_away() -> None:
@@ -381,7 +257,7 @@ def test_cancelled() -> None:
 
 
 def test_lag() -> None:
-    """The lag has how many wait in all rooms, and since when."""
+    """The lag counts waiting events over all rooms, and has the time of the oldest."""
     world = World()
     assert run(world.feed.lag()) == Lag(0, None)
     world.outbox.say("a", "b")
@@ -395,7 +271,7 @@ def test_lag() -> None:
 
 
 def test_lag_of_many_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of very many rooms, some are counted."""
+    """The lag counts a bounded number of rooms, and is marked as "at least"."""
     monkeypatch.setattr(feeds, "ROOMS_PER_LOOK", 10)
     monkeypatch.setattr(feeds, "MOST_LOOKS", 3)
     world = World()
@@ -406,7 +282,7 @@ def test_lag_of_many_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_forgets_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is remembered of rooms is bounded."""
+    """The memory of rooms is bounded."""
     monkeypatch.setattr(feeds, "MOST_EPOCHS", 5)
     world = World()
     for number in range(20):

@@ -67,7 +67,7 @@ def test_store_is_away() -> None:
 
 
 def test_no_answer() -> None:
-    """A store that does not answer makes nobody lead for ever."""
+    """A leader whose store does not answer stops at the end of its lease."""
     world = World()
     world.run()
     never: Deferred[float] = Deferred()

@@ -45,7 +45,7 @@ def vacated(number: int, after: int = 0, epoch: str = "ep") -> PendingNote:
 
 
 def shown(steps: Iterable[Step]) -> str:
-    """The numbers of entries, notes as n1, gaps with theirs, and ~ for what is passed over."""
+    """Show entries by numbers, notes as n1, gaps with their numbers, and skipped ones as ~."""
     found = []
     for step in steps:
         event = None if step.event is None else json.loads(encode_event(step.event))
@@ -84,7 +84,7 @@ def test_order(notes: list[PendingNote], expected: str) -> None:
 
 
 def test_more_waits() -> None:
-    """A note stays behind if what it comes behind is not on the page."""
+    """A note waits for an entry before it that is not on the page."""
     assert merged(said(1, 2), vacated(1, 1), vacated(2, 3), vacated(3), top=5) == "1 n1 2"
 
 
@@ -93,7 +93,7 @@ def test_nothing_waits() -> None:
 
 
 def test_trimmed() -> None:
-    """What was dropped is said, before what follows."""
+    """Dropped entries are told as a gap, before the entries that follow."""
     assert merged(said(5, 6), told=2) == "gap3-4 5 6"
     assert merged([], told=2, top=9) == "gap3-9"
     assert merged(said(3), told=2) == "3"
@@ -107,7 +107,7 @@ def test_cursor() -> None:
 
 
 def test_renumbered() -> None:
-    """Another numbering than that which the receiver knows is said."""
+    """A numbering that the receiver does not know is told."""
     steps = list(room_steps("r", page(*said(1, 2)), Place("old", 500), [], ALL))
     assert shown(steps) == "gap- 1 2"
     assert steps[0].seq == 0
@@ -136,7 +136,7 @@ def stored(number: int, text: str | None = None) -> Entry:
 
 
 def test_notes() -> None:
-    """Notes are read; what is none, or was told, is passed over."""
+    """Notes are read; unreadable and told ones are passed over."""
     there = page(stored(3), Gone(4, 1), stored(5, "no note"), stored(6), stored(7))
     steps, notes = notes_of(there, Place("ep", 2), {6})
     assert shown(steps) == "~n4 ~n5"

@@ -1,4 +1,4 @@
-"""Rooms that are occupied, and those that are not any more."""
+"""Rooms that become occupied or vacated."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_several_processes() -> None:
 
 
 def test_killed() -> None:
-    """Whoever leads next vacates rooms that nobody has entered again, and tells no other twice."""
+    """The next leader vacates rooms that stay empty, and tells of no other room twice."""
     world = World()
     world.processes[0] = {"r": 1, "s": 1}
     world.news()
@@ -119,7 +119,7 @@ def test_killed() -> None:
 
 
 def test_store_is_away() -> None:
-    """What cannot be stored is told once it can."""
+    """Events that cannot be stored are told once they can."""
     world = World()
     world.away = True
     world.processes[0] = {"r": 1}
@@ -131,7 +131,7 @@ def test_store_is_away() -> None:
 
 
 def test_unreadable() -> None:
-    """Lists of which nothing can be read are begun anew."""
+    """Unreadable lists are begun anew."""
     world = World()
     world.running.cancel()
     for key, value in (("x", b"[]"), ("1", b"{"), ("2", b"[1]")):

@@ -1,4 +1,4 @@
-"""One outbox for several that tell receivers."""
+"""An outbox that several parts share to tell receivers."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_coroutine() -> None:
 
 
 def test_raises() -> None:
-    """What a subscriber could not take comes again, after pauses that grow."""
+    """A batch at which a subscriber raises comes again, after pauses that grow."""
     world = World()
 
     def fails() -> None:

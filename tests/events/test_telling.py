@@ -15,7 +15,7 @@ from tests.support.outbox import MemoryOutbox
 
 
 class Tells:
-    """A teller that takes what comes; fails at first if it shall."""
+    """A teller that takes all batches, or fails at first."""
 
     def __init__(self, name: str = "a", *, fails: bool = False) -> None:
         self.name, self.kinds = name, KINDS
@@ -48,7 +48,7 @@ class World:
 
 
 def test_tells() -> None:
-    """Each receiver is told of all, and no longer once this stops."""
+    """Each receiver is told of all events, until telling stops."""
     one, other = Tells("a"), Tells("b")
     world = World(one, other)
     world.outbox.say("x")
@@ -69,7 +69,7 @@ def test_tells() -> None:
 
 
 def test_nobody() -> None:
-    """Without receivers the store keeps nothing for any, and nobody leads."""
+    """Without receivers the store keeps no events for any, and no process leads."""
     world = World()
     world.outbox.away = True
     world.telling.start()
@@ -82,7 +82,7 @@ def test_nobody() -> None:
 
 
 def test_lost_the_lead() -> None:
-    """Another process leads: this one tells nobody until it leads again."""
+    """A process that has lost the lease tells no receiver until it leads again."""
     teller = Tells()
     world = World(teller)
     world.telling.start()
@@ -98,7 +98,7 @@ def test_lost_the_lead() -> None:
 
 
 def test_bug() -> None:
-    """A teller that fails with a bug begins again, and the others do not notice."""
+    """A teller that raises is started again, and the others go on."""
     bad, good = Tells("a", fails=True), Tells("b")
     world = World(bad, good)
     world.outbox.say("x")
@@ -112,7 +112,7 @@ def test_bug() -> None:
 
 
 def test_duties() -> None:
-    """What only one process does is done where it leads."""
+    """Duties run in the process that leads."""
     done: list[str] = []
 
     async def duty() -> None:

@@ -37,9 +37,9 @@ def daemon(site: DjangoSite, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 def joins(daemon: Daemon, cookies: str, **options: Any) -> Any:
     """
-    What the WebSocket of a page is told first: its hello, or the code and reason of its end.
+    Join as a page does; return the hello, or the code and reason of the end.
 
-    As a client does, it comes again where the site was not heard within its second.
+    A page comes again if the site did not answer within its second, as clients do.
     """
     options = {"origin": daemon.url, "additional_headers": {"Cookie": cookies}, **options}
     deadline = time.monotonic() + PATIENCE
@@ -56,7 +56,7 @@ def joins(daemon: Daemon, cookies: str, **options: Any) -> Any:
 
 
 def says(daemon: Daemon, cookies: str, text: str) -> Any:
-    """The message that the room gets when a page says this."""
+    """Send a message as a page does, and return what the room gets."""
     with daemon.socket(
         subprotocols=["livechat.v1"], origin=daemon.url, additional_headers={"Cookie": cookies}
     ) as member:

@@ -1,4 +1,4 @@
-"""docs/extending.md shows what the examples are, and names things that exist."""
+"""docs/extending.md shows the examples as they are, and names things that exist."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def check_command(command: str) -> None:
 
 
 def test_commands() -> None:
-    """The commands that it shows can be typed."""
+    """The commands of the page can be typed."""
     shown = blocks("sh")
     assert len(shown) == 3
     for command in shown:
@@ -62,7 +62,7 @@ def test_commands() -> None:
 
 
 def test_figures() -> None:
-    """The bounds that it names are those of the code."""
+    """The bounds on the page are those of the code."""
     assert f"needs more than {authentication.TIMEOUT:g} seconds" in PAGE
     assert f"beyond {listeners.LONGEST:,} that wait" in PAGE
     assert listeners.LOG_EVERY == authentication.LOG_EVERY == 10

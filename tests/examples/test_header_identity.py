@@ -19,7 +19,7 @@ def asked(*values: str, proxied: bool = True) -> Identity | None:
 
 
 def test_forged() -> None:
-    """A client that comes by no proxy is not believed."""
+    """The header of a client that comes without a proxy is ignored."""
     assert asked("ann", proxied=False) is None
 
 

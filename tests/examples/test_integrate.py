@@ -27,7 +27,7 @@ SECRET = b"s" * 32
 
 
 def block(language: str, word: str) -> str:
-    """The code of the page in which *word* is."""
+    """Find the page's code that has *word*."""
     found = re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     (code,) = (each for each in found if word in each)
     return str(code)
@@ -55,7 +55,7 @@ def test_django(kept: list[Any], request: pytest.FixtureRequest) -> None:
     from django.conf import UserSettingsHolder, global_settings, settings  # noqa: PLC0415
     from django.test import RequestFactory  # noqa: PLC0415
 
-    # Another test of this process has its own.
+    # Other tests of this process have their own settings.
     before, settings._wrapped = settings._wrapped, UserSettingsHolder(global_settings)
     request.addfinalizer(lambda: setattr(settings, "_wrapped", before))
     names: dict[str, Any] = {"keep": kept.append}
@@ -96,7 +96,7 @@ def test_express(tmp_path: Path) -> None:
 
 
 def test_once() -> None:
-    """The statement keeps an event that comes twice once."""
+    """The statement stores an event that comes twice only once."""
     import sqlite3  # noqa: PLC0415
 
     database = sqlite3.connect(":memory:")

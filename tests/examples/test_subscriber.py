@@ -1,4 +1,4 @@
-"""`examples.subscriber`: what happens is in a file, once."""
+"""`examples.subscriber`: each event is in a file, once."""
 
 from __future__ import annotations
 

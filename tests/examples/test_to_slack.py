@@ -1,4 +1,4 @@
-"""`examples.to_slack`: what is said reaches a webhook, and a webhook harms nobody."""
+"""`examples.to_slack`: messages reach a webhook, and a failing webhook harms no room."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from livechat.protocol.messages import Message, User
 
 
 class Hook(Resource):
-    """An incoming webhook: refuses what begins with "bad"."""
+    """An incoming webhook, which refuses texts that begin with "bad"."""
 
     isLeaf = True
 
@@ -73,7 +73,7 @@ class ToSlackTests(TestCase):
 
 
 def test_webhook_is_away() -> None:
-    """A webhook that does not answer is given up in time; more than may wait is refused."""
+    """A webhook that does not answer is given up in time; beyond a bound messages are refused."""
     clock: Any = MemoryReactorClock()
     slack = Slack("http://127.0.0.1:1/", clock)
     # One message is on its way.
@@ -89,7 +89,7 @@ def test_webhook_is_away() -> None:
 
 
 def test_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without an address there is no start."""
+    """The extension does not start without an address."""
     monkeypatch.delenv("SLACK_WEBHOOK", raising=False)
     config = Config.of({"extension": ["examples.to_slack.ToSlack"]}, {}, Path("/"))
     with pytest.raises(StartError, match="KeyError: 'SLACK_WEBHOOK'"):

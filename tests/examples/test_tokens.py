@@ -81,7 +81,7 @@ def test_django() -> None:
 
 
 def test_express(tmp_path: Path) -> None:
-    """The same for Express."""
+    """A visitor who is signed in to Express is a user of the chat."""
     # Node.js looks for packages beside the file that needs them.
     (tmp_path / "node_modules").symlink_to(CLIENTS / "node_modules")
     shutil.copy(EXAMPLES / "express.mjs", tmp_path)
@@ -105,7 +105,7 @@ def test_express(tmp_path: Path) -> None:
 
 
 def test_public_key(tmp_path: Path) -> None:
-    """The commands of its docstring make keys that work."""
+    """The commands in the example's docstring make keys that work."""
     text = (EXAMPLES / "with_public_key.py").read_text()
     for command in re.findall(r"^    (openssl .*?)(?: +#.*)?$", text, re.MULTILINE):
         subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
@@ -151,6 +151,6 @@ def test_options() -> None:
 
 
 def test_links() -> None:
-    """The files that it points to are there."""
+    """The page's links lead to files that exist."""
     for link in re.findall(r"\]\((?!https|#)([^)#]+)[^)]*\)", PAGE):
         assert (ROOT / "docs" / link).exists(), link

@@ -27,17 +27,17 @@ def test_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "hydrate", "d r a t", "\0"])
 def test_allowed(text: str) -> None:
-    """A part of another word is none."""
+    """A word that is part of another one is allowed."""
     NoSuchWords(["drat"]).send(GUEST, Draft("r", text))
 
 
 def test_operators() -> None:
-    """An operator may quote what is refused."""
+    """An operator may quote a refused word."""
     NoSuchWords(["drat"]).send(OPERATOR, Draft("r", "drat"))
 
 
 def test_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file is read at the start; without one there is none."""
+    """The file is read at the start, which fails without it."""
     config = Config.of({"extension": ["examples.word_filter.WordFilter"]}, {}, tmp_path)
     monkeypatch.delenv("WORD_FILTER", raising=False)
     with pytest.raises(StartError, match="WORD_FILTER must name a file"):

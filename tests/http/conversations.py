@@ -1,4 +1,4 @@
-"""Conversations on a connection: requests, what is nearly one, and what else happens."""
+"""Conversations on a connection: requests, malformed requests, and events in between."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ BODIES = st.sampled_from(
 
 @st.composite
 def messages(draw: st.DrawFn) -> bytes:
-    """A request, or nearly one."""
+    """Generate a request, or a malformed one."""
     method = draw(
         st.sampled_from(["POST", "POST", "POST", "GET", "GET", "HEAD", "PUT", "post", ""])
     )
@@ -102,7 +102,7 @@ PIECES = st.one_of(
 
 @st.composite
 def conversations(draw: st.DrawFn) -> list[bytes | str]:
-    """Bytes on a connection, cut anywhere, and events meanwhile."""
+    """Generate the bytes of a connection, cut anywhere, with events in between."""
     data = bytearray(b"".join(draw(st.lists(PIECES, min_size=1, max_size=4))))
     for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
         at = draw(st.integers(0, max(0, len(data) - 1)))

@@ -1,5 +1,5 @@
 """
-Two connections that get the same: one at a site that has a short way, one at a site that has none.
+Two connections that get the same bytes, at a site with a short way and at one without.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ WHEN: Final = re.compile(r"\[[^]]*\]")
 
 
 class Successor:
-    """Goes on after a handshake; remembers what came."""
+    """A protocol that follows a handshake, and records its data."""
 
     admission: Any = None
 
@@ -157,7 +157,7 @@ class Side:
             self.wire.resume()
 
     def state(self) -> dict[str, object]:
-        """All that there is to be compared."""
+        """Collect all that both sides must have in common."""
         channel, transport = self.channel, self.wire.transport
         known: Any = vars(channel)
         return {
@@ -193,7 +193,7 @@ STEPS: Final[dict[str, Callable[[Side], None]]] = {
 
 
 def run(side: Side, steps: list[bytes | str]) -> list[object]:
-    """The states after each step, and the lines of the log."""
+    """Take all steps; return the state after each, and the lines of the log."""
     states: list[object] = []
     with capturedLogs() as logged:
         for step in steps:
@@ -212,7 +212,7 @@ def run(side: Side, steps: list[bytes | str]) -> list[object]:
 
 
 def compare(*steps: bytes | str, address: str = "192.0.2.1") -> Side:
-    """Do the same with both; return the one with the short way."""
+    """Take the same steps on both sides, which must agree; return the one with the short way."""
     short, long = Side(short=True, address=address), Side(short=False, address=address)
     assert run(short, list(steps)) == run(long, list(steps))
     assert long.taken == 0

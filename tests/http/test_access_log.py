@@ -24,7 +24,7 @@ def access(tmp_path: Path) -> Iterator[AccessLog]:
 
 @pytest.fixture
 def ask(port: Port, tmp_path: Path, access: AccessLog) -> Callable[..., list[str]]:
-    """Asks for something, and says what is in the log then."""
+    """Make a function that sends a request and returns the log's lines."""
     path = tmp_path / "access.log"
     logged = Port(port.world, access=access)
 
@@ -96,7 +96,7 @@ def test_values_of_queries(ask: Callable[..., list[str]], target: str, logged: s
     ],
 )
 def test_referers(ask: Callable[..., list[str]], referer: str, logged: str) -> None:
-    """Of the page that led here its query is not told, nor a password in its address."""
+    """A referring page is logged without its query, and without a password in its address."""
     (line,) = ask("/healthz", Referer=referer)
     assert line.endswith(f' "{logged}" "-"')
 
@@ -120,10 +120,10 @@ def test_a_client_behind_a_proxy(port: Port, tmp_path: Path, access: AccessLog) 
         (request("POST", "/chat/send/", Content_Length="999999999"), "POST /chat/send/", 413),
     ],
 )  # fmt: skip
-def test_refused(
+def test_early_refusals(
     port: Port, tmp_path: Path, access: AccessLog, data: bytes, asked: str, status: int
 ) -> None:
-    """What is refused before all of it is there has a line too."""
+    """A request that is refused before it is whole has a line too."""
     wire = Port(port.world, access=access).connect()
     wire.send(data)
     answer = wire.answer()
@@ -134,14 +134,14 @@ def test_refused(
 
 
 def test_refused_does_not_get_out_of_its_line(tmp_path: Path, access: AccessLog) -> None:
-    """Whatever was asked for is one field of one line, in ASCII."""
+    """Any target is one field of one line, in ASCII."""
     access.write_refused("192.0.2.1", 'GET /a"b\\c\n\x1b\xe9', 400, 7)
     (line,) = (tmp_path / "access.log").read_text().splitlines()
     assert r'"GET /a\"b\\c\n\x1b\xe9" 400 7 "-" "-"' in line
 
 
 def test_rotation(port: Port, tmp_path: Path, access: AccessLog) -> None:
-    """When logrotate has moved the file away, the next line begins a new one."""
+    """The next line begins a new file after logrotate has moved the old one away."""
     path = tmp_path / "access.log"
     logged = Port(port.world, access=access)
     logged.ask("GET", "/healthz")
@@ -157,7 +157,7 @@ def test_a_log_that_cannot_be_opened(tmp_path: Path) -> None:
 
 
 def test_a_log_that_cannot_be_opened_again(port: Port, tmp_path: Path, access: AccessLog) -> None:
-    """When the log goes away requests are answered all the same, and so are the next ones."""
+    """Requests are answered without a log too, on the same connection."""
     logged = Port(port.world, access=access)
     logged.ask("GET", "/healthz")
     (tmp_path / "access.log").unlink()
@@ -172,7 +172,7 @@ def test_a_log_that_cannot_be_opened_again(port: Port, tmp_path: Path, access: A
 
 
 def test_a_full_disk(port: Port) -> None:
-    """When there is no room for the log, requests are answered and the port can be closed."""
+    """Requests are answered on a full disk too, and the port can be closed."""
     full = AccessLog(Path("/dev/full"))
     logged = Port(port.world, access=full)
     for _ in range(3):
@@ -191,7 +191,7 @@ def test_standard(port: Port) -> None:
 
 
 def test_off(port: Port) -> None:
-    """Without the option nothing is logged, messages and rooms least of all."""
+    """Without the option nothing is logged."""
     with capturedLogs() as events:
         port.ask("GET", "/chat/history/")
         port.socket().says("secret")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from livechat.http.call import Call
 from livechat.http.connection import _Stage
 from livechat.http.endpoint import Endpoint
@@ -9,12 +11,12 @@ from livechat.http.response import Response
 from tests.support import Browser, Port, request
 
 
-def test_head(port: Port) -> None:
-    """HEAD is GET without a body."""
-    for target in ("/", "/healthz", "/chat/history/"):
-        got, headed = port.ask("GET", target), port.ask("HEAD", target)
-        assert (headed.status, headed.body) == (got.status, b"")
-        assert headed.headers["content-type"] == got.headers["content-type"]
+@pytest.mark.parametrize("target", ["/", "/healthz", "/chat/history/"])
+def test_head(port: Port, target: str) -> None:
+    """HEAD is answered as GET, without a body."""
+    got, headed = port.ask("GET", target), port.ask("HEAD", target)
+    assert (headed.status, headed.body) == (got.status, b"")
+    assert headed.headers["content-type"] == got.headers["content-type"]
 
 
 def test_a_slow_reader_of_a_history(port: Port) -> None:
@@ -35,7 +37,7 @@ def test_a_slow_reader_of_a_history(port: Port) -> None:
 
 
 def test_a_stream_that_is_not_read(port: Port, browser: Browser) -> None:
-    """Who never reads a stream is cut off some time."""
+    """A client that never reads its stream is cut off at the stream's deadline."""
     wire = browser.events("/admin/events")
     wire.transport.full = True
     port.world.clock.advance(1)

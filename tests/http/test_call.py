@@ -48,7 +48,7 @@ def test_taken_apart_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_unreadable(query: str, body: bytes, media: str, kind: Kind) -> None:
-    """What cannot be read is refused each time that it is asked for."""
+    """An unreadable query or form is refused at each access."""
     asked = call(query, body, content_type=media)
     for _ in range(2):
         with pytest.raises(ChatError) as raised:
@@ -78,14 +78,14 @@ def test_repeated_header() -> None:
     ],
 )
 def test_bearer(given: tuple[str, ...], token: str | None) -> None:
-    """Only what is behind the scheme is a token."""
+    """The token is the text behind the scheme."""
     headers = {"authorization": given} if given else {}
     asked = Call("GET", "/", "", headers, b"", Source("192.0.2.1", Rate.of(0)))
     assert asked.bearer == token
 
 
 def test_two_tokens() -> None:
-    """A request with two is nobody's."""
+    """A request with two tokens is refused."""
     headers = {"authorization": ("Bearer a", "Bearer b")}
     asked = Call("GET", "/", "", headers, b"", Source("192.0.2.1", Rate.of(0)))
     with pytest.raises(ChatError) as refused:

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import pytest
 
 from livechat.http.connection import _Stage
 from livechat.rooms.pace import Pace
-from livechat.rooms.presence import PUBLISH_EVERY
+from tests.http.posts import JSON, post
 from tests.support import HANDSHAKE, Browser, Port, Wire, World, client_frame, request
-
-JSON = {"Content_Type": "application/json"}
-
-
-def post(text: str = "hi") -> bytes:
-    return request("POST", "/chat/send/", json.dumps({"message": text}).encode(), **JSON)
 
 
 def test_keep_alive(port: Port) -> None:
@@ -39,28 +32,30 @@ def test_pipelining(port: Port) -> None:
 
 
 def test_byte_by_byte(port: Port) -> None:
-    """It does not matter in which pieces a request comes."""
+    """A request may come in any pieces."""
     wire = port.connect()
     for byte in post():
         wire.send(bytes([byte]))
     assert wire.answer().status == 200
 
 
-def test_every_answer_is_safe(port: Port) -> None:
+@pytest.mark.parametrize(
+    "target", ["/", "/healthz", "/chat/history/", "/nowhere", "/static/livechat.css"]
+)
+def test_every_answer_is_safe(port: Port, target: str) -> None:
     """Every answer tells browsers to guess nothing, and names no product."""
-    for target in ("/", "/healthz", "/chat/history/", "/nowhere", "/static/livechat.css"):
-        headers = port.ask("GET", target).headers
-        assert headers["x-content-type-options"] == "nosniff"
-        assert headers["x-frame-options"] == "DENY"
-        assert headers["referrer-policy"] == "no-referrer"
-        assert "default-src 'none'" in headers["content-security-policy"]
-        assert "unsafe" not in headers["content-security-policy"]
-        assert "date" in headers
-        assert "server" not in headers
+    headers = port.ask("GET", target).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "unsafe" not in headers["content-security-policy"]
+    assert "date" in headers
+    assert "server" not in headers
 
 
 def test_refusals_are_like_other_answers(port: Port) -> None:
-    """What is refused before it is a request has the headers that every answer has."""
+    """An early refusal has the headers of every answer."""
     strict = Port(port.world, headers=(("Strict-Transport-Security", "max-age=1"),))
     wire = strict.connect()
     wire.send(b"nonsense\r\n\r\n")
@@ -81,213 +76,6 @@ def test_expect_continue(port: Port) -> None:
     assert wire.received() == b"HTTP/1.1 100 Continue\r\n\r\n"
     wire.send(body)
     assert wire.answer().status == 200
-
-
-def test_silence(port: Port) -> None:
-    """Who connects and says nothing is hung up on, and cut off if he does not hang up."""
-    wire = port.connect()
-    port.world.clock.advance(_Stage.HEAD.value)
-    assert wire.received() == b""
-    assert wire.closing
-    port.world.clock.advance(_Stage.END.value)
-    assert wire.aborted
-
-
-def test_a_head_that_drips(port: Port) -> None:
-    """A request's head has an absolute deadline, which no byte moves."""
-    wire = port.connect()
-    for byte in b"GET /healthz":
-        wire.send(bytes([byte]))
-        port.world.clock.advance(1)
-    assert wire.answer().code() == "too_slow"
-    assert wire.closing
-
-
-def test_a_body_that_drips(port: Port) -> None:
-    """So has its body."""
-    wire = port.connect()
-    wire.send(request("POST", "/chat/send/", Content_Length="100", **JSON))
-    for _ in range(int(_Stage.BODY.value)):
-        wire.send(b"x")
-        port.world.clock.advance(1)
-    assert wire.answer().code() == "too_slow"
-
-
-def test_a_second_request_that_drips(port: Port) -> None:
-    """So has the head of every later request on the connection."""
-    wire = port.connect()
-    wire.send(request("GET", "/healthz"))
-    assert wire.answer().status == 200
-    port.world.clock.advance(_Stage.IDLE.value - 1)
-    wire.send(b"G")
-    port.world.clock.advance(_Stage.HEAD.value)
-    assert wire.answer().code() == "too_slow"
-
-
-def test_idle(port: Port) -> None:
-    """A connection that is not used any more is closed."""
-    wire = port.connect()
-    wire.send(request("GET", "/healthz"))
-    wire.received()
-    port.world.clock.advance(_Stage.IDLE.value)
-    assert wire.closing
-    assert wire.received() == b""
-
-
-@pytest.mark.parametrize("begun", [b"", b"POST /chat/send/ HTTP/1.1\r\n"])
-def test_process_stood_still(port: Port, begun: bytes) -> None:
-    """A deadline that passed while the process was stopped holds before what is read."""
-    wire = port.connect()
-    wire.send(post("in time"))
-    assert wire.answer().status == 200
-    if begun:
-        wire.send(begun)
-    # Data is read before timers are looked at.
-    port.world.clock.rightNow += _Stage.IDLE.value + 1
-    wire.send(post("too late").removeprefix(begun))
-    assert [answer.code() for answer in wire.answers()] == ["too_slow"] * bool(begun)
-    assert wire.closing
-    answer = port.ask("GET", "/chat/history/")
-    assert [each["message"] for each in answer.json()["chat_history"]] == ["in time"]
-
-
-def test_a_request_that_comes_too_late(port: Port) -> None:
-    """A request that meets a connection which is being closed is not carried out."""
-    wire = port.connect()
-    wire.send(post("in time"))
-    wire.received()
-    port.world.clock.advance(_Stage.IDLE.value)
-    assert wire.closing
-    wire.send(post("too late"))
-    assert wire.received() == b""
-    texts = [each["message"] for each in port.ask("GET", "/chat/history/").json()["chat_history"]]
-    assert texts == ["in time"]
-
-
-def test_a_closed_connection_whose_peer_stays(port: Port) -> None:
-    """After a last answer, a peer that does not hang up is cut off."""
-    wire = port.connect()
-    wire.send(request("GET", "/healthz", Connection="close"))
-    assert wire.answer().status == 200
-    assert wire.closing
-    assert not wire.aborted
-    port.world.clock.advance(_Stage.END.value)
-    assert wire.aborted
-
-
-def test_nothing_is_left(port: Port) -> None:
-    """A connection that is lost leaves no timer, no count and no reference."""
-    for data in (b"", b"GET", request("GET", "/healthz"), b"x\r\n" * 9):
-        wire = port.connect()
-        wire.send(data)
-        wire.hang_up()
-    port.socket().hang_up()
-    assert len(port.connections) == 0
-    assert port.factory.channels == set()
-    assert port.sockets.sockets == set()
-    port.world.clock.advance(PUBLISH_EVERY)
-    pending = [call for call in port.world.clock.getDelayedCalls() if "Looping" not in str(call)]
-    # Autobahn's batched timers stay, empty, until their time comes.
-    assert [call for call in pending if "_BatchedTimer" not in str(call)] == []
-
-
-def test_requests_without_reading_answers(port: Port) -> None:
-    """Who sends requests and reads no answers is not read any more, and is cut at last."""
-    wire = port.connect()
-    wire.transport.full = True
-    wire.send(request("GET", "/healthz") * 100)
-    assert len(wire.answers()) == 1
-    assert wire.transport.producerState == "paused"
-    wire.resume()
-    assert len(wire.answers()) == 1
-    wire.transport.full = False
-    wire.resume()
-    assert len(wire.answers()) == 98
-    assert wire.transport.producerState == "producing"
-    wire.transport.full = True
-    wire.send(request("GET", "/healthz"))
-    port.world.clock.advance(_Stage.ANSWER.value)
-    assert wire.aborted
-    wire.hang_up()
-
-
-def test_pipelined_histories(port: Port) -> None:
-    """A history that is asked for behind an unread answer waits for it to be read."""
-    for _ in range(60):
-        port.world.chat.send(port.world.caller("a"), "lobby", "x" * 16_000)
-    wire = port.connect()
-    wire.transport.full = True
-    wire.send(request("GET", "/healthz") + request("GET", "/chat/history/") * 2)
-    size = 0
-    while len(wire.transport.value()) > size:
-        assert len(wire.transport.value()) - size < 200_000
-        size = len(wire.transport.value())
-        wire.resume()
-    assert [answer.status for answer in wire.answers()] == [200, 200, 200]
-
-
-def test_a_reader_that_never_reads(port: Port) -> None:
-    """An answer has a deadline as well."""
-    for _ in range(60):
-        port.world.chat.send(port.world.caller("a"), "lobby", "x" * 16_000)
-    wire = port.connect()
-    wire.transport.full = True
-    wire.send(request("GET", "/chat/history/"))
-    port.world.clock.advance(_Stage.ANSWER.value)
-    assert wire.aborted
-    wire.hang_up()
-
-
-def test_too_many_connections(port: Port) -> None:
-    """A connection over the limit is told so and closed; with room again it is let in."""
-    limited = Port(port.world, most_per_address=1)
-    first, second = limited.connect(), limited.connect()
-    second.send(request("GET", "/healthz"))
-    answer = second.answer()
-    assert (answer.status, answer.code()) == (429, "too_many_connections")
-    assert answer.headers["retry-after"] == "1"
-    assert second.closing
-    second.hang_up()
-    first.send(request("GET", "/healthz"))
-    assert first.answer().status == 200
-    first.hang_up()
-    assert limited.ask("GET", "/healthz").status == 200
-
-
-def test_a_socket_counts_as_a_connection(port: Port) -> None:
-    """A WebSocket keeps its place in the count until it is gone."""
-    limited = Port(port.world, most_per_address=1)
-    wire = limited.socket()
-    assert limited.ask("GET", "/healthz").status == 429
-    wire.hang_up()
-    assert limited.ask("GET", "/healthz").status == 200
-
-
-def test_the_rate_of_a_connection(make_world: Callable[..., World]) -> None:
-    """A connection that sends too fast is told how long to wait."""
-    wire = Port(make_world(rate=0.1)).connect()
-    wire.send(post() + post())
-    first, second = wire.answers()
-    assert first.status == 200
-    assert (second.status, second.code()) == (429, "rate_limited")
-    assert second.headers["retry-after"] == "10"
-
-
-def test_retiring(port: Port) -> None:
-    """An idle connection is closed at once, a busy one after its answer."""
-    idle = port.connect()
-    idle.send(request("GET", "/healthz"))
-    assert idle.answer().status == 200
-    idle.channel.retire()
-    assert idle.closing
-    port.world.writer.held = True
-    busy = port.connect()
-    busy.send(post())
-    busy.channel.retire()
-    assert not busy.closing
-    port.world.write()
-    assert busy.answer().status == 200
-    assert busy.closing
 
 
 def test_frames_behind_the_handshake(port: Port) -> None:
@@ -331,7 +119,7 @@ def test_frames_while_joining(port: Port, monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )
 def test_bad_handshakes(port: Port, headers: dict[str, str], status: int) -> None:
-    """A handshake that is none is answered with a problem that says why."""
+    """A malformed handshake is answered with a problem that says why."""
     body = b"x" if "Content_Length" in headers else b""
     answer = port.ask("GET", "/ws/chat/r/", body, **(HANDSHAKE | headers))
     assert answer.status == status
@@ -346,7 +134,7 @@ def test_any_method(port: Port) -> None:
 
 
 def test_a_stream_ends_with_its_connection(port: Port, browser: Browser) -> None:
-    """When the client goes nothing of its stream is left, wherever it is."""
+    """A client that hangs up leaves no timer, session or connection of its stream."""
     before = len(port.world.clock.getDelayedCalls())
     resting, unread = browser.events("/admin/events"), browser.events("/admin/events")
     unread.transport.full = True
@@ -373,7 +161,7 @@ def test_a_stream_is_not_a_slow_answer(port: Port, browser: Browser) -> None:
 
 
 def test_streams_end_when_the_server_does(port: Port, browser: Browser) -> None:
-    """A retiring connection does not wait for its stream, nor for who does not read it."""
+    """A retiring connection does not wait for its stream, read or unread."""
     wire, unread = browser.events("/admin/events"), browser.events("/admin/events")
     unread.transport.full = True
     port.world.clock.advance(1)
@@ -388,7 +176,7 @@ def test_streams_end_when_the_server_does(port: Port, browser: Browser) -> None:
 
 
 def test_a_request_behind_a_stream(port: Port, browser: Browser) -> None:
-    """What is asked for behind a stream is answered when that has ended."""
+    """A request behind a stream is answered when the stream has ended."""
     wire = browser.events("/admin/events")
     wire.send(request("GET", "/healthz"))
     assert wire.events()
@@ -397,7 +185,7 @@ def test_a_request_behind_a_stream(port: Port, browser: Browser) -> None:
 
 
 def test_behind_a_proxy(world: World) -> None:
-    """A proxy that is trusted speaks for many: each has a rate of its own, and none is its."""
+    """Each client of a trusted proxy has a rate of its own, and the proxy has none."""
     port = Port(make_limited(world), proxies=["192.0.2.0/24"])
     wire = port.connect("192.0.2.1")
 
@@ -409,7 +197,7 @@ def test_behind_a_proxy(world: World) -> None:
     rate = 4
     for client in ("203.0.113.1", "203.0.113.2"):
         assert [send(client, wire) for _ in range(rate + 1)] == [200] * rate + [429]
-    # Who is not trusted speaks only for himself, whatever he says.
+    # An untrusted peer counts as itself, whatever it forwards.
     other = port.connect("198.51.100.1")
     statuses = [send(f"203.0.113.{number}", other) for number in range(10, 10 + rate + 1)]
     assert statuses == [200] * rate + [429]
@@ -418,13 +206,13 @@ def test_behind_a_proxy(world: World) -> None:
 
 
 def make_limited(world: World) -> World:
-    """Two messages a second of an address."""
+    """Make a port that allows two messages a second from an address."""
     world.chat._pace = Pace(world.time, per_ip=2)
     return world
 
 
 def test_members_behind_a_proxy(world: World) -> None:
-    """They are counted by their own addresses, and the proxy's is not."""
+    """Members are counted by their own addresses, and the proxy's is not."""
     port = Port(world, most_per_address=2, proxies=["192.0.2.1"])
 
     def enter(client: str) -> tuple[Wire, int]:
@@ -444,8 +232,8 @@ def test_members_behind_a_proxy(world: World) -> None:
     assert port.connections._by_address == {}
 
 
-def test_whom_a_proxy_passes_on(world: World) -> None:
-    """Who is named by the PROXY protocol counts, and may be one too many."""
+def test_clients_by_the_proxy_protocol(world: World) -> None:
+    """The address of the PROXY protocol counts, and may be one too many."""
     port = Port(world, most_per_address=1, proxies=["192.0.2.1"])
     wires = [port.connect("192.0.2.1") for _ in range(3)]
     for wire, address in zip(wires, ("203.0.113.1", "203.0.113.1", "203.0.113.2"), strict=True):

@@ -13,7 +13,7 @@ FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 
 
 def test_methods(port: Port) -> None:
-    """A method that is not there is answered with those that are."""
+    """An unknown method is answered with the allowed ones."""
     for method in ("GET", "HEAD", "PUT", "DELETE", "TRACE"):
         answer = port.ask(method, "/chat/send/")
         assert answer.status == 405
@@ -24,14 +24,14 @@ def test_methods(port: Port) -> None:
 
 
 def test_options(port: Port) -> None:
-    """OPTIONS says what may be asked."""
+    """OPTIONS is answered with the allowed methods."""
     answer = port.ask("OPTIONS", "/chat/send/")
     assert (answer.status, answer.headers["allow"]) == (204, "POST, OPTIONS")
     assert "access-control-allow-methods" not in answer.headers
 
 
 def test_bug(port: Port) -> None:
-    """An endpoint that raises what it should not is logged with the cause, and answered without."""
+    """An unexpected exception of an endpoint is logged, and its cause is not in the answer."""
 
     async def broken(call: Call) -> Response:
         raise ZeroDivisionError("secret")

@@ -77,7 +77,7 @@ def test_what_the_last_hop_says(
         # A quotation mark that a client leaves open swallows no other line.
         {"forwarded": ('for="x', 'host=evil.example"')},
         {"forwarded": ('host="evil.example', "host=chat.example")},
-        # They differ.
+        # The two headers differ.
         {"forwarded": "host=a", "x_forwarded_host": "b"},
         {"forwarded": "proto=http", "x_forwarded_proto": "https"},
         {"forwarded": 'host="a:80"', "x_forwarded_host": "a"},

@@ -24,7 +24,7 @@ FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 
 
 class Answering(Resource):
-    """Answers as it is told, wherever it is asked."""
+    """A resource that answers by a function, at any path."""
 
     isLeaf = True
 
@@ -40,7 +40,7 @@ class Answering(Resource):
 
 
 def keeping(kept: list[Any], answer: Any) -> Callable[[Any], Any]:
-    """Keeps the requests that come."""
+    """Make an answer that keeps its requests."""
 
     def keep(request: Any) -> Any:
         kept.append(request)
@@ -55,7 +55,7 @@ def mounted(world: World, answer: Callable[[Any], Any], **options: Any) -> Port:
 
 @pytest.fixture
 def cooperating(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Twisted write files on the clock of the test."""
+    """Have Twisted write files on the test's clock."""
     cooperator = task.Cooperator(scheduler=lambda step: world.clock.callLater(0, step))
     monkeypatch.setattr(task, "_theCooperator", cooperator)
 
@@ -120,7 +120,7 @@ def test_wsgi(world: World) -> None:
 
 
 def test_stream(world: World) -> None:
-    """What is written is sent at once; a stream may go on for long, and then it is cut."""
+    """Written bytes are sent at once; a stream may go on up to its deadline, and then is cut."""
     asked: list[Any] = []
     port = mounted(world, keeping(asked, NOT_DONE_YET))
     wire = port.connect()
@@ -235,7 +235,7 @@ def test_late(world: World) -> None:
 
 @pytest.mark.parametrize("answer", ["text", None, 7])
 def test_no_bytes(world: World, answer: Any) -> None:
-    """So is one that answers what can be sent to nobody."""
+    """A resource that returns no bytes is answered as a bug."""
     port = mounted(world, lambda request: answer)
     with capturedLogs() as events:
         assert port.ask("GET", "/site").code() == "internal"
@@ -278,7 +278,7 @@ def test_head_of_a_resource_without_it(world: World) -> None:
 
 
 def test_rules(world: World) -> None:
-    """Who may not ask, by name or from another site, does not reach the resource."""
+    """A request by another name, or of another site, does not reach the resource."""
     asked: list[Any] = []
     options: dict[str, Any] = {"names": ["localhost"], "origins": ["https://app.example"]}
     port = mounted(world, keeping(asked, b""), **options)
@@ -293,7 +293,7 @@ def test_rules(world: World) -> None:
     for origin in ("https://localhost:10443", "https://app.example"):
         answer = port.ask("POST", "/site", b"a=b", **FORM, Origin=origin)
         assert answer.status == 200
-        # It says itself who may read its answers.
+        # CORS headers are the resource's own.
         assert "access-control-allow-origin" not in answer.headers
     assert port.ask("GET", "/sites").code() == "not_found"
     assert port.ask("GET", "//site").code() == "not_found"
@@ -312,7 +312,7 @@ def test_bounds(world: World) -> None:
 
 
 def test_pipelined(world: World) -> None:
-    """What is asked behind a resource that takes its time is answered after it."""
+    """A request behind one to a slow resource is answered after it."""
     waiting: Deferred[None] = Deferred()
 
     def later(request: Any) -> int:
@@ -329,7 +329,7 @@ def test_pipelined(world: World) -> None:
 
 
 def test_session(world: World) -> None:
-    """A resource may know its visitors again."""
+    """A resource may keep sessions of its visitors."""
     port = mounted(world, lambda request: request.getSession().uid)
     first = port.ask("GET", "/site")
     cookie = first.headers["set-cookie"]

@@ -1,4 +1,4 @@
-"""`livechat.http.origins`, and which address was asked for where proxies stand in between."""
+"""`livechat.http.origins`, and the address of a request that came by proxies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OWN = "https://chat.example"
 NAMES = ["chat.example", "*.wild.example", "2001:db8::5"]
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 TOLD = {"X_Forwarded_Host": "chat.example", "X_Forwarded_Proto": "https"}
-#: What a proxy sends as Host unless it is told otherwise: the upstream's.
+#: The Host that a proxy sends by default: the upstream's.
 UPSTREAM = "127.0.0.1:10443"
 
 
@@ -91,7 +91,7 @@ def test_what_a_proxy_may_not_say(
 
 
 @pytest.mark.parametrize("headers", [TOLD, {"Forwarded": "host=chat.example"}, {}])
-def test_who_is_not_trusted(behind: Port, headers: dict[str, str]) -> None:
+def test_untrusted_proxies(behind: Port, headers: dict[str, str]) -> None:
     """Forwarded names of other peers are ignored, right or wrong."""
     for junk in ({}, {"X_Forwarded_Proto": "ftp"}, {"Forwarded": "nonsense"}):
         answer = say(behind, **(headers | junk), _from="192.0.2.1")
@@ -116,7 +116,7 @@ def test_who_is_not_trusted(behind: Port, headers: dict[str, str]) -> None:
         ("https://localhost:3000", {}, 403), ("https://203.0.113.5", {}, 403),
         ("https://evil.example", {}, 403), ("https://chat.example.evil.example", {}, 403),
         ("null", {}, 403),
-        # It says what was asked for, which is something else.
+        # The proxy forwards another host than the server's.
         (OWN, {"X_Forwarded_Host": "a.wild.example"}, 403),
     ],
 )  # fmt: skip
@@ -129,7 +129,7 @@ def test_a_proxy_that_says_nothing(
 
 
 def test_any_name_is_no_name(port: Port) -> None:
-    """Where the server may have any name, an origin's name proves nothing."""
+    """A server that may have any name trusts no origin by its name."""
     behind = Port(port.world, proxies=[PROXY], names=["*"])
     assert say(behind).status == 403
     assert say(behind, **TOLD).status == 200
@@ -159,7 +159,7 @@ def test_the_admin_page(behind: Port, headers: dict[str, str]) -> None:
 
 
 def test_signing_in_needs_https(behind: Port) -> None:
-    """Without TLS in front of the proxy no browser keeps the cookie, which is said."""
+    """Without TLS in front of the proxy no browser keeps the cookie, and the page says so."""
     given = {"Host": UPSTREAM} | TOLD | {"X_Forwarded_Proto": "http"}
     form = b"token=x&password=y"
     answer = behind.ask("POST", "/admin/sign-in/", form, _from=PROXY, **(given | FORM))
@@ -206,14 +206,14 @@ def test_why_a_page_was_refused(port: Port) -> None:
 
 
 class Judge:
-    """Asks for pages, on a clock."""
+    """Judges requests of pages, on a clock."""
 
     def __init__(self) -> None:
         self.clock = Clock()
         self.origins = Origins(frozenset(), lambda: ("localhost",), self.clock)
 
     def refused(self, *origins: str, shared: bool = True) -> list[str]:
-        """The log's lines about refusals."""
+        """Judge pages; return the log's lines about refusals."""
         with capturedLogs() as events:
             for each in origins:
                 with pytest.raises(ChatError):
@@ -224,7 +224,7 @@ class Judge:
 
 
 def test_refused_origins_are_logged() -> None:
-    """One line says which pages were refused, and which option would allow them."""
+    """A line names the refused pages, and the option that would allow them."""
     judge = Judge()
     (line,) = judge.refused(*["https://app.example"] * 100)
     assert line == (

@@ -11,7 +11,7 @@ CHUNKED = request("POST", "/chat/send/", Content_Length="", Transfer_Encoding="c
 BODY = b'{"message": "hi"}'
 CHUNK = b"%x\r\n%b\r\n" % (len(BODY), BODY)
 GOOD = [request("POST", "/chat/send/", BODY, **JSON), CHUNKED + CHUNK + b"0\r\nX: y\r\n\r\n"]
-#: What is no request from its last byte on.
+#: Beginnings that are no request, from their last byte on.
 BAD = [
     b"\n",
     b"GET /healthz HTTP/1.1\n",
@@ -34,7 +34,7 @@ BAD = [
     CHUNKED + CHUNK + b"0\r\nX: y\n",
     CHUNKED + CHUNK + b"0\r\nX: y\rz",
 ]
-#: What is in one piece with them, and would end the line.
+#: Bytes in the same piece behind them, which would end the line.
 ENDS = [b"", b"\r\n", b"\n\n", b"Host: localhost\r\n\r\n", b"x: y\r\n\r\n"]
 
 
@@ -100,7 +100,7 @@ def test_pipelined(port: Port) -> None:
     ],
 )
 def test_no_http(port: Port, data: bytes) -> None:
-    """What is no valid request gets a problem with its reason, and the connection closes."""
+    """An invalid request gets a problem with its reason, and the connection closes."""
     wire = port.connect()
     wire.send(data + request("GET", "/healthz"))
     answer = wire.answer()

@@ -10,7 +10,7 @@ REDIRECTS = Redirects(lambda: ("chat.example", "*.rooms.example"))
 
 
 def answer(line: str, *headers: str) -> tuple[int, str | None]:
-    """The status, and where to."""
+    """Answer a request; return the status and the location."""
     head = "\r\n".join([line, *headers]).encode("latin-1")
     assert REDIRECTS.begins(head)
     first, *found = REDIRECTS.answer(head).partition(b"\r\n\r\n")[0].decode().split("\r\n")
@@ -57,7 +57,7 @@ def test_redirects(line: str, host: str, expected: str) -> None:
     ],
 )
 def test_no_redirect(line: str, headers: list[str], status: int) -> None:
-    """Nobody is sent to where the server is not."""
+    """A request by another name is refused, not redirected."""
     assert answer(line, *headers) == (status, None)
 
 
@@ -72,5 +72,5 @@ def test_begins(data: bytes) -> None:
 
 
 def test_head() -> None:
-    """HEAD has no body, whatever it is answered."""
+    """An answer to HEAD has no body."""
     assert REDIRECTS.answer(b"HEAD / HTTP/1.1").endswith(b"\r\n\r\n")

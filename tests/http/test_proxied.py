@@ -15,7 +15,7 @@ LOCAL = IPv4Address("TCP", "127.0.0.1", 50_000)
 LOCAL6 = IPv6Address("TCP", "::1", 50_000)
 TRUSTED = IPv4Address("TCP", "10.0.0.7", 50_000)
 STRANGER = IPv4Address("TCP", "192.0.2.66", 50_000)
-#: As proxies say it.
+#: Headers as a proxy sends them.
 SAID = {"X_Forwarded_For": "203.0.113.9", "X_Forwarded_Proto": "https"}
 
 
@@ -42,7 +42,7 @@ def ask(
 
 @pytest.mark.parametrize("headers", [{}, SAID, {"X_Forwarded_For": "127.0.0.1"}])
 def test_strangers(proxied: Port, headers: dict[str, str]) -> None:
-    """A peer that is no proxy is refused, whatever it says, and however it asks."""
+    """A peer that is no proxy is refused, with any headers and any request."""
     answer = ask(proxied, STRANGER, "GET", "/healthz", **headers)
     assert (answer.status, answer.code()) == (403, "forbidden")
     assert "--trust-proxy" in answer.json()["detail"]
@@ -67,7 +67,7 @@ def test_strangers(proxied: Port, headers: dict[str, str]) -> None:
     ],
 )
 def test_nobody_named(proxied: Port, peer: Any, forwarded: str | None) -> None:
-    """A request of nobody is refused, at every address."""
+    """A request without a client's address is refused, at every path."""
     given = {"X_Forwarded_Proto": "https"}
     if forwarded is not None:
         given["X_Forwarded_For"] = forwarded
@@ -122,7 +122,7 @@ def test_limits_are_the_clients(proxied: Port) -> None:
 
 @pytest.mark.parametrize("scheme", [{}, {"X_Forwarded_Proto": "http"}])
 def test_without_https(proxied: Port, scheme: dict[str, str]) -> None:
-    """Without a word of https there is no admin page, and pages are those of http."""
+    """Without https at the proxy there is no admin page, and pages have addresses of http."""
     given = {"X_Forwarded_For": "203.0.113.9"} | scheme
     for target in ("/admin/", "/admin/sign-in/", "/admin/events"):
         answer = ask(proxied, LOCAL, "GET", target, **given)
@@ -140,7 +140,7 @@ def test_without_https(proxied: Port, scheme: dict[str, str]) -> None:
 
 
 def test_with_https(proxied: Port) -> None:
-    """With it there is an admin page, a secure cookie, and pages are those of https."""
+    """Behind https at the proxy there is an admin page, a secure cookie, and addresses of https."""
     answer = ask(proxied, LOCAL, "GET", "/admin/sign-in/", **SAID)
     assert answer.status == 200
     assert "Secure" in answer.headers["set-cookie"]

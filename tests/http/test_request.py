@@ -104,7 +104,7 @@ def test_the_authority_of_a_target(world: World, target: str, host: str, status:
 
 
 def test_the_origin_and_the_authority_of_a_target(world: World) -> None:
-    """So the server's own origin is that which was asked for."""
+    """The target's authority decides the server's own origin as well."""
     port = Port(world, names=["one.example", "two.example"])
     for origin, status in (("https://two.example", 200), ("https://one.example", 403)):
         answer = port.ask(
@@ -138,7 +138,7 @@ def test_upgrade(port: Port) -> None:
 
 
 def test_a_client_that_leaves_while_joining(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who hangs up before the room was entered is in no room."""
+    """A client that hangs up while it joins is in no room."""
     from twisted.internet.defer import Deferred  # noqa: PLC0415
 
     entering: Deferred[None] = Deferred()
@@ -152,7 +152,7 @@ def test_a_client_that_leaves_while_joining(port: Port, monkeypatch: pytest.Monk
 
 
 def test_a_room_that_cannot_be_entered(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the backend is away, the handshake is answered with why."""
+    """A handshake is answered with 503 while the backend is away."""
     from twisted.internet.defer import fail  # noqa: PLC0415
 
     from livechat.errors import ChatError, Kind  # noqa: PLC0415
@@ -176,7 +176,7 @@ def test_a_room_that_cannot_be_entered(port: Port, monkeypatch: pytest.MonkeyPat
 def test_a_handshake_that_is_refused(
     port: Port, target: str, headers: dict[str, str], status: int
 ) -> None:
-    """Its client waits for nothing more: the connection closes, and is not kept for requests."""
+    """The connection of a refused handshake is closed, and takes no further request."""
     wire = port.connect()
     wire.send(request("GET", target, **(HANDSHAKE | headers)) + request("GET", "/healthz"))
     data = wire.received()
@@ -225,7 +225,7 @@ def test_http_1_0(port: Port) -> None:
 
 
 def test_the_access_log_behind_a_proxy(world: World, tmp_path: Path) -> None:
-    """It has the client's address, and not the proxy's."""
+    """Access log lines have the client's address, and not the proxy's."""
     log = AccessLog(tmp_path / "log")
     port = Port(world, access=log, proxies=["192.0.2.1"])
     wire = port.connect("192.0.2.1")

@@ -22,7 +22,7 @@ def test_own_headers_override() -> None:
 
 @pytest.mark.parametrize("text", ["a\nX: b", "a\r\nX: b", "a\rb", "\n", "a\r"])
 def test_line_breaks(text: str) -> None:
-    """No header can become two, whatever it is made of."""
+    """A line break cannot make a header two."""
     for header in (("X", text), (text, "x")):
         with pytest.raises(ValueError, match="line break"):
             Response(headers=(header,)).head()
@@ -54,6 +54,6 @@ def test_problem_of_a_moderator() -> None:
 
 
 def test_problem_without_retry() -> None:
-    """Where waiting does not help, nothing says how long to wait."""
+    """A problem that waiting does not cure has no Retry-After."""
     names = [name for name, _ in problem(ChatError(Kind.NOT_FOUND, "No.")).headers]
     assert "Retry-After" not in names

@@ -1,9 +1,9 @@
 """
 `livechat.http.short`: the short way in answers what Twisted's own way answers.
 
-Two connections get the same bytes in the same pieces.  At one site there is a short way, at the
-other there is none.  Whatever is sent, both must answer the same, call the same endpoints with the
-same, log the same and end in the same state.
+Two connections get the same bytes in the same pieces, at a site with a short way and at one
+without.  For any bytes both must give the same answers, call the same endpoints with the same
+arguments, log the same lines and end in the same state.
 """
 
 from __future__ import annotations
@@ -39,20 +39,23 @@ def test_anything_that_is_sent(steps: list[bytes | str], address: str) -> None:
     compare(*steps, address=address)
 
 
-def test_it_is_taken() -> None:
-    """The short way is what whole sends, actions and handshakes go, one after the other."""
-    for steps, count in (
+@pytest.mark.parametrize(
+    ("steps", "count"),
+    [
         ([post(), post("/chat/send/r/?refuse"), post("/chat/actions/r/?bug")], 3),
         ([post("/chat/send/?wait"), "answered", post()], 2),
         ([shake()], 1),
         ([shake("/ws/chat/r/?wait"), "answered", b"a frame"], 1),
-        # With what browsers and proxies add.
+        # Headers that browsers and proxies add.
         ([post(Origin="https://localhost", Connection="keep-alive", Cookie="a=b")], 1),
         ([post(X_Forwarded_For="203.0.113.5", Via="1.1 front", Authorization="Bearer x")], 1),
-        # And behind the answer to what came another way.
+        # A request behind one that went the long way.
         ([request("GET", "/"), post()], 1),
-    ):
-        assert compare(*steps).taken == count, steps
+    ],
+)
+def test_taken(steps: list[str | bytes], count: int) -> None:
+    """Whole sends, actions and handshakes go the short way, one after the other."""
+    assert compare(*steps).taken == count
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ def test_it_is_taken() -> None:
         b"\r\n" + post(),
     ],
 )
-def test_it_is_not_taken(data: bytes) -> None:
+def test_not_taken(data: bytes) -> None:
     """Unusual, malformed and ambiguous requests are left to Twisted's parser."""
     compare(data, post())
     side = Side(short=True)
@@ -98,13 +101,13 @@ def test_it_is_not_taken(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("first", [post("/chat/send/?wait"), shake("/ws/chat/r/?wait&refuse")])
-def test_a_request_while_another_is_under_way(first: bytes) -> None:
+@pytest.mark.parametrize("behind", [[], [post()], [post()[:50], post()[50:]]])
+def test_a_request_while_another_is_under_way(first: bytes, behind: list[bytes]) -> None:
     """A request that comes before the last answer waits, and is answered behind it."""
-    for steps in ([first + post()], [first, post()], [first, post()[:50], post()[50:]]):
-        side = compare(*steps, "answered")
-        written = side.wire.transport.value()
-        assert side.taken
-        assert written.count(b"HTTP/1.1 ") == len(side.calls)
+    side = compare(*([first, *behind] if behind else [first + post()]), "answered")
+    written = side.wire.transport.value()
+    assert side.taken
+    assert written.count(b"HTTP/1.1 ") == len(side.calls)
 
 
 @pytest.mark.parametrize("data", [post("/chat/send/r/"), shake(), post() + post()])
@@ -129,10 +132,9 @@ def test_bounds_of_connections_hold(port: Port) -> None:
     assert wire.answer().code() == "too_many_connections"
 
 
-def test_a_send_and_a_handshake(port: Port) -> None:
-    """On the real endpoints the short way answers what the long one does, but for the number."""
-    other = Port(port.world, short=False)
-    for data in (
+@pytest.mark.parametrize(
+    "data",
+    [
         request("POST", "/chat/send/", b'{"message": "x"}', Content_Type="application/json"),
         request(
             "POST", "/chat/send/r/", b"message=x", Content_Type="application/x-www-form-urlencoded"
@@ -141,12 +143,15 @@ def test_a_send_and_a_handshake(port: Port) -> None:
         request("POST", "/chat/send/r/", b"x"),
         shake(),
         shake(Sec_WebSocket_Version="8"),
-    ):
-        heard = []
-        for each in (port, other):
-            wire = each.connect()
-            wire.send(data)
-            heard.append(
-                re.sub(rb'(Livechat-Seq: |"seq":)[0-9]+|Date: [^\r]*', rb"\1", wire.received())
-            )
-        assert heard[0] == heard[1]
+    ],
+)
+def test_real_endpoints(port: Port, data: bytes) -> None:
+    """Real endpoints give the same answer on both ways, but for its number."""
+    heard = []
+    for each in (port, Port(port.world, short=False)):
+        wire = each.connect()
+        wire.send(data)
+        heard.append(
+            re.sub(rb'(Livechat-Seq: |"seq":)[0-9]+|Date: [^\r]*', rb"\1", wire.received())
+        )
+    assert heard[0] == heard[1]

@@ -42,7 +42,7 @@ def test_sessions_are_bounded(port: Port, monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )  # fmt: skip
 def test_inside(port: Port, path: str, inside: str | None) -> None:
-    """What is below the path is served, and nothing else."""
+    """Only targets below the path are served."""
     assert Port(port.world, prefix="/chat-app").factory.inside(path) == inside
     assert port.factory.inside(path) == path
 

@@ -21,7 +21,7 @@ from tests.support import Port
     ],
 )  # fmt: skip
 def test_unknown_paths(port: Port, path: str) -> None:
-    """What is not in the tree is not there: no redirect, no listing, no near miss."""
+    """A path that is not in the tree is refused: no redirect, no listing, no near miss."""
     answer = port.ask("GET", path)
     assert answer.status in {400, 404}
     assert answer.code()
@@ -37,7 +37,7 @@ def test_last_slash(port: Port, path: str) -> None:
 
 
 def test_names_are_decoded(port: Port) -> None:
-    """What a path calls by name comes decoded, once."""
+    """Names in a path are decoded, once."""
 
     async def show(call: Call) -> Response:
         return json(dict(call.names))
@@ -57,7 +57,7 @@ def test_encoded_paths(port: Port) -> None:
 
 
 def test_put() -> None:
-    """Each place is for one, and below a leaf there is none."""
+    """A path holds one endpoint, and a leaf has no path below it."""
     tree, leaf = Place(), Place()
     leaf.isLeaf = True
     tree.put("/a/{x}/b", Place())

@@ -11,7 +11,7 @@ from livechat.http.call import Call
 from tests.support import HANDSHAKE, Port, request
 
 
-def test_its_line(port: Port, tmp_path: Path) -> None:
+def test_access_log_line(port: Port, tmp_path: Path) -> None:
     """The access log shows a request that came the short way as any other."""
     lines = []
     for short in (True, False):
@@ -34,7 +34,7 @@ def test_its_line(port: Port, tmp_path: Path) -> None:
     ]
 
 
-def test_a_bug_in_it(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_in_an_endpoint(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug on the way to an endpoint is answered with 500, and the connection closes."""
 
     def broken(*_: object, **__: object) -> Call:

@@ -1,4 +1,4 @@
-"""What tests of operators and their sessions share."""
+"""Fixtures for operators and their sessions: a desk, and two desks of a cluster."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Desk:
         self.wall = 1_790_000_000.0
         self.time = Time(self.clock, lambda: self.wall)
         self.lane, self.disk = Lane(), Lane()
-        #: What the map's store has, while it is not full.
+        #: The entries of the map's store, while it is not full.
         self.kept: dict[str, MapEntry] = {}
         self.full = False
         self.shared = shared

@@ -100,7 +100,7 @@ def test_bounds(accounts: Accounts) -> None:
 
 
 def test_changed_at_once_by_two() -> None:
-    """One of two that change an account at the same time is told so."""
+    """Two processes change an account at the same time: one of them gets an error."""
     shared = accounts_map()
     accounts = Accounts(shared)
     run(accounts.put("ann", {}, "hash"))

@@ -24,14 +24,14 @@ def test_is_what_policies_see() -> None:
 
 
 def test_nobody_changes_an_actor() -> None:
-    """Not an extension either, which is handed it."""
+    """An actor cannot be changed, not even by an extension that gets it."""
     actor = Actor("guest", SOURCE)
     with pytest.raises(AttributeError):
         actor.user = ANN  # type: ignore[misc]
 
 
 def test_operators() -> None:
-    """With the shared password, operators may everything everywhere."""
+    """The shared password gives operators every right everywhere."""
     actor = operator(SOURCE)
     assert (actor.kind, actor.user) == ("operator", OPERATOR)
     assert actor.grants == {EVERYWHERE: ALL_RIGHTS}

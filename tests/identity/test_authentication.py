@@ -86,7 +86,7 @@ async def stubborn(never: Deferred[None]) -> Identity | None:
     ],
 )
 def test_broken_authenticator(answer: Callable[[], Any]) -> None:
-    """Whatever an authenticator does wrong costs that one client, who is told nothing of it."""
+    """Any fault of an authenticator fails that one client, without telling it details."""
     with capturedLogs() as logs:
         assert kind(asked(answer)) is Kind.INTERNAL
     assert [each["log_level"] for each in logs] == [LogLevel.critical]

@@ -165,6 +165,6 @@ def test_parties(
     ],
 )
 def test_names_and_roles(more: dict[str, Any], name: str, role: str | None) -> None:
-    """They are cleaned, and never a reason to refuse."""
+    """Names and roles are cleaned, and never a reason to refuse."""
     user = known(identity_of(read(**more)), NOW).user
     assert (user.name, user.role, user.verified) == (name, role, True)

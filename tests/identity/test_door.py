@@ -62,7 +62,7 @@ def test_a_member_with_a_key() -> None:
 
 
 def test_a_single_request() -> None:
-    """Nobody, unless it claims to be somebody; and it is no connection that others could see."""
+    """A single request is anonymous unless it claims a name, and is no visible connection."""
     assert caller(Claim()).user is None
     ann = caller(Claim("Ann"))
     assert ann.user is not None
@@ -207,7 +207,7 @@ def test_for_users() -> None:
 
 
 def test_the_local_key() -> None:
-    """From this machine it has all rights, and may name users."""
+    """The local key has all rights from this machine, and may name users."""
     actor = BackEnds().caller(LOCAL_KEY, here=True)
     assert (actor.kind, actor.name, actor.as_users) == ("key", "local", True)
     assert actor.grants == ALL_GRANTS

@@ -31,7 +31,7 @@ NO_NAMES = (
     # Nothing of it is to be seen.
     *("\ufe0f", "\u034f", "\U000e0100", "\u0301", "\u0903", "\u20dd", "\u115f", "\uffa0", "\u17b4"),
     *(" \u0301", "\u200d\ufe0f"),
-    # They would look like another one.
+    # Look-alikes of another name.
     *("Ann ", " Ann", "Ann\u200d", "Ann\u034f", "Ann\u3164", "Ann\u17b4", "Ann\ufe0f", "Ann\u2800"),
     *("\u034fAnn", "\u0301Ann", "Ann\u00a0", "Ann\u3000", "x" * LONGEST_NAME + " "),
 )
@@ -39,7 +39,7 @@ NO_NAMES = (
 
 @pytest.mark.parametrize("name", NO_NAMES, ids=ascii)
 def test_no_names(name: str) -> None:
-    """What would disturb the text around it is none."""
+    """Characters that would disturb the text around a name are refused."""
     with pytest.raises(ChatError):
         checked_name(name)
 
@@ -51,7 +51,7 @@ def test_no_names(name: str) -> None:
     ids=ascii,
 )  # fmt: skip
 def test_names(name: str) -> None:
-    """Whatever people are called, in letters and emoji that are newer than Python too."""
+    """Names of many languages are accepted, also with letters and emoji newer than Python."""
     assert checked_name(name) == name
 
 
@@ -94,7 +94,7 @@ def test_without_a_key() -> None:
 
 
 def test_with_a_key() -> None:
-    """It is the same user each time, of whom the key cannot be learnt."""
+    """A key stands for the same user each time; the key cannot be learnt from the user."""
     one, two = regular(b"s", KEY, "Ann"), regular(b"s", checked_key(KEY))
     assert one.id == two.id
     assert KEY not in one.id
@@ -109,7 +109,7 @@ def test_no_guest_is_an_operator() -> None:
     for name in ("Operator", "operator", "x operator"):
         for guest in (passer_by("c1", name), regular(b"s", "livechat-operator", name)):
             assert guest.role is None
-            # It has a character that no guest's id can have.
+            # An operator's id has a character that no guest's id can have.
             assert "!" not in guest.id
     assert "!" in OPERATOR.id
 
@@ -129,7 +129,7 @@ def test_cleaned_names(name: str, cleaned: str | None) -> None:
 
 @given(st.text(max_size=60))
 def test_any_name_is_cleaned(name: str) -> None:
-    """Whatever is left of a name may be a name, and stays as it is."""
+    """Cleaning any name leaves no name or a valid one, which cleaning does not change again."""
     cleaned = cleaned_name(name)
     if cleaned is not None:
         assert checked_name(cleaned) == cleaned == cleaned_name(cleaned)

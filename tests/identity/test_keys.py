@@ -59,7 +59,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_unknown_id_and_wrong_secret(work: list[str]) -> None:
-    """They cost the same work, and are told the same."""
+    """An unknown id and a wrong secret cost the same work and get the same answer."""
     desk = Desk()
     key, credential = desk.add()
     assert desk.refused(credential) is None
@@ -94,7 +94,7 @@ def test_no_keys(given: str) -> None:
 
 
 def test_a_key() -> None:
-    """Its rights, and no secret in the map."""
+    """A credential finds its key with its rights; the map holds no secret."""
     desk = Desk()
     made, credential = desk.add(rooms={"news": ["send"], "team-*": ["*"]}, as_users=True)
     found = desk.keys.find(credential, here=False)
@@ -135,7 +135,7 @@ def test_a_key_called_local_in_the_map() -> None:
 
 
 def test_two_of_a_name() -> None:
-    """One takes the place of the other; a third is refused until one is dropped, or ends."""
+    """Two keys may share a name while one replaces the other; a third waits for one to go."""
     desk = Desk()
     (first, old), (_, new) = desk.add(), desk.add(expires=NOW + 60)
     assert desk.refused(old) is desk.refused(new) is None

@@ -99,7 +99,7 @@ def test_a_full_map() -> None:
 
 
 def test_revocations_end() -> None:
-    """They last as long as the longest token, and half a minute."""
+    """Revocations last as long as the longest token, and half a minute."""
     desk = Desk()
     result(desk.leases.revoke_user("42"))
     desk.ahead += 3_600 + 29
@@ -135,7 +135,7 @@ def test_keys() -> None:
 
 
 def test_the_end_of_a_key() -> None:
-    """Nobody is asked for another one, and there is no grace."""
+    """A key's end closes its connection at once: no renewal is asked for, no grace is given."""
     desk = Desk()
     held = holder(desk, Lease(key="a", ends=1_100))
     desk.clock.advance(99)

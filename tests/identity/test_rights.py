@@ -94,7 +94,7 @@ def test_cases(
 
 
 def test_internal_rooms() -> None:
-    """They are nobody's, and no pattern means them."""
+    """Internal rooms give rights to nobody, and no pattern matches them."""
     assert rights("operator", {EVERYWHERE: ALL_RIGHTS}, "!audit", OPEN) == NO_RIGHTS
 
 

@@ -125,7 +125,7 @@ def test_a_disk_that_hangs(desk: Desk) -> None:
 
 
 def test_expired_sessions_end(desk: Desk) -> None:
-    """What goes on for a session that is over ends at the latest when the next one begins."""
+    """An expired session's work ends when the next session begins, at the latest."""
     ended: list[str] = []
     with desk.operators.sessions.during(desk.sign_in(), lambda: ended.append("first")):
         desk.wall += LASTS
@@ -134,7 +134,7 @@ def test_expired_sessions_end(desk: Desk) -> None:
 
 
 def test_several_processes(desks: tuple[Desk, Desk]) -> None:
-    """Who is signed in to one is signed in to all, and signed out of all."""
+    """A session holds in all processes, and its end too."""
     one, two = desks
     first, second = one.sign_in(), two.sign_in()
     for desk in desks:
@@ -149,7 +149,7 @@ def test_several_processes(desks: tuple[Desk, Desk]) -> None:
 
 
 def test_the_map_is_away(desks: tuple[Desk, Desk], cluster: Cluster) -> None:
-    """Then nobody can sign in, and who is signed in stays so."""
+    """Without the map signing in fails, and existing sessions stay."""
     one, two = desks
     token = one.sign_in()
     cluster.away = True
@@ -179,7 +179,7 @@ def test_values_that_cannot_be_read(desk: Desk, value: bytes) -> None:
 
 @pytest.mark.parametrize("change", ["drop", "rooms", "password", "again"])
 def test_changed_operators_are_signed_out(desks: tuple[Desk, Desk], change: str) -> None:
-    """At all processes at once, with what goes on for them; others stay."""
+    """Changing an operator ends its sessions and their work at all processes; others stay."""
     one, two = desks
     for name in ("ann", "bob"):
         one.put(name, lobby="moderate")

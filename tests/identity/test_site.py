@@ -94,7 +94,7 @@ def test_pause() -> None:
         assert asker.site.trouble() is None
         asker.there.asked[number].fails()
     assert asker.site.trouble() == "it is away"
-    # Its own five, and those that had not been asked.
+    # The last five, and those that had not been asked.
     assert sum(each.called for each in asked) >= MOST_FAILURES + 5
     count = len(asker.there.asked)
     assert kind(asker.ask()) is Kind.UNAVAILABLE
@@ -108,7 +108,7 @@ def test_pause() -> None:
 
 
 def test_pause_accepts() -> None:
-    """In the pause of a site whose silence means yes everything is accepted, unasked."""
+    """A pausing site whose silence means yes accepts everything, unasked."""
     asker = Asker(failing="accept", usual=OSError("away"))
     for _ in range(MOST_FAILURES + 3):
         assert result(asker.ask()) == ACCEPT
@@ -129,7 +129,7 @@ def test_failures_not_in_a_row() -> None:
 
 
 def test_very_many() -> None:
-    """Of 1,100 at once 64 are asked, 1,000 wait, and the rest are refused; then all go on."""
+    """Among 1,100 questions at once 64 are asked, 1,000 wait and the rest are refused."""
     asker = Asker()
     asked: list[Deferred[Ruling]] = []
     refused = 0
@@ -161,7 +161,7 @@ def test_much_of_one() -> None:
 
 
 def test_stop() -> None:
-    """At the end the last answers are waited for, what waits is refused, and nothing new begins."""
+    """Stopping waits for running questions and refuses waiting and new ones."""
     asker = Asker(failing="accept")
     asked = [asker.ask(str(number)) for number in range(BOUNDS.running + 1)]
     stopped = asker.site.stop()

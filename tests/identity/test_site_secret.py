@@ -23,7 +23,7 @@ def test_made_once(tmp_path: Path) -> None:
 
 
 def test_of_the_environment(tmp_path: Path) -> None:
-    """What the environment has counts, and no file is made."""
+    """Secrets in the environment take precedence, and no file is made."""
     assert site_secrets((ONE, TWO), tmp_path) == (ONE, TWO)
     assert list(tmp_path.iterdir()) == []
 

@@ -79,7 +79,7 @@ def test_turned_away(world: World, there: AskedSite) -> None:
 
 @pytest.mark.parametrize("failing", ["refuse", "accept"])
 def test_no_answer(make_world: MakeWorld, failing: Any) -> None:
-    """Where the site hangs nobody comes in, or everybody as a guest."""
+    """A hanging site lets nobody in, or everybody as a guest."""
     world = make_world(asked=AskedSite("join", failing=failing))
     joining = joins(world)
     world.clock.advance(WITHIN)
@@ -112,7 +112,7 @@ def test_nobody(make_world: MakeWorld, failing: Any, user: Any, rooms: Any) -> N
 
 @pytest.mark.parametrize("name", ["admin", "Moderat\u043er", "\u200b", "x" * 1_000, None])
 def test_names(world: World, there: AskedSite, name: str | None) -> None:
-    """Nobody looks like one that runs the server, whatever the site calls its users."""
+    """Names and roles from the site cannot pass for those of the server's operators."""
     joining = joins(world)
     there.asked[0].says("accept", user={"id": "42", "name": name, "role": "operator"})
     user = result(joining).user

@@ -43,7 +43,7 @@ def test_a_key_that_says_more() -> None:
 
 
 def test_a_certificate(tmp_path: Path) -> None:
-    """Its key counts."""
+    """A certificate gives its public key; two in a file are refused."""
     chain, _ = issue(tmp_path)
     first = chain.read_bytes().split(b"-----END CERTIFICATE-----")[0] + b"-----END CERTIFICATE-----"
     (found,) = keys_of_file(first)

@@ -10,7 +10,7 @@ from tests.support import result
 
 
 def test_connections_of_one_address() -> None:
-    """One address gets its share and is told so; another one is not affected."""
+    """An address over its share of connections is refused; another address is not affected."""
     connections = Connections(most=0, most_per_address=2)
     first, second = connections.enter("a"), connections.enter("a")
     assert first is not None
@@ -30,7 +30,7 @@ def test_connections_of_one_address() -> None:
 
 
 def test_connections_in_all() -> None:
-    """When the server is full everybody is told so, whatever their address."""
+    """A full server refuses every address."""
     connections = Connections(most=1, most_per_address=0)
     assert connections.enter("a") is not None
     refused = connections.enter("b")
@@ -54,7 +54,7 @@ def test_the_refused_are_bounded_too() -> None:
 
 
 def test_emptied() -> None:
-    """Whoever waits for the last connection to go is told when it has."""
+    """`emptied` fires when the last connection has left."""
     connections = Connections(0, 0)
     assert result(connections.emptied()) is None
     one, two = connections.enter("a"), connections.enter("b")

@@ -24,7 +24,7 @@ class Room:
 
 
 def test_missed() -> None:
-    """Who is not done in time is told of once, in the order of the deadlines."""
+    """A missed deadline is reported once, in the order of the deadlines."""
     room = Room()
     room.deadlines.start("a")
     room.clock.advance(4)
@@ -42,7 +42,7 @@ def test_missed() -> None:
 
 
 def test_done() -> None:
-    """Who is done is not told of, and when nobody waits no timer runs."""
+    """A stopped deadline is not reported, and no timer runs when none is left."""
     room = Room()
     for one in ("a", "b", "c"):
         room.deadlines.start(one)
@@ -56,8 +56,8 @@ def test_done() -> None:
     assert room.missed == []
 
 
-def test_again() -> None:
-    """Who begins again has the full time again."""
+def test_started_again() -> None:
+    """Starting again gives the full time again."""
     room = Room()
     room.deadlines.start("a")
     room.clock.advance(9)
@@ -78,7 +78,7 @@ def test_one_timer() -> None:
 
 
 def test_beginning_and_ending_meanwhile() -> None:
-    """What is done about one may end the wait of others, and begin it anew."""
+    """The callback of a missed deadline may stop other deadlines and start its own anew."""
     clock = Clock()
     missed: list[str] = []
 
@@ -99,7 +99,7 @@ def test_beginning_and_ending_meanwhile() -> None:
 
 
 def test_many_at_once() -> None:
-    """Of very many whose time is up together a part is told of in each turn."""
+    """Deadlines missed together are reported a part per turn."""
     clock = TurnClock()
     missed: list[str] = []
     deadlines: Deadlines[str] = Deadlines(clock, 10, missed.append)
@@ -116,7 +116,7 @@ def test_many_at_once() -> None:
 
 
 def test_beginning_anew_delays_nobody() -> None:
-    """Who begins again when the time is up does not take the timer from those who follow."""
+    """Restarting a missed deadline does not delay those that follow it."""
     clock = Clock()
     missed: list[tuple[float, str]] = []
 
@@ -155,7 +155,7 @@ def test_many_at_once_again_and_again() -> None:
 
 
 def test_the_last_one_is_done_meanwhile() -> None:
-    """Where what is done about one ends the wait of all the others, no timer is left."""
+    """If a callback stops all other deadlines, no timer is left."""
     clock = Clock()
     deadlines: Deadlines[str] = Deadlines(clock, 10, lambda _: deadlines.stop("b"))
     deadlines.start("a")

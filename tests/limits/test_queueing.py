@@ -62,7 +62,7 @@ def test_turns_of_one() -> None:
 
 
 def test_clear() -> None:
-    """What waits can be taken out; what is being done goes on."""
+    """Waiting jobs can be taken out; running ones go on."""
     doing = Doing(1, 9, 1, 9)
     doing.put("a1", "a2", "b1")
     assert doing.queue.clear() == ["a2", "b1"]

@@ -51,7 +51,7 @@ def test_no_limit() -> None:
 
 @given(st.lists(st.floats(0, 3), max_size=60), st.sampled_from([0.5, 1, 7, 20]))
 def test_never_more_than_promised(gaps: list[float], per_second: float) -> None:
-    """In no stretch of time are more events admitted than its length and a burst allow."""
+    """The events admitted in any stretch of time are at most its length's and a burst."""
     rate = Rate(per_second, burst=3)
     bucket, now, admitted = Bucket(rate), 0.0, []
     for gap in gaps:

@@ -26,8 +26,10 @@ HOSTILE = [
 _FLAGS: Final = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    # One process for a tab, and none in reserve: each costs as much as the page that it shows.
-    "--disable-site-isolation-trials", "--renderer-process-limit=1", "--in-process-gpu",
+    # A process per tab, none in reserve: each costs as much as the page that it shows.
+    "--disable-site-isolation-trials", "--renderer-process-limit=1",
+    # Nor one that only paints.
+    "--in-process-gpu",
     # The name in the files of deploy/.
     "--host-resolver-rules=MAP chat.example.org 127.0.0.1",
 )  # fmt: skip
@@ -144,7 +146,7 @@ class Tab:
         return self.page.locator(".rooms tbody th").all_inner_texts()
 
     def findings(self) -> list[str]:
-        """What axe-core finds serious about the page, and what is wider than the window."""
+        """List serious findings of axe-core, and elements wider than the window."""
         # A line that is still fading in has little contrast.
         self.page.wait_for_function(_STILL)
         if not self.page.evaluate("'axe' in window"):

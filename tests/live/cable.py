@@ -11,11 +11,11 @@ from typing import Self
 
 class Cable:
     """
-    What stands between a client and a port of this machine.
+    A cable between a client and a port of this machine, with faults.
 
-    @ivar port: where it begins.
-    @ivar refused: new connections are.
-    @ivar delay: seconds after which something comes out at the other end.
+    @ivar port: the client's end.
+    @ivar refused: True refuses new connections.
+    @ivar delay: seconds after which data comes out at the other end.
     @ivar rate: bytes a second; 0 is no limit.
     """
 

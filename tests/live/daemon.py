@@ -50,7 +50,7 @@ WSCAT = ROOT / "tests" / "clients" / "node_modules" / ".bin" / "wscat"
 
 
 class Output:
-    """What a process writes, line by line, as it comes."""
+    """Lines that a process writes, as they come."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -119,7 +119,7 @@ class Daemon:
         self.directory = directory
         self._terminated = False
         given: dict[str, str | None] = dict(os.environ)
-        # Where workers count: nothing is to be left by those that tests kill.
+        # Workers' shared files: killed daemons leave none elsewhere.
         given |= {"RUNTIME_DIRECTORY": str(directory), **(environment or {})}
         variables = {name: value for name, value in given.items() if value is not None}
         where = () if any(each.startswith("--listen") for each in options) else ("--port=0",)
@@ -185,7 +185,7 @@ class Daemon:
         return made
 
     def curl(self, *arguments: str) -> str:
-        """What curl prints."""
+        """Run curl and return its output."""
         return tool("curl", "-sSk", "--max-time", "20", *arguments)
 
     def history(self, query: str = "") -> list[dict[str, Any]]:
@@ -196,7 +196,7 @@ class Daemon:
         return found
 
     def load(self, *options: str) -> dict[str, Any]:
-        """What the load generator reports: losses, duplicates, disconnects, ..."""
+        """Run the load generator and return its report: losses, duplicates, disconnects, ..."""
         subprocess.run(["make", "--silent", "-C", str(LOADGEN)], check=True)
         ran = subprocess.run(
             [
@@ -212,13 +212,19 @@ class Daemon:
         found: dict[str, Any] = json.loads(ran.stdout)
         return found
 
+    def worked(self) -> float:
+        """Processor seconds that the daemon's reactor has used: its main thread's."""
+        status = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/stat").read_text()
+        user, system = status.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def memory(self) -> int:
-        """Its resident memory, in bytes."""
+        """The daemon's resident memory, in bytes."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return 1024 * int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0])
 
     def descriptors(self, pid: int | None = None) -> int:
-        """How many files it has open, or a worker of it."""
+        """The number of files that the daemon has open, or its worker *pid*."""
         return len(list(Path(f"/proc/{pid or self.process.pid}/fd").iterdir()))
 
     def sockets(self, pid: int | None = None) -> int:
@@ -365,7 +371,7 @@ class Member:
 
 
 class Wscat:
-    """wscat in a room, on a terminal, without which it prints nothing."""
+    """A wscat in a room, on a terminal, without which it prints nothing."""
 
     def __init__(self, daemon: Daemon, room: str, *options: str, base: str = "") -> None:
         assert WSCAT.exists(), f"wscat is missing: run {ROOT}/tests/clients/install"
@@ -423,7 +429,7 @@ def eventually(condition: Callable[[], bool], within: float = PATIENCE) -> None:
 
 
 def tool(*command: str, cwd: Path | None = None, **environment: str) -> str:
-    """What a program prints; it must be there and end well."""
+    """Run a program, which must be installed and succeed, and return its output."""
     assert shutil.which(command[0]), f"{command[0]} is missing: run {ROOT}/tests/clients/install"
     ran = subprocess.run(
         command, capture_output=True, text=True, timeout=2 * PATIENCE, check=False,

@@ -112,5 +112,5 @@ class Visitor:
 
     @property
     def cookies(self) -> str:
-        """Those that its browser would send to the chat, too."""
+        """Cookies that a browser would send to the chat, too."""
         return "; ".join(f"{each.name}={each.value}" for each in self._jar)

@@ -74,7 +74,7 @@ class Template:
         self._process.wait()
 
     def suits(self, environment: Mapping[str, str]) -> bool:
-        """Whether it would have imported the same things with *environment*."""
+        """Return True if *environment* would have led to the same imports."""
         differing = dict(environment.items() ^ self._environment.items())
         return all(map(READ_LATE.fullmatch, differing))
 
@@ -113,13 +113,13 @@ class Forked:
         self._lock = Lock()
 
     def poll(self) -> int | None:
-        """Its exit code, or None while it runs."""
+        """Return the exit code, or None while the process runs."""
         with suppress(subprocess.TimeoutExpired):
             self.wait(0)
         return self.returncode
 
     def wait(self, timeout: float) -> int:
-        """Its exit code, when it has one."""
+        """Wait for the exit code and return it."""
         with self._lock:
             if self.returncode is None:
                 end = select.poll()

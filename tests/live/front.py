@@ -1,4 +1,4 @@
-"""nginx, HAProxy and Caddy in front of a daemon."""
+"""Proxies in front of a daemon: nginx, HAProxy and Caddy."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Front:
             raise
 
     def _nginx(self, text: str, directory: Path, chain: Path, key: Path) -> tuple[list[str], str]:
-        """Where it listens, its certificate, and where it writes are the test's."""
+        """Put the test's port, certificate and directory into nginx's configuration."""
         text = re.sub(r"listen \[::\].*\n", "", text)
         text = text.replace("listen 443", f"listen 127.0.0.1:{self.port}")
         text = text.replace("listen 80", f"listen 127.0.0.1:{self.plain_port}")

@@ -59,7 +59,7 @@ class Kept:
         }  # fmt: skip
         settings = [f"--setenv={name}={value}" for name, value in given.items()]
         self._command = [
-            # What it passes on has to be its own, by number.
+            # systemd-socket-activate passes on only a descriptor of its own, by number.
             "bash", "-c", f'exec 3<&{self._socket.fileno()}; LISTEN_PID=$$ exec "$@"', "bash",
             program, *settings, "--fdname=tls",
             TWISTD, "--nodaemon", "--pidfile=", "livechat", *options,

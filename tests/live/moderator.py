@@ -1,4 +1,4 @@
-"""Somebody who moderates a room, for tests of pages."""
+"""A moderator of a room, for tests of pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOSTILE: Final = f"{MARKUP} \u202e\u202dsdrawkcab " + "\U0001f469\u200d\U0001f69
 
 
 class Moderator:
-    """Somebody who moderates by the protocol."""
+    """A moderator who uses livechat.v1."""
 
     def __init__(self, daemon: Daemon, room: str) -> None:
         brought = token("7", name="Mo", rooms={"*": ["*"]})

@@ -12,7 +12,7 @@ SET = {"LIVECHAT_ADMIN_PASSWORD": PASSWORD}
 
 
 class Operator:
-    """curl with a cookie jar."""
+    """An operator: curl with a cookie jar."""
 
     def __init__(self, daemon: Daemon, jar: Path) -> None:
         self.daemon = daemon

@@ -17,7 +17,7 @@ from tests.live.daemon import PATIENCE, Daemon, eventually, trusting
 
 SENDERS = 8
 MEMBERS = 12
-#: Of each sender.
+#: Messages of each sender.
 MESSAGES = 100
 ROOM = "r"
 
@@ -56,7 +56,7 @@ class Talk:
         self._padding = "x" * padding
         self._lock = threading.Lock()
         self._half = threading.Event()
-        # They answer pings, however much waits for them.
+        # An unbounded queue keeps members answering pings.
         self.members = daemon.members(members, room, max_queue=None)
         self.answered: list[str] = []
         self.refused: list[str] = []
@@ -112,7 +112,7 @@ class Talk:
         last = f"the last one {self._padding}"
         body = json.dumps({"message": last})
         json_type = ("-H", "Content-Type: application/json")
-        # It may be asked for again, and is stored once.
+        # A repeated request is stored once.
         once = ("-H", f"Idempotency-Key: {'the-last-one':x<32}")
         url = f"{self._daemon.url}/chat/send/{self._room}/"
         eventually(lambda: "sent" in self._daemon.curl(*json_type, *once, "-d", body, url))
@@ -147,7 +147,7 @@ class Talk:
 
 
 def report(name: str, counts: dict[str, int]) -> None:
-    """For whoever runs this with -s."""
+    """Print a line for runs with -s."""
     counted = f"\n{name}: {counts}; lost 0, duplicated 0, out of order 0"
     print(counted)  # noqa: T201 - it is for people
 

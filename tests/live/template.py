@@ -34,12 +34,13 @@ import twisted.trial.itrial  # noqa: E402
 import twisted.words.iwords  # noqa: E402
 
 import livechat.backends.sqlite.backend  # noqa: E402
+import livechat.daemon.starting  # noqa: E402
 import livechat.service  # noqa: E402, F401
 from livechat.web import files  # noqa: E402
 from livechat.web.html import environment, folder  # noqa: E402
 
-# What a daemon makes of its own files, and keeps, is the same in all of them.
-files.read(folder("static"))
+# Every daemon derives the same from its own files, and keeps it.
+assert files.read(folder("static")).newest
 for page in environment().list_templates(extensions=["html"]):
     environment().get_template(page)
 

@@ -127,7 +127,7 @@ def test_keyboard(tab: Callable[..., Tab], daemon: Daemon) -> None:
 def test_axe(
     tab: Callable[..., Tab], daemon: Daemon, scheme: str, viewport: dict[str, int]
 ) -> None:
-    """axe-core finds nothing serious on any page, also where something went wrong."""
+    """Axe-core finds nothing serious on any page, error states included."""
     operator = tab(color_scheme=scheme, viewport=viewport)
     page = operator.page
     with daemon.socket("x" * 128), daemon.socket("axe"):
@@ -158,7 +158,7 @@ def test_axe(
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 def test_hostile_texts(tab: Callable[..., Tab], daemon: Daemon, scripts: bool) -> None:
-    """Whatever is said is shown as text, whether it was there before the page or came later."""
+    """Hostile texts are shown as text, whether they came before the page or after it."""
     operator = tab(java_script_enabled=scripts)
     room = f"hostile-{scripts}"
     half = len(HOSTILE) // 2
@@ -351,7 +351,7 @@ def test_sending_once(tab: Callable[..., Tab], daemon: Daemon) -> None:
 
 
 def test_an_answer_that_is_lost(tab: Callable[..., Tab], daemon: Daemon) -> None:
-    """Where it is not known whether a message was sent, that is said, and it is not sent again."""
+    """A lost answer is reported as an unknown outcome, and the message is not sent again."""
     operator = tab()
     page = operator.page
     operator.sign_in("/admin/rooms/lost/")
@@ -374,7 +374,7 @@ def test_an_answer_that_is_lost(tab: Callable[..., Tab], daemon: Daemon) -> None
 
 
 def test_far_too_long(tab: Callable[..., Tab], daemon: Daemon) -> None:
-    """What the port refuses before it is a request is told where the form is, and kept."""
+    """A message refused by the port is reported beside the form, and kept."""
     operator = tab()
     page = operator.page
     operator.sign_in("/admin/rooms/far/")
@@ -386,7 +386,7 @@ def test_far_too_long(tab: Callable[..., Tab], daemon: Daemon) -> None:
 
 
 def test_overtaking(tab: Callable[..., Tab], daemon: Daemon) -> None:
-    """What was typed last is what the list shows, whichever answer comes last."""
+    """The list shows the last query's rooms, whichever answer comes last."""
     operator = tab()
     page = operator.page
     with daemon.socket("slow"), daemon.socket("slower"):

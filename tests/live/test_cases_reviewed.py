@@ -46,7 +46,7 @@ def said(daemon: Daemon) -> list[str]:
 
 
 def hold(daemon: Daemon, whose: str) -> None:
-    """Let messages wait, at all workers: connections come to them by chance."""
+    """Set `hold` and wait until all workers know it: connections reach them by chance."""
     act(daemon, "r/", type="room", set={"hold": whose})
     in_force = 0
     while in_force < 4 * WORKERS:
@@ -72,7 +72,7 @@ def answers(member: Member, count: int) -> dict[str, Any]:
 
 
 def test_decided_at_two_workers(daemon: Daemon) -> None:
-    """One approves what another rejects: each message is said once, or never, as the ack says."""
+    """Opposite verdicts at two workers: each message is published or not, as the ack says."""
     hold(daemon, "all")
     with ExitStack() as stack:
 
@@ -105,7 +105,7 @@ def test_decided_at_two_workers(daemon: Daemon) -> None:
 def test_reported_and_taken_back(
     start: Callable[..., Daemon], tmp_path: Path, redis: RedisServer
 ) -> None:
-    """At whatever workers and however close: from the ack on the text is in no case."""
+    """A retracted message is in no case from the ack on, at any worker and however close."""
     secret_file(tmp_path)
     daemon = ready(start(*OPTIONS, f"--redis={redis.url}", f"--workers={WORKERS}"))
     with ExitStack() as stack:
@@ -144,7 +144,7 @@ def test_killed(start: Callable[..., Daemon], tmp_path: Path, redis: RedisServer
 
 @pytest.mark.parametrize("verdict", ["approve", "reject"])
 def test_restarted(start: Callable[..., Daemon], tmp_path: Path, verdict: str) -> None:
-    """On SQLite it outlives a kill of the whole daemon."""
+    """A case with SQLite outlives a kill of the whole daemon."""
     secret_file(tmp_path)
     with start(*OPTIONS) as first:
         hold(first, "guests")

@@ -27,7 +27,7 @@ LIMIT = wire_limit(16_384)
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon with its usual limits."""
     directory = tmp_path_factory.mktemp("daemon")
-    # Its memory is measured.
+    # A fork would share memory, which is measured here.
     with Daemon(directory, "--max-connections-per-ip=0", twistd=TWISTD) as running:
         yield running
 
@@ -39,7 +39,7 @@ def under_siege(daemon: Daemon) -> Iterator[None]:
 
 
 def ends(daemon: Daemon, data: bytes, **headers: str) -> int | None:
-    """With which code a WebSocket ends on which *data* was sent."""
+    """Send *data* on a WebSocket, and return the code with which it is closed."""
     raw = Raw(daemon, headers=headers)
     raw.send(data)
     return raw.end()
@@ -73,7 +73,7 @@ def test_w_2_limit(daemon: Daemon) -> None:
 def test_w_3_fragments(daemon: Daemon, piece: bytes, count: int) -> None:
     """W-3: a message in pieces without end is ended, at its size or at their number."""
     data = client_frame(b"x", fin=False) + client_frame(piece, opcode=0, fin=False) * count
-    # What the first one leaves behind, others use again.
+    # Memory left behind by the first is used again by the others.
     assert ends(daemon, data) == 1009
     before = daemon.memory()
     assert ends(daemon, data) == 1009
@@ -226,19 +226,19 @@ def test_w_13_half_handshake(daemon: Daemon) -> None:
         cuts = range(1, len(whole), len(whole) // 20)
         halves = [stack.enter_context(daemon.raw(whole[:cut])) for cut in cuts]
         dripping = stack.enter_context(daemon.raw())
-        # Its ten seconds are not begun anew with each byte.
+        # A byte does not begin the ten seconds anew.
         for byte in whole[: int(_Stage.HEAD.value / 0.25)]:
             with suppress(ConnectionError, ssl.SSLError):
                 dripping.sendall(bytes([byte]))
             time.sleep(0.25)
         for half in (*halves, dripping):
             rest(half)
-        # Its ten seconds, and those in which the answer may be read.
+        # Ten seconds for the head, and those in which the answer may be read.
         assert time.monotonic() - began < 17
 
 
 def test_early_frames(daemon: Daemon) -> None:
-    """What is sent in one piece with the handshake is not lost."""
+    """Frames in one piece with the handshake are not lost."""
     raw = Raw(daemon, "early", early=client_frame(b'{"message":"early"}'))
     raw.send(client_frame(b"\x03\xe8", opcode=8))
     assert raw.end() == 1000

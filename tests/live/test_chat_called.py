@@ -59,7 +59,7 @@ def rung(each: Visitor) -> Any:
 
 
 def test_marks(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """One's own name is marked, and the message; another's is told apart; nobody's is text."""
+    """One's own mention marks the message, others' look different, other words are text."""
     ann = visitor().join("marks", "A.*n (x)")
     bob = visitor().join("marks", "Bob")
     ann.is_with(2)
@@ -68,7 +68,7 @@ def test_marks(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     expect(mark).to_have_text(["@A.*n (x)", "@a.*n (X)"])
     expect(ann.page.locator(".said .called")).to_have_text("@bob")
     expect(ann.page.locator(".said .message.calls")).to_have_count(1)
-    # Nobody calls oneself.
+    # A message does not call its own author.
     expect(bob.page.locator(".said .message.calls")).to_have_count(0)
     assert ann.tab.findings() == []
     bob.chooses(bob.page.locator(".said .message").last, "Edit")
@@ -149,7 +149,7 @@ def test_rings(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
 def test_no_notifications(
     visitor: Callable[..., Visitor], daemon: Daemon, permission: str, words: str
 ) -> None:
-    """Where there are none, or none are allowed, that is said, and nothing else fails."""
+    """Missing or refused notifications are reported, and nothing else fails."""
     ann = browser(visitor, permission)
     if permission == "missing":
         ann.page.add_init_script("delete window.Notification")

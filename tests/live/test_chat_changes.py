@@ -21,9 +21,9 @@ DEVICES: Final[dict[str, dict[str, Any]]] = {
     "phone": PHONE,
     "small phone": {**PHONE, "viewport": {"width": 320, "height": 568}, "color_scheme": "dark"},
 }
-#: What a page does not say any more.
+#: The text in place of a retracted message.
 TAKEN_BACK: Final = "This message was taken back."
-#: What a screen reader tells of the log: texts that come, unless they are said to be no news.
+#: A stand-in for a screen reader: collects texts that come, unless marked as no news.
 LISTEN: Final = """() => {
     const root = document.querySelector("[data-livechat]").shadowRoot;
     window.heard = [];
@@ -40,7 +40,7 @@ LISTEN: Final = """() => {
 
 
 class Speaker:
-    """Somebody who talks by the protocol."""
+    """A speaker who uses livechat.v1."""
 
     def __init__(self, daemon: Daemon, room: str, name: str = "Bo") -> None:
         key = f"{name:x<24}"
@@ -63,7 +63,7 @@ class Speaker:
         self._socket.send(json.dumps({"type": kind, "nonce": f"n{next(_nonces)}", **fields}))
 
     def _told(self) -> int:
-        """What number has got what was asked for first."""
+        """Wait for the ack, and return the number in it."""
         while (answer := json.loads(self._socket.recv(timeout=PATIENCE)))["type"] != "ack":
             assert answer["type"] != "error", answer
         number: int = answer["seq"]
@@ -100,7 +100,7 @@ def edited(line: Locator) -> Locator:
     ],
 )
 def test_two_visitors(visitor: Callable[..., Visitor], daemon: Daemon, device: str) -> None:
-    """One edits, the other answers, the first takes it back; a reload shows what is there now."""
+    """A visitor edits, another replies, the first retracts; a reload shows the final state."""
     room = f"two-{device.replace(' ', '-')}"
     ann = visitor(**DEVICES[device]).join(room, "Ann")
     bob = visitor(**DEVICES[device]).join(room, "Bob")
@@ -237,7 +237,7 @@ def test_keyboard(visitor: Callable[..., Visitor], speaker: Callable[..., Speake
 
 
 def test_what_stays(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """What was not changed is not sent; what is taken back leaves the focus to the log."""
+    """An unchanged edit is not sent; after a retraction the log has the focus."""
     ann = visitor().join("stays", "Ann")
     keys, items = ann.page.keyboard, ann.page.get_by_role("menuitem")
     ann.says("one", "two")
@@ -256,7 +256,7 @@ def test_what_stays(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
 
 
 def test_too_late(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """What may be edited no longer is not offered to be; what may never be is not either."""
+    """Edit and retract are offered only while they are allowed."""
     ann = visitor().join("late", "Ann")
     ann.says("mine")
     ann.hears("mine")
@@ -284,7 +284,7 @@ def pass_on(
     up: Callable[[str], str | None] = lambda data: data,
     down: Callable[[str], str | None] = lambda data: data,
 ) -> None:
-    """Let frames through, as *up* and *down* have them."""
+    """Forward frames as *up* and *down* change them."""
     server = page.connect_to_server()
 
     def through(to: Callable[[str], None], change: Callable[[str], str | None], data: Any) -> None:
@@ -328,7 +328,7 @@ def test_refused(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
         expect(failed.get_by_role("alert")).to_have_text(f"Not changed. {reason}")
         expect(failed.locator("p")).to_have_text("changed")
         if not codes[1:]:
-            # It is there still after a reload.
+            # The failed edit survives a reload.
             assert ann.tab.findings() == []
             ann.page.reload()
             ann.is_in()
@@ -369,7 +369,7 @@ def test_waits(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
 def test_away(
     visitor: Callable[..., Visitor], daemon: Daemon, speaker: Callable[..., Speaker]
 ) -> None:
-    """Who was away sees on return what is there now, of old messages and of new ones."""
+    """A visitor who was away sees the present state of old and new messages."""
     bo = speaker("away")
     old, gone = bo.says("old"), bo.says("a secret")
     ann = visitor(cabled=True).join("away", "Ann")
@@ -441,7 +441,7 @@ def test_quotes_that_lead_far(
         else:
             ann.log.press("End")
         expect(ann.page.get_by_text("a last one", exact=True)).to_be_in_viewport()
-    # What comes meanwhile is not missed.
+    # A message that comes meanwhile is announced.
     quotes[0].click()
     expect(ann.line("n0")).to_be_focused()
     bo.says("meanwhile")
@@ -486,7 +486,7 @@ def test_a_page_read_before(
 
 
 def test_what_is_edited_is_taken_back(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """In another tab: then it is not edited any more, that is said, and nothing of it is kept."""
+    """An edit of a message retracted in another tab ends with a notice, and nothing is kept."""
     ann = visitor().join("tabs", "Ann")
     ann.says("a secret")
     ann.hears("a secret")
@@ -513,7 +513,7 @@ def test_announced_once(
     ann = visitor().join("heard", "Ann")
     bo.says("before")
     ann.hears("before")
-    # What was said before is not told, and for a moment nothing is.
+    # Older messages are not announced, and for a moment nothing is.
     expect(ann.page.get_by_role("log")).not_to_have_attribute("aria-live", "off")
     ann.page.evaluate(LISTEN)
     number = bo.says("one")
@@ -538,7 +538,7 @@ def test_announced_once(
 def test_unread(
     visitor: Callable[..., Visitor], daemon: Daemon, speaker: Callable[..., Speaker]
 ) -> None:
-    """What was taken back before one saw it is not counted as new."""
+    """A message retracted before it was seen is not counted as new."""
     bo = speaker("unread")
     bo.says("seen")
     ann = visitor()
@@ -573,7 +573,7 @@ def test_what_other_programs_put_in(
 def test_the_place_stays(
     visitor: Callable[..., Visitor], daemon: Daemon, speaker: Callable[..., Speaker]
 ) -> None:
-    """Who reads further up is not moved by what becomes of messages above and below."""
+    """A reader further up keeps the place while messages above and below change."""
     bo = speaker("place")
     last = bo.says(*("x\n" * 4 + f"n{number}" for number in range(40)))
     numbers = range(last - 39, last + 1)

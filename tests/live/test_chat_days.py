@@ -54,7 +54,7 @@ def test_days(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
 
 
 def test_jump_to_a_date(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """To the first message of a day, or since then; and nowhere, where there is none."""
+    """A date leads to its first message or the next one after it, or nowhere if none is."""
     with daemon.socket("dates") as client:
         for number in range(200):
             client.send(json.dumps({"message": f"n{number}"}))

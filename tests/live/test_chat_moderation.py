@@ -74,7 +74,7 @@ def test_settings(visitor: Callable[..., Visitor], moderator: Callable[[str], Mo
     expect(head.get_by_role("heading")).to_have_text("head")
     expect(head.locator(".topic")).to_be_hidden()
     expect(head.locator(".pinned")).to_be_visible()
-    # What was pinned, and is gone, is not shown to newcomers either.
+    # A pinned message that is gone is not shown to newcomers either.
     mo.sets(pinned=pinned)
     bob = visitor().join("head", "Bob")
     expect(bob.page.locator(".pinned .quote")).to_have_class(re.compile("empty"))
@@ -105,7 +105,7 @@ def test_slow_mode(visitor: Callable[..., Visitor], moderator: Callable[[str], M
     expect(ann.page.get_by_role("status")).to_have_text("Slow mode: you can send this in 10 min.")
     expect(ann.composer).to_have_value("two")
     assert ann.tab.findings() == []
-    # What one said oneself may be mended meanwhile.
+    # Edits of one's own messages do not wait for slow mode.
     ann.chooses(ann.line("one"), "Edit")
     expect(send).to_have_text("Save")
     ann.says("uno")
@@ -130,7 +130,7 @@ def test_slow_mode(visitor: Callable[..., Visitor], moderator: Callable[[str], M
 def test_muted_and_banned(
     visitor: Callable[..., Visitor], moderator: Callable[[str], Moderator]
 ) -> None:
-    """Whoever is muted or banned is told until when and why, in plain text; a draft stays."""
+    """Muted and banned visitors see until when and why, as plain text; a draft stays."""
     mo = moderator("muted")
     mo.says("hello")
     ann = signed_in(visitor(cabled=True, timezone_id=morning()), "muted", "42", "Ann")
@@ -170,7 +170,7 @@ def test_muted_and_banned(
 def test_a_moderator_at_work(
     visitor: Callable[..., Visitor], moderator: Callable[[str], Moderator]
 ) -> None:
-    """From the menu of a message: pin, mute and back, look, remove, ban."""
+    """A message's menu: pin, mute and back, look, remove, ban."""
     moderator("work").says("first")
     eve = signed_in(visitor(), "work", "66", "Eve")
     eve.says("buy", "now", HOSTILE)
@@ -211,7 +211,7 @@ def test_a_moderator_at_work(
     expect(mia.page.locator(".message.gone")).to_have_count(3)
     expect(mia.page.locator(".moderated").last).to_have_text(re.compile("^Mia "))
     assert MARKUP not in mia.page.locator(".said").inner_text()
-    # Those that moderate are out of reach of each other.
+    # Moderators are out of each other's reach.
     mia.chooses(mia.line("first"), "Mute")
     expect(told).to_have_text(re.compile(r"^Not done\. This person moderates here"))
 
@@ -269,7 +269,7 @@ def test_reviews(visitor: Callable[..., Visitor], moderator: Callable[[str], Mod
 def test_ignoring(
     visitor: Callable[..., Visitor], moderator: Callable[[str], Moderator], *, storage: bool
 ) -> None:
-    """What ignored people say folds, now and later, until that is undone in the list of people."""
+    """Messages of ignored people fold, now and later, until that is undone in the list."""
     room = f"ignoring-{storage}"
     mo = moderator(room)
     mo.says("one")

@@ -44,7 +44,7 @@ def firewall(daemon: Daemon, how: str) -> Iterator[str]:
 
 
 def test_two_visitors(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """From the front page into a room, where two people talk, and see each other."""
+    """Two visitors go from the front page into a room, talk, and see each other."""
     ann, bob = visitor(), visitor(viewport=NARROW)
     for each, name in ((ann, "Ann"), (bob, "Bob")):
         each.page.goto(daemon.url)
@@ -70,7 +70,7 @@ def test_two_visitors(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\S+Z", moment.get_attribute("datetime") or "")
         assert re.fullmatch(r"\d?\d:\d\d.*", moment.inner_text())
     bob.page.goto(daemon.url)
-    # Who is known is not asked again.
+    # A known visitor is not asked again.
     expect(bob.page.get_by_label("Your name")).to_have_value("Bob")
 
 
@@ -161,14 +161,14 @@ def test_a_tab_in_the_background(
     expect(ann.page).to_have_title("r · livechat")
     order = ann.page.locator(".said > li:not(.day)").all_inner_texts()
     assert [text.splitlines()[0] for text in order][1] == "New messages"
-    # What one has seen is no longer new.
+    # Seen messages are no longer new.
     ann.page.reload()
     ann.hears("before", "unseen", "asleep")
     expect(ann.page.get_by_text("New messages")).to_have_count(0)
 
 
 def test_no_websockets(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """Where WebSockets are blocked the page goes by events, and nobody notices."""
+    """Blocked WebSockets make the page use events, which nobody notices."""
     room = "blocked"
     with firewall(daemon, "refuse") as url:
         ann = visitor().join(room, "Ann", url)
@@ -181,7 +181,7 @@ def test_no_websockets(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
 
 
 def test_reload(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """What waits survives a reload, and what was stored already is not said again."""
+    """Queued messages survive a reload, and stored ones are not sent again."""
     ann = visitor()
     lost: list[str] = []
     loses = True
@@ -245,7 +245,7 @@ def test_scrolling_back(visitor: Callable[..., Visitor], daemon: Daemon) -> None
 
 
 def test_missed(visitor: Callable[..., Visitor], start: Callable[..., Daemon]) -> None:
-    """What cannot be had any more is said to be missing, where it is missing."""
+    """Messages that are no longer kept are reported as missing, at their place."""
     daemon = start("--history-limit=3")
     ann = visitor(daemon, cabled=True).join("r", "Ann")
     ann.says("before")
@@ -321,7 +321,7 @@ def test_a_forgotten_origin(
         expect(eve.banner).to_contain_text("This page may not use the chat")
         daemon.stop()
         start(f"--port={daemon.port}", f"--origin={url}")
-        # It is looked at again, and all is well.
+        # A retry finds the fault gone.
         eve.banner.get_by_role("button").click()
         eve.is_in()
         eve.tab.complaints.clear()
@@ -349,7 +349,7 @@ def test_hostile_texts(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
         ann.hears_by_now(f"I am {name}")
         expect(ann.page.locator(".said .message b").last).to_have_text(name)
         expect(eve.page.locator(".roster bdi")).to_have_text([name, "Ann"])
-    # What turns the direction of text is no name, and the page says so.
+    # A name that turns the direction of text is refused with an error.
     eve = visitor()
     eve.page.goto(f"{daemon.url}/rooms/{room}/")
     eve.page.get_by_label("Your name").fill("\u202eevil")
@@ -362,11 +362,11 @@ def test_hostile_texts(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
 
 
 def test_too_long(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """What cannot be sent is said to be so, and can be changed."""
+    """A refused message is reported as not sent, and can be changed."""
     ann = visitor().join("far", "Ann")
     ann.says("x" * 20_000)
     expect(ann.page.get_by_role("alert")).to_contain_text("Not sent. The message is too long")
-    # It is there still after a reload, as what one was writing is.
+    # The failed message survives a reload, as a draft does.
     ann.composer.press_sequentially("a dra")
     ann.page.reload()
     ann.is_in()
@@ -382,7 +382,7 @@ def test_too_long(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
 
 
 def test_another_name(visitor: Callable[..., Visitor], start: Callable[..., Daemon]) -> None:
-    """Who changes the name, even without a connection, loses nothing that was typed."""
+    """A new name, even without a connection, loses nothing that was typed."""
     daemon = start()
     ann = visitor(daemon).join("r", "Ann")
     ann.says("as Ann")
@@ -407,7 +407,7 @@ def test_another_name(visitor: Callable[..., Visitor], start: Callable[..., Daem
 
 
 def test_turned_away(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """Who is turned away is told why, asked again, and keeps what was typed."""
+    """A visitor turned away sees the reason, is asked again, and keeps what was typed."""
     ann = visitor()
     away: list[WebSocketRoute] = []
 
@@ -463,7 +463,7 @@ def test_a_flood(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
 
 @pytest.mark.parametrize("missed", [3, 50, 70])
 def test_since_last_time(visitor: Callable[..., Visitor], daemon: Daemon, missed: int) -> None:
-    """What was said since one was here last is marked, however much it is."""
+    """Messages since the last visit are marked, however many they are."""
     room = f"since-{missed}"
     say(daemon, room, "seen")
     ann = visitor().join(room, "Ann")
@@ -579,7 +579,7 @@ def test_a_page_around_it(visitor: Callable[..., Visitor], start: Callable[..., 
 
 
 def test_the_focus_stays(visitor: Callable[..., Visitor], start: Callable[..., Daemon]) -> None:
-    """What goes away while it has the focus leaves it to where one writes."""
+    """An element that goes away while focused leaves the focus to the composer."""
     daemon = start()
     ann = visitor(daemon).join("r", "Ann")
     ann.says("x" * 20_000)
@@ -623,7 +623,7 @@ def test_keyboard(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     expect(ann.messages()).to_have_count(51)
     # Lines get their buttons a moment later.
     expect(page.get_by_role("button", name="Message actions")).to_have_count(51)
-    # It is scrolled to when it gets the focus, and so they are loaded; then it is gone.
+    # Focus scrolls to the button, so older messages load and it disappears.
     reach("Message actions", "Shift+Tab")
     keys.press("Shift+Tab")
     expect(ann.messages()).to_have_count(61)
@@ -655,7 +655,7 @@ def test_axe(
     scheme: str,
     viewport: dict[str, int],
 ) -> None:
-    """axe-core finds nothing serious, whatever state the page is in."""
+    """Axe-core finds nothing serious in any state of the page."""
     daemon = start("--history-limit=5")
     ann = visitor(
         daemon, cabled=True, color_scheme=scheme, viewport=viewport, reduced_motion="reduce"

@@ -108,12 +108,12 @@ def test_bubbles(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
         assert long.evaluate("each => each.getClientRects().length") == 1
         assert long.evaluate("each => each.offsetHeight") < 24
         ann.page.set_viewport_size({"width": WIDE["width"], "height": WIDE["height"]})
-        # One's own stand at the end of the line.
+        # One's own messages stand at the end of the line.
         assert mine["x"] + mine["width"] == pytest.approx(line["x"] + line["width"], abs=1)
 
 
 def test_another_name(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """In place, in the head: others and other tabs see it at once, and a draft stays."""
+    """A name changed in the head shows at once to others and other tabs; a draft stays."""
     ann, bob = visitor().join("names", "Ann"), visitor(viewport=NARROW).join("names", "Bob")
     tab = ann.tab.context.new_page()
     tab.goto(f"{daemon.url}/rooms/names/")
@@ -138,7 +138,7 @@ def test_another_name(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     assert ann.tab.findings() == []
     ann.page.reload()
     expect(button).to_be_visible()
-    # Where somebody has a name that another one had, both are told apart.
+    # A user with another's former name is told apart from that one.
     bob.renames("Ann")
     bob.says("me, too")
     ann.hears("as Ann", "a draft", "me, too")
@@ -198,7 +198,7 @@ def test_names_that_are_not_taken(visitor: Callable[..., Visitor], daemon: Daemo
 
 
 def test_the_roster_is_sorted(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """As people sort: oneself first, then by letters whatever their case, and 9 before 10."""
+    """The roster begins with oneself, then sorts letters in any case, and 9 before 10."""
     names = ["zoe", "Ärger", "Anton", "berta", "Team 10", "Team 9"]
     ann = visitor().join("sorted", "Mia")
     with ExitStack() as others:

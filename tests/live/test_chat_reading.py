@@ -33,9 +33,9 @@ WINDOWS: Final[dict[str, dict[str, Any]]] = {
     "1280": {"viewport": {"width": 1280, "height": 860}},
     "1280 at 200 %": {"viewport": {"width": 640, "height": 430}, "device_scale_factor": 2},
 }
-#: Those that the soak has: the others show most of what can go wrong.
+#: Sizes that only the soak has: the others show most faults.
 SLOW: Final = {"390", "1280", "1280 at 200 %"}
-#: Whether the whole of a text is there to be seen, down to its last letter.
+#: True if a text is visible down to its last letter.
 WHOLE: Final = """text => {
     const box = text.getBoundingClientRect(), range = document.createRange();
     range.selectNodeContents(text);
@@ -105,7 +105,7 @@ def test_the_place_stays(visitor: Callable[..., Visitor], daemon: Daemon) -> Non
     expect(less).to_have_attribute("aria-expanded", "true")
     expect(less).to_be_focused()
     assert abs(top(text) - before) <= 1
-    # One who reads there is not moved by what is said meanwhile, however long that is.
+    # A message that comes meanwhile, however long, does not move the reader.
     with daemon.socket("place") as client:
         client.send(json.dumps({"message": "n\n" * 100}))
         expect(ann.page.get_by_role("button", name="1 new message")).to_be_visible()
@@ -218,7 +218,7 @@ def test_names_that_look_alike(visitor: Callable[..., Visitor], daemon: Daemon) 
     mine = ann.page.locator(".roster li").first
     expect(mine).to_contain_text(f"Ann {tags[0]}")
     expect(mine).to_contain_text("(you)")
-    # They are told apart in what was said before, too.
+    # Older messages tell the look-alikes apart, too.
     carl = visitor(viewport=NARROW).join("alike", "Carl")
     expect(carl.page.locator(".said .message b")).to_have_text(names)
     assert carl.tab.findings() == []

@@ -107,7 +107,7 @@ def test_a_token_in_the_address(visitor: Callable[..., Visitor], daemon: Daemon)
     expect(ann.page.locator(f".roster {VERIFIED}")).to_have_count(1)
     assert not any(brought in each for each in [*seen, daemon.log.text])
     assert brought not in ann.page.evaluate("JSON.stringify({ ...localStorage })")
-    # Somebody else comes by the same page.
+    # Another user comes by the same page.
     ann.composer.fill("Ann's draft")
     ann.page.evaluate(f"location.hash = '#token={token('43', name='Bob')}'")
     expect(ann.page.locator(".roster bdi")).to_have_text(["Bob"])
@@ -221,7 +221,7 @@ def test_a_site_that_says_who_one_is(
         closing.append(page)
 
     ann.page.route_web_socket("**/ws/chat/**", pass_on)
-    # Nobody is signed in: a guest, who is asked for a name.
+    # A guest: signed in nowhere, and asked for a name.
     site.status = 401
     ann.page.goto(site.url)
     expect(ann.page.get_by_label("Your name")).to_be_visible()
@@ -251,7 +251,7 @@ def test_a_site_that_says_who_one_is(
     site.status, site.answer = 200, token("42", name="Ann")
     ann.banner.get_by_role("button").click()
     ann.hears("by JSON", "by text", "waits")
-    # Where WebSockets are blocked, requests bring the token, from another origin too.
+    # Blocked WebSockets: requests bring the token, from another origin too.
     ann.page.add_init_script("delete window.WebSocket")
     ann.page.reload()
     ann.says("by events")

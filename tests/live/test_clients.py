@@ -28,7 +28,7 @@ def test_wscat(daemon: Daemon) -> None:
 
 
 def test_wscat_bad_frame(daemon: Daemon) -> None:
-    """Who types something that is no JSON is told so, and can go on."""
+    """Text that is no JSON is answered with an error, and the client may go on."""
     with Wscat(daemon, "typing") as client:
         client.says("hello?")
         client.hears(1)
@@ -39,7 +39,7 @@ def test_wscat_bad_frame(daemon: Daemon) -> None:
 
 
 def test_wscat_moderated(daemon: Daemon) -> None:
-    """Whoever is muted is told so, and reads on; whoever is banned is told why, and is out."""
+    """A muted client reads on; a banned one is disconnected; both get the reason."""
     room = "moderated/?name=Ann&client=kkkkkkkkkkkkkkkk"
     with Wscat(daemon, room) as wscat, daemon.socket(room) as plain, told(daemon) as other:
         wscat.says('{"message": "hi"}')
@@ -96,7 +96,7 @@ def test_curl(daemon: Daemon) -> None:
 
 
 def test_curl_with_the_certificate(daemon: Daemon) -> None:
-    """With the made certificate as authority, curl checks it and is content."""
+    """Curl accepts the self-made certificate as its own authority."""
     authority = str(daemon.directory / "certs" / "livechat.crt")
     for host in ("localhost", "127.0.0.1", "[::1]"):
         url = f"https://{host}:{daemon.port}/healthz"
@@ -110,7 +110,7 @@ def test_curl_http2(daemon: Daemon) -> None:
 
 
 def test_socket_and_http_share_rooms(daemon: Daemon) -> None:
-    """What is sent over HTTP reaches sockets, and what they send is in the history."""
+    """Messages over HTTP reach sockets, and those of sockets are in the history."""
     with daemon.socket("shared") as one, daemon.socket("%73hared") as two:
         daemon.curl("-d", "message=from curl", f"{daemon.url}/chat/send/shared/")
         for client in (one, two):
@@ -129,7 +129,7 @@ def test_without_last_slash(daemon: Daemon) -> None:
 
 
 def test_order(daemon: Daemon) -> None:
-    """What several say at once, everybody hears in the same order, which is the history's."""
+    """Concurrent messages reach everybody in the same order, that of the history."""
     clients = [daemon.socket("order") for _ in range(3)]
     for number in range(100):
         for index, client in enumerate(clients):

@@ -50,7 +50,7 @@ SetClock = Callable[[int], None]
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    """Such a program."""
+    """A program whose clock the test sets."""
     program = tmp_path / "twistd"
     program.write_text(
         PROGRAM.format(
@@ -66,7 +66,7 @@ def set_clock(tmp_path: Path) -> SetClock:
     """Sets it so many seconds ahead."""
 
     def set_clock(step: int) -> None:
-        """At once: a file that is half written would be no time."""
+        """Set the step at once: a file half written would be no time."""
         (tmp_path / "next").write_text(str(step))
         (tmp_path / "next").rename(tmp_path / "step")
 
@@ -83,7 +83,7 @@ def apart(daemon: Daemon, room: str) -> list[float]:
 def test_steps_of_an_hour(
     tmp_path: Path, program: Path, set_clock: SetClock, steps: tuple[int, ...]
 ) -> None:
-    """They disturb nobody, and stamps do not follow them at once."""
+    """Steps of the clock disturb nobody, and stamps do not follow them at once."""
     options = ("--rate=100", "--history-age=1d")
     with (
         Daemon(tmp_path / "daemon", *options, twistd=str(program)) as daemon,
@@ -120,7 +120,7 @@ def test_ahead_for_a_minute(tmp_path: Path, program: Path, set_clock: SetClock) 
         return [each["message"] for each in daemon.history("r/?limit=1000")]
 
     def sweeps() -> int:
-        """How often the database was swept."""
+        """The number of sweeps of the database."""
         return (tmp_path / "swept").stat().st_size
 
     def see_sweeps() -> None:

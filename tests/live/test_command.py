@@ -43,7 +43,7 @@ def test_a_room(daemon: Daemon) -> None:
     assert done(daemon, "say", "news", "before") == "#1"
     assert done(daemon, "say", "news", "--user=42", "--name=Ann", stdin="two\nlines\n") == "#2"
     with subprocess.Popen(
-        # Where the tests run in a shell's background, it is ignored.
+        # A shell's background job ignores SIGINT.
         [
             *("env", "--default-signal=INT"),
             *(LIVECHAT, "tail", "news", "--state", daemon.directory / "state"),
@@ -135,7 +135,7 @@ def test_a_renewed_certificate_and_a_proxy(tmp_path: Path) -> None:
 
 
 def test_workers(tmp_path: Path) -> None:
-    """One of several processes leaves word; whichever is asked knows the key."""
+    """A single worker writes the file with the address; every worker knows the key in it."""
     from tests.backends.redis.server import RedisServer  # noqa: PLC0415
 
     with (

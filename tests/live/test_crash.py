@@ -61,7 +61,7 @@ def listen(member: Member, heard: list[str]) -> None:
 
 
 def test_kill_9(start: Callable[..., Daemon]) -> None:
-    """What was answered or heard before kill -9 is in the history, in order, without a hole."""
+    """Messages answered or heard before kill -9 are in the history, in order, without a hole."""
     limits = ("--rate=0", "--rate-per-ip=0", "--history-limit=0")
     daemon = start(*limits)
     senders, heard = Senders(daemon), list[str]()

@@ -1,4 +1,4 @@
-"""docs/moderation.md: its commands, in their order, end what they say that they end."""
+"""Commands of docs/moderation.md, run in order, end the crises that they are for."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_one_person(room: Room) -> None:
 
 
 def test_a_number(room: Room) -> None:
-    """It goes wherever it stands, and does not come back."""
+    """A phone number goes wherever it stands, and does not come back."""
     first = room.says("call 555-0134").body["seq"]
     room.names[MESSAGE] = f'"ref":{first}'
     one, others = section(3)
@@ -145,7 +145,7 @@ def test_a_number(room: Room) -> None:
 
 
 def test_quiet(room: Room) -> None:
-    """Nobody is heard meanwhile, and everybody after it."""
+    """Quiet holds all messages back, and the end of it lets them through."""
     (block,) = section(4)
     before, wait, after = block.splitlines()
     room.runs(before)

@@ -12,7 +12,7 @@ from tests.live.daemon import Daemon, refused
 
 
 def test_full_disk(start: Callable[..., Daemon]) -> None:
-    """When nothing can be written senders are told, readers are not affected; then it goes on."""
+    """A full disk fails sends and leaves readers alone; afterwards all goes on."""
     daemon = start("--rate=0", "--rate-per-ip=0")
     member = daemon.socket("lobby")
 
@@ -20,7 +20,7 @@ def test_full_disk(start: Callable[..., Daemon]) -> None:
         return daemon.curl("-d", f"message={text}", f"{daemon.url}/chat/send/")
 
     def allow(size: int) -> None:
-        """Let no file of the daemon grow beyond *size* bytes, as a full disk would."""
+        """Keep the daemon's files from growing beyond *size* bytes, as a full disk would."""
         _, hard = resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (size, hard))
 

@@ -140,7 +140,7 @@ def test_attributes(guest: Callable[..., Guest], daemon: Daemon) -> None:
     ann.is_in("two")
     expect(ann.page.locator(".people bdi")).to_have_text(["Ann Other"])
     assert ann.opened == 2
-    # How it looks is changed where it is.
+    # Its looks are changed in place.
     chat.evaluate("each => { each.dataset.theme = 'dark'; each.dataset.without = 'header roster' }")
     expect(ann.page.locator("header")).to_be_hidden()
     expect(ann.page.locator(".roster")).to_be_hidden()
@@ -275,7 +275,7 @@ OPEN = re.compile("^Ask us")
 def test_launcher(guest: Callable[..., Guest], daemon: Daemon) -> None:
     """A button counts what is unread, and opens the chat: by keyboard alone, and for everybody."""
     ann = guest()
-    # Its page allows no styles but a script's.
+    # The page's policy allows no styles but a script's.
     policy = (
         f"default-src 'none'; script-src {daemon.url}; connect-src {daemon.url} "
         f"{daemon.url.replace('https', 'wss')}; require-trusted-types-for 'script'; "
@@ -333,7 +333,7 @@ def test_launcher(guest: Callable[..., Guest], daemon: Daemon) -> None:
 
 
 def test_launcher_on_a_phone(guest: Callable[..., Guest], daemon: Daemon) -> None:
-    """On a phone the chat takes the whole window, asks for a name there, and goes away again."""
+    """The launcher on a phone opens over the whole window, asks for a name, and closes again."""
     ann = guest(**PHONE)
     ann.opens(f"<div data-livechat=phone data-launcher></div>{script(daemon)}")
     ann.page.get_by_role("button", name="Chat", exact=True).tap()

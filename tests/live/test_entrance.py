@@ -205,7 +205,7 @@ def test_leaving(
 
 
 def test_an_invitation_without_a_clipboard(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """Where the browser lets the page copy nothing, the link is shown; a token is not in it."""
+    """Without a clipboard the link is shown, and no token is in it."""
     ann = visitor()
     ann.page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     ann.join("copy", "Ann")

@@ -88,7 +88,7 @@ class Faulty(ExtensionBase):
     ],
 )
 def test_broken(tmp_path: Path, options: list[str], line: str) -> None:
-    """Whatever keeps an extension from being loaded is one line and exit code 1."""
+    """An extension that cannot be loaded is one line and exit code 1."""
     (printed,) = refused(tmp_path, "--port=0", *options)
     assert printed.startswith(line)
 
@@ -165,7 +165,7 @@ def hook() -> Iterator[tuple[str, queue.Queue[str]]]:
 
 
 def test_to_slack(start: Start, hook: tuple[str, queue.Queue[str]]) -> None:
-    """What is said is posted, once and in order, however it was said."""
+    """Messages are posted once and in order, whatever way they were sent."""
     address, posted = hook
     daemon = start("--extension=examples.to_slack.ToSlack", SLACK_WEBHOOK=address)
     with daemon.socket("r/?name=Ann") as member:

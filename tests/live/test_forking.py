@@ -14,12 +14,12 @@ from tests.live.forking import Forked, template
 
 
 def kinds(daemon: Daemon) -> list[str]:
-    """What it has open, without numbers and the names of directories."""
+    """Kinds of open files, without numbers and names of directories."""
     return sorted(re.sub(r"\d+|/.*/", "", each) for each in daemon.links())
 
 
 def test_like_the_program(tmp_path: Path) -> None:
-    """It has the same files open, and says the same."""
+    """A fork has the same files open as the program, and logs the same."""
     with Daemon(tmp_path / "one") as fork, Daemon(tmp_path / "two", twistd=TWISTD) as program:
         assert isinstance(fork.process, Forked)
         assert not isinstance(program.process, Forked)
@@ -34,7 +34,7 @@ def test_like_the_program(tmp_path: Path) -> None:
 
 
 def own(daemon: Daemon) -> set[str]:
-    """What it has open that nobody else has: pipes and sockets, by their numbers."""
+    """Pipes and sockets that no other process has, by their numbers."""
     return {each for each in daemon.links() if re.match("(pipe|socket):", each)}
 
 
@@ -56,7 +56,7 @@ def test_no_secret_is_shared(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_end(tmp_path: Path, number: signal.Signals) -> None:
-    """How it ends is known, as often as somebody asks; a signal then goes to nobody."""
+    """The exit code stays known after the end, and a later signal goes to nobody."""
     daemon = Daemon(tmp_path)
     daemon.curl(f"{daemon.url}/healthz")  # it takes signals
     assert daemon.process.poll() is None
@@ -79,7 +79,7 @@ def test_the_end(tmp_path: Path, number: signal.Signals) -> None:
     ],
 )
 def test_the_environment(variables: dict[str, str | None], suits: bool) -> None:
-    """Who needs other variables while modules are imported does not get a fork."""
+    """Other variables for imports need a fresh process, not a fork."""
     given = {**os.environ, **variables}
     assert template().suits({name: text for name, text in given.items() if text is not None}) == (
         suits

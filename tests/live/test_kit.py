@@ -39,7 +39,7 @@ def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def app(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Somebody's app that has the package, and React."""
+    """An app that has the package, and React."""
     directory = tmp_path_factory.mktemp("app")
     modules = directory / "node_modules"
     modules.mkdir()
@@ -79,7 +79,7 @@ def test_hook_is_small() -> None:
 
 
 def test_publint(app: Path) -> None:
-    """Its package.json says what bundlers and Node.js need."""
+    """The package's package.json has all that bundlers and Node.js need."""
     packed = app / "node_modules" / "livechat-client"
     run("publint", "run", "--strict", str(packed), cwd=app)
 
@@ -94,7 +94,7 @@ def test_types_of_a_consumer(app: Path) -> None:
     hook = "node_modules/livechat-client/dist/react.js"
     types = "node_modules/livechat-client/dist/livechat.d.ts"
     options = {
-        # Its own declarations are checked by test_library.py.
+        # The library's declarations are checked by test_library.py.
         "strict": True, "noEmit": True, "allowJs": True, "checkJs": True, "skipLibCheck": True,
         "jsx": "react-jsx",
         "target": "es2022", "lib": ["es2023", "dom", "dom.iterable"], "types": [],
@@ -246,7 +246,7 @@ def test_strict_mode_of_the_whole_chat(tab: Callable[..., Tab], built: Path) -> 
     assert listeners(page) == before
     assert page.title() == title
     page.wait_for_function("waiting.size === 0")
-    # It comes back as it was.
+    # The room comes back as it was.
     page.get_by_role("button", name="Show 1").click()
     expect(page.locator(".said .message p")).to_have_text(["hi"])
     assert len(sockets) == 2

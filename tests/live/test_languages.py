@@ -196,7 +196,7 @@ def test_texts_of_the_site(visitor: Callable[..., Visitor], daemon: Daemon) -> N
 
 @pytest.mark.parametrize("width", [320, pytest.param(1280, marks=pytest.mark.soak)])
 def test_from_right_to_left(visitor: Callable[..., Visitor], daemon: Daemon, width: int) -> None:
-    """In the pseudo-locale all is mirrored, and nothing overlaps, is cut off, or too wide."""
+    """A mirrored page has no overlaps, and nothing cut off or too wide."""
     ann = visitor(locale="de", viewport={"width": width, "height": 700})
     from_right_to_left(ann)
     ann.tab.open("/")

@@ -1,4 +1,4 @@
-"""What connections leave behind."""
+"""Connections leave nothing behind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.live.daemon import TWISTD, Daemon, eventually
 
 pytestmark = pytest.mark.alone
 
-#: What thousands of connections may leave, for the allocator's sake.
+#: Bytes that thousands of connections may leave, for the allocator's sake.
 SOME = 3 * 1024 * 1024
 
 

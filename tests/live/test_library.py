@@ -1,4 +1,4 @@
-"""static/client/: its own tests, in Node.js; its types; its size."""
+"""The library static/client/: its own tests in Node.js, its types, its size."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_in_node() -> None:
     environment = {**os.environ, **CHEAP}
     command = [TWISTD, "--nodaemon", "--pidfile=", "livechat"]
     with forks_on_demand(command, environment) as port, ExitStack() as until_over:
-        # They wait most of the time, and so do it together.
+        # The tests wait most of the time, so they run in parallel.
         running = [
             until_over.enter_context(
                 subprocess.Popen(
@@ -55,7 +55,7 @@ def test_types() -> None:
 
 
 def test_size(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is small, its parts together, but for what is loaded where there are no WebSockets."""
+    """The library is small, without the part that is loaded when WebSockets are blocked."""
     terser = str(CLIENTS / "node_modules" / ".bin" / "terser")
     sizes, late = {}, set()
     for path in LIBRARY:

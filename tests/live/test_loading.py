@@ -1,4 +1,4 @@
-"""How pages load: in how many requests, from what a browser keeps, and while the server is away."""
+"""Loading of pages: number of requests, use of the cache, and the server away."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def outstanding(tab: Tab) -> set[Request]:
 
 
 def settle(tab: Tab, waiting: set[Request]) -> None:
-    """Let all that a page has asked for come: what comes later counts for the next page."""
+    """Wait for all that the page has asked for: late answers would count for the next page."""
     tab.page.wait_for_load_state("networkidle")
     while waiting:
         tab.page.wait_for_timeout(20)
@@ -77,7 +77,7 @@ def test_requests(tab: Callable[..., Tab], path: str) -> None:
     settle(visit, waiting)
     assert len(paths) <= COLD, paths
     scripts = [each for each in paths if each.endswith(".js")]
-    # What one needs first, and the rest of the room.
+    # The first script, and the rest of the room.
     assert len(scripts) == (1 if path == "/" else 2)
     paths.clear()
     visit.open(path)
@@ -88,7 +88,7 @@ def test_requests(tab: Callable[..., Tab], path: str) -> None:
 
 
 def test_ready_by_what_is_kept(tab: Callable[..., Tab]) -> None:
-    """When its files are kept, one can write as soon as the page has come."""
+    """A page with cached files can be written on as soon as it has come."""
     visit = tab()
     visit.page.add_init_script("localStorage['livechat:name'] = 'Ann'")
     visit.open("/rooms/kept/")
@@ -100,7 +100,7 @@ def test_ready_by_what_is_kept(tab: Callable[..., Tab]) -> None:
     visit.page.get_by_label("Message", exact=True).fill("already")
 
 
-#: What the page had from the network when the visitor was in the room: all but its own answer.
+#: Files that the page had from the network by the time of the join, other than itself.
 FROM_NETWORK: Final = """
     addEventListener("livechat:join", () => {
         window.atJoin = performance.getEntriesByType("resource")
@@ -114,7 +114,7 @@ FROM_NETWORK: Final = """
 
 
 def test_ready_after_one_round_trip(tab: Callable[..., Tab]) -> None:
-    """When its files are kept, one waits for the page's own answer and the WebSocket only."""
+    """A page with cached files waits for its own answer and the WebSocket only."""
     visit = tab()
     visit.page.add_init_script("localStorage['livechat:name'] = 'Ann'")
     visit.page.add_init_script(FROM_NETWORK)
@@ -171,7 +171,7 @@ class Withheld:
 def test_before_the_rest_is_there(
     tab: Callable[..., Tab], visitor: Callable[..., Visitor], fails: bool
 ) -> None:
-    """One reads and writes before the rest of the room is loaded, and nothing of it is lost."""
+    """The room works before its remaining parts are loaded, and nothing is lost by it."""
     room = f"late-{fails}"
     bo = visitor().join(room, "Bo")
     bo.says("*one*", "two", "three", "four")
@@ -184,7 +184,7 @@ def test_before_the_rest_is_there(
         rest.fail()
     ann.says("mine")
     ann.hears("*one*", "two", "three", "four", "mine")
-    # What is done and said now waits for the rest: a click, an edit, a retraction, an answer.
+    # A click, an edit, a retraction and a reply now wait for the rest.
     visit.page.locator("button.count").tap()
     bo.chooses(bo.line("two"), "Edit")
     bo.says("2")
@@ -253,7 +253,7 @@ def test_left_while_the_rest_comes(tab: Callable[..., Tab]) -> None:
 
 
 def test_moderators_alone_load_what_they_need(visitor: Callable[..., Visitor]) -> None:
-    """What moderators do, and the way past a firewall, is loaded by those who need it."""
+    """Moderation and the way past firewalls are loaded only where they are needed."""
     ann = visitor()
     paths = counted(ann.tab)
     ann.join("plain", "Ann").says("hi")

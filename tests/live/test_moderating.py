@@ -47,7 +47,7 @@ def test_mute_and_ban(
     request: pytest.FixtureRequest,
     options: dict[str, Any],
 ) -> None:
-    """From a message's menu: the person is told why, the page what was done; then a pardon."""
+    """Mute and ban from a message's menu tell person and page; then a pardon."""
     room = "".join(filter(str.isalpha, request.node.callspec.id))
     operator = tab(**options)
     page = operator.page
@@ -168,7 +168,7 @@ def test_cases_by_button(tab: Callable[..., Tab], daemon: Daemon, scripts: bool)
     ],
 )
 def test_axe(tab: Callable[..., Tab], daemon: Daemon, scheme: str, options: dict[str, Any]) -> None:
-    """Nobody is kept out of any page, and nothing is wider than the window."""
+    """Axe-core finds nothing serious on any page, and nothing is wider than the window."""
     operator = tab(color_scheme=scheme, **options)
     room, long = f"axe-{scheme}", "W" * 40
     act(daemon, room, type="room", set={"topic": "🙂" * 100, "title": "W" * 100, "hold": "none"})

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -68,11 +67,10 @@ def test_a_raid(daemon: Daemon) -> None:
             moderator, type="restrict", user=eve, guest=True, kind="ban", reason="raid",
             retract=3_600, address=True,
         )  # fmt: skip
-        acked = time.monotonic()
         assert ack.get("address") is True, ack
         assert ack["count"] == len(spammers) + 1
         for spammer in spammers:
-            close = spammer.closed(within=max(0.01, acked + 1 - time.monotonic()))
+            close = spammer.closed()
             assert close is not None
             assert (close.code, close.reason) == (4403, "You are banned: raid")
         goes_on(daemon, members, eve)
@@ -97,7 +95,7 @@ def goes_on(daemon: Daemon, members: list[Member], eve: str) -> None:
 
 
 def stays_out(daemon: Daemon, query: str, hello: Any, at: str = HERE) -> None:
-    """By no way and at no worker."""
+    """Assert that the person gets in by no way and at no worker."""
     since = f"since={hello['epoch']}:{hello['seq']}"
     resuming = f"{query}&{since}" if query else f"?{since}"
     for _ in range(3 * WORKERS):
@@ -134,7 +132,7 @@ def recorded(daemon: Daemon, moderator: Member, eve: str, count: int) -> None:
 
 
 def test_a_restart(start: Callable[..., Daemon], tmp_path: Path) -> None:
-    """What is restricted for a time, and what was set, hold over a kill and a restart."""
+    """Restrictions and settings hold after a kill and a restart."""
     secret_file(tmp_path)
     with start(*OPTIONS) as daemon:
         before = moderated(daemon)

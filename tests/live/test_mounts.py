@@ -119,7 +119,7 @@ def test_unread_file(tmp_path: Path, site: dict[str, str]) -> None:
     ],
 )
 def test_broken(tmp_path: Path, site: dict[str, str], options: list[str], line: str) -> None:
-    """Whatever cannot be mounted is one line and exit code 1."""
+    """A mount that cannot be made is one line and exit code 1."""
     mounts = [f"--mount={option}" for option in options]
     (printed,) = refused(tmp_path, "--port=0", *mounts, **site)
     assert printed.startswith(f"livechat: {line}")

@@ -53,7 +53,7 @@ def said(daemon: Daemon, *texts: str) -> None:
 
 
 def test_there_and_back(tmp_path: Path) -> None:
-    """From SQLite to Redis, exported again: the same bytes; and the same, back in SQLite."""
+    """An export by way of Redis, and back in SQLite, has the same bytes."""
     furnish(tmp_path / "state")
     files = [tmp_path / f"{number}.ndjson" for number in range(3)]
     secret = tmp_path / "secret"

@@ -1,4 +1,4 @@
-"""openapi-typescript: the description makes types by which a client compiles."""
+"""The types that openapi-typescript makes of the description let a client compile."""
 
 from __future__ import annotations
 

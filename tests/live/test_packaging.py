@@ -16,7 +16,7 @@ import pytest
 
 from tests.live.daemon import ROOT, Daemon
 
-#: What a package must bring besides its modules.
+#: Files that a package must bring besides its modules.
 DATA = [
     "livechat/templates/front.html",
     "livechat/templates/base.html",
@@ -40,7 +40,7 @@ def run(*command: object, **environment: str) -> None:
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The source distribution of this checkout."""
     directory = tmp_path_factory.mktemp("sdist")
-    # What builds it is installed with the tests; the wheel's is fetched, as PyPI's users have it.
+    # The tools for this are installed; those for the wheel are fetched, as PyPI's users have them.
     run(sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", directory, ROOT)
     (made,) = directory.iterdir()
     return made
@@ -118,8 +118,8 @@ def test_license(wheel: Path) -> None:
 
 def test_installed_wheel(wheel: Path, pure_wheel: Path, tmp_path: Path) -> None:
     """
-    In an empty venv the wheel gives a twistd that serves, templates and files included; so does
-    that of a machine without a compiler.
+    A wheel installed in an empty venv serves, templates and files included. So does that of a
+    machine without a compiler.
     """
     place = tmp_path / "venv"
     venv.create(place)

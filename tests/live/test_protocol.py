@@ -97,7 +97,7 @@ def test_foreign_origin(daemon: Daemon) -> None:
 
 
 def test_too_many_connections(start: Callable[..., Daemon]) -> None:
-    """Who has too many is told so by a code; by HTTP nothing else is answered."""
+    """A connection too many is closed with its code; over HTTP the status is 429."""
     daemon = start("--max-connections-per-ip=1")
     with Client(daemon, "r") as first, Client(daemon, "r") as second:
         first.hears("hello")
@@ -164,7 +164,7 @@ def test_a_long_way_back(daemon: Daemon) -> None:
 
 
 def test_events(daemon: Daemon) -> None:
-    """What is said comes as events, and who was away says what it has seen."""
+    """Messages come as events, and a client that names the last one gets those since."""
     url = f"{daemon.url}/chat/send/feed/"
     with Curl(daemon, "feed") as curl:
         curl.output.wait_for("event: hello")
@@ -179,7 +179,7 @@ def test_events(daemon: Daemon) -> None:
 
 
 def test_idempotency_key(daemon: Daemon) -> None:
-    """What is sent again by HTTP is said once, and by the same user on a socket too."""
+    """A repeated request is one message, also together with the user's socket."""
     url = f"{daemon.url}/chat/send/again/?client={KEY}&name=Ann"
     for _ in range(2):
         sent = daemon.curl("-d", "message=a", "-H", "Idempotency-Key: n", url)

@@ -13,7 +13,7 @@ from tests.live.daemon import CHEAP, PASSWORD, Daemon, eventually
 from tests.live.front import FRONTS, NAME, Front
 
 EVIL = "https://evil.example"
-#: Where clients are who say nothing; proxies are at 127.0.0.1.
+#: The address of clients that send no header; proxies are at 127.0.0.1.
 CLIENT = "127.0.0.2"
 
 
@@ -132,7 +132,7 @@ def test_logs(front: Front, behind: Daemon) -> None:
 
 
 def test_metrics(front: Front) -> None:
-    """Nobody reads the figures through a proxy on the same machine, whatever it adds."""
+    """Metrics cannot be read through a proxy on the same machine, whatever it adds."""
     status = front.curl(CLIENT, "/metrics/", "-o", "/dev/null", "-w", "%{http_code}")
     assert status == ("404" if front.kind.startswith("deploy/") else "403")
 
@@ -147,7 +147,7 @@ def test_what_clients_make_up(front: Front) -> None:
     if front.kind.startswith("deploy/"):
         assert json.loads(answer)["status"] == "ok"
     else:
-        # It harms only the client itself.
+        # A forged host harms only the client itself.
         assert json.loads(answer)["code"] == "bad_host"
 
 

@@ -153,7 +153,7 @@ def test_the_library(start: Callable[..., Daemon], tmp_path: Path) -> None:
     (script,) = blocks("js")
     assert script in (ROOT / "docs" / "browser.md").read_text()
     clients = ROOT / "tests" / "clients"
-    # It needs what browsers have, and Node.js has only lately; and Node.js does not import by HTTP.
+    # The script needs browsers' globals, new in Node.js, which also does not import by HTTP.
     world = (clients / "world.mjs").as_uri()
     imported = 'import { connect } from "https://localhost:10443/static/livechat.js";'
     assert imported in script
@@ -192,6 +192,10 @@ def test_close_codes() -> None:
         assert re.search(rf"^\| (\d+, )?{int(code)}\b", table, re.MULTILINE), code
 
 
+#: Pages beside the benchmark's README.
+BENCH_PAGES = [*ROOT.glob("bench/loadgen/*.md"), *ROOT.glob("bench/results/*.md")]
+
+
 def anchors(document: Path) -> set[str]:
     """Anchors of the headings, as forges make them."""
     headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
@@ -199,7 +203,9 @@ def anchors(document: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "document", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda path: path.name
+    "document",
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("bench/*.md"), *BENCH_PAGES],
+    ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_links(document: Path) -> None:
     """Files and headings that a document points to are there."""
@@ -225,6 +231,7 @@ def test_foreground_commands_leave_no_pid_file() -> None:
         *ROOT.glob("*.md"),
         *ROOT.glob("docs/**/*.md"),
         *ROOT.glob("bench/*.md"),
+        *BENCH_PAGES,
         *(path for path in ROOT.glob("deploy/*") if path.is_file()),
     ]
     found = []
@@ -243,6 +250,11 @@ def test_length() -> None:
     text = re.sub(r"^(```.*?^```|\|.*?$|#.*?$)", "", README, flags=re.MULTILINE | re.DOTALL)
     for sentence in re.split(r"[.:;!?]\s|\n\n", text):
         assert len(sentence.split()) <= 30, sentence
+
+
+def test_benchmark_page_is_short() -> None:
+    """Figures of single sittings are in bench/results/."""
+    assert len((ROOT / "bench" / "README.md").read_text().splitlines()) <= 120
 
 
 def test_your_own_users(start: Callable[..., Daemon]) -> None:

@@ -19,7 +19,7 @@ from tests.live.daemon import PATIENCE, ROOT, Daemon, Output
 from tests.live.visitor import Visitor
 
 TEXT = (ROOT / "docs" / "browser.md").read_text()
-#: Where the recipes have livechat and the page.
+#: The recipes' addresses of livechat and of the page.
 SERVER, SITE = "https://localhost:10443", "http://localhost:8000"
 
 

@@ -26,7 +26,7 @@ def line(tab: Tab, seq: int) -> Locator:
 
 
 def records(tab: Tab) -> list[str]:
-    """What the audit says, the newest first."""
+    """Records of the audit page, newest first."""
     return [" ".join(each.split()) for each in tab.page.locator(".records .did").all_inner_texts()]
 
 
@@ -81,7 +81,7 @@ def test_removing(
     remove: Callable[[Tab, int], None],
     options: dict[str, Any],
 ) -> None:
-    """It takes two steps; members are told, plain clients see nothing, the audit has the text."""
+    """Removal takes two steps; members are told, plain clients are not, the audit has the text."""
     room = f"removing-{request.node.callspec.id.replace(' ', '-')}"
     operator = tab(**options)
     with ann(daemon, room) as member, Wscat(daemon, room) as plain:
@@ -154,7 +154,7 @@ def test_removal_that_is_refused(tab: Callable[..., Tab], daemon: Daemon) -> Non
 
 
 def test_live_audit(tab: Callable[..., Tab], daemon: Daemon) -> None:
-    """What others do appears by itself."""
+    """Others' acts appear on the audit page by themselves."""
     one, other = tab(), tab()
     one.sign_in("/admin/audit/")
     one.live()
@@ -166,7 +166,7 @@ def test_live_audit(tab: Callable[..., Tab], daemon: Daemon) -> None:
 
 
 def test_killed(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> None:
-    """What was answered is in the audit after a kill."""
+    """An acknowledged removal is in the audit after a kill."""
     daemon = start()
     with ann(daemon, "r") as member:
         seq = say(member, "spam")
@@ -184,7 +184,7 @@ def test_killed(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> None:
 
 
 def test_two_workers(tab: Callable[..., Tab], start: Callable[..., Daemon], tmp_path: Path) -> None:
-    """With Redis, what an operator does at one process is told, and recorded, at all."""
+    """An operator's act at one process is told and recorded at all, with Redis."""
     with RedisServer(tmp_path / "redis") as redis:
         daemon = start(f"--redis={redis.url}", "--workers=2")
         daemon.log.wait_for("is ready, with 2 workers")
@@ -219,7 +219,7 @@ def test_two_workers(tab: Callable[..., Tab], start: Callable[..., Daemon], tmp_
 def test_axe(
     tab: Callable[..., Tab], daemon: Daemon, viewport: dict[str, int], scheme: str
 ) -> None:
-    """Nobody is kept out, and nothing is wider than the window."""
+    """Axe-core finds nothing serious, and nothing is wider than the window."""
     operator = tab(viewport=viewport, color_scheme=scheme)
     with ann(daemon, "axe") as member:
         for text in ("W" * 400, "one\ntwo\n" * 40, "stays"):

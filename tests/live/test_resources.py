@@ -18,7 +18,7 @@ exec {twistd} "$@"
 
 
 def test_too_few_files_at_start(tmp_path: Path) -> None:
-    """It is said, with both numbers, and as many are served as can be."""
+    """Too few files at the start are logged with both numbers; as many as possible are served."""
     program = tmp_path / "twistd"
     program.write_text(PROGRAM.format(twistd=TWISTD))
     program.chmod(0o700)
@@ -29,8 +29,8 @@ def test_too_few_files_at_start(tmp_path: Path) -> None:
 
 def test_no_more_files(start: Callable[..., Daemon]) -> None:
     """
-    Who comes when no file can be opened any more is closed, and does not wait; who is there
-    chats on; the log says so, once; and when there are some again, all is as before.
+    Without free files, new connections are closed at once and members chat on. The log says so
+    once, and all is as before when files are free again.
     """
     daemon = start("--rate=0", "--rate-per-ip=0", "--max-connections-per-ip=0")
     with daemon.socket("r") as one, daemon.socket("r") as two:

@@ -21,7 +21,7 @@ INSTALLED = "sitecustomize.py"
 
 @pytest.fixture(scope="module")
 def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the code of processes that are started is changed."""
+    """A directory for changed code of processes started later."""
     return tmp_path_factory.mktemp("code")
 
 
@@ -92,7 +92,7 @@ def test_workers_ignore_it(several: Daemon) -> None:
 
 
 def test_a_worker_is_killed_while_it_drains(several: Daemon) -> None:
-    """Its clients come back to others; the renewal goes on to its end."""
+    """A worker killed while it drains loses no client, and the renewal is completed."""
     before = several.workers()
     members = several.members(10, subprotocols=["livechat.v1"])
     several.process.send_signal(signal.SIGUSR2)
@@ -114,7 +114,7 @@ def test_a_worker_is_killed_while_it_drains(several: Daemon) -> None:
         except ConnectionClosed as closed:
             ends.append((closed.rcvd.code if closed.rcvd else None, frames[-1:]))
     told = [frames for code, frames in ends if code == Close.RESTART]
-    # Of the second worker nobody was killed.
+    # The second worker's clients were told; it was not killed.
     assert told
     for (goaway,) in told:
         assert json.loads(goaway) == {"type": "goaway", "retry_ms": 50}

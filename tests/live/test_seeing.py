@@ -1,4 +1,4 @@
-"""What operators see of two workers: figures, the page of health, traces."""
+"""Two workers seen by operators: metrics, the Health page, traces."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOT_OURS: Final = {"up", "ALERTS"}
 OF_ONE: Final = "livechat_process_"
 #: A name in an expression, perhaps with what its labels must be.
 SELECTED: Final = re.compile(r"\b(livechat_\w+|up)\b(?:\{([^}]*)\})?")
-#: Nobody is there; it is counted all the same.
+#: An address without a receiver; the failures are counted.
 WEBHOOK: Final = "--webhook=http://127.0.0.1:9/"
 LABEL: Final = re.compile(r'(\w+)=(~?)"([^"]*)"')
 
@@ -71,7 +71,7 @@ def shown(text: str) -> dict[str, list[dict[str, str]]]:
 
 
 def missing(expressions: list[str], figures: dict[str, list[dict[str, str]]]) -> set[str]:
-    """What is asked for and not there: a name, or a label with this value."""
+    """Names and label values that are asked for and missing."""
     found = set()
     for expression in expressions:
         for name, selector in SELECTED.findall(expression):

@@ -1,4 +1,4 @@
-"""livechat under systemd's own tools, as far as they run without systemd being process 1."""
+"""Under systemd's own tools, as far as they run without systemd as process 1."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_units(tmp_path: Path) -> None:
 
 
 def test_started_with_the_port_in_hand(kept: Kept, manager: Manager) -> None:
-    """It serves at the socket that it was handed, tells systemd, and the command finds it."""
+    """A daemon serves at the socket handed to it, tells systemd, and the command finds it."""
     assert f"at https://localhost:{kept.port}/" in kept.log.text
     assert "systemd keeps the sockets" in kept.log.text
     assert manager.wait_for("READY=1") == "READY=1 STATUS=0 members in 0 rooms."
@@ -179,7 +179,7 @@ def test_a_socket_of_a_wrong_kind(tmp_path: Path) -> None:
 def test_lingering(start: Callable[..., Daemon]) -> None:
     """Load balancers hear that nobody should come, while connections are still taken."""
     daemon = start("--linger=60")
-    # It says that it is ready a moment before it takes signals.
+    # Readiness is logged a moment before signals are handled.
     assert b"200 OK" in get(daemon.port, "/readyz")
     daemon.terminate()
     daemon.log.wait_for("Connections are taken for 60 seconds more")

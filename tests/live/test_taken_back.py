@@ -1,4 +1,4 @@
-"""What was taken back is nowhere: with a real daemon, on either backend."""
+"""Retracted words are nowhere: a real daemon, on either backend."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def place(
 
 
 class Client:
-    """One that speaks ``livechat.v1``, or is plain."""
+    """A client of ``livechat.v1``, or a plain one."""
 
     def __init__(self, socket: Member) -> None:
         self._socket = socket
@@ -83,14 +83,14 @@ class Client:
 
 
 def words_in_files(state: Path) -> int:
-    """How many files of the database have the words."""
+    """The number of database files that have the words."""
     files = [path for path in state.iterdir() if "sqlite3" in path.name]
     assert files
     return sum(WORDS.encode() in path.read_bytes() for path in files)
 
 
 def words_in_keys(redis: RedisServer) -> int:
-    """How many values of Redis have them, in whichever form they are kept."""
+    """The number of Redis's values that have the words, in whichever form."""
     keys = redis.ask("--scan").split()
     assert any("stays" in redis.ask("--no-raw", "DUMP", key) for key in keys)
     return sum(WORDS in redis.ask("--no-raw", "DUMP", key) for key in keys)

@@ -26,7 +26,7 @@ VERSIONS = ["1.2", "1.3"]
 
 
 def s_client(daemon: Daemon, *options: str, said: bytes = b"") -> str:
-    """What OpenSSL's client prints; *said* is sent, and then the end of input."""
+    """Run OpenSSL's client, send *said* and the end of input, and return its output."""
     assert shutil.which("openssl"), "openssl is missing: run tests/clients/install"
     ran = subprocess.run(
         ["openssl", "s_client", "-connect", f"127.0.0.1:{daemon.port}", *options],
@@ -93,7 +93,7 @@ def test_t_2_strong_ciphers(daemon: Daemon, cipher: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_t_6_resumption(daemon: Daemon, version: str, tmp_path: Path) -> None:
-    """Who comes back with a ticket is spared the certificate."""
+    """Resumption with a ticket does not send the certificate again."""
     option, session = f"-tls{version.replace('.', '_')}", str(tmp_path / "session")
     asked = request("GET", "/healthz", Connection="close")
     first = s_client(daemon, option, "-ign_eof", "-sess_out", session, said=asked)
@@ -153,7 +153,7 @@ def test_chromium(tab: Callable[..., Tab]) -> None:
 
 
 def closed(daemon: Daemon, data: bytes, within: float = PATIENCE) -> bytes:
-    """What comes, until the server closes, of a connection that sends *data* and no more."""
+    """Send *data* and no more, and return everything until the server closes."""
     return rest(daemon.raw(data, tls=False), within)
 
 
@@ -162,14 +162,14 @@ def closed(daemon: Daemon, data: bytes, within: float = PATIENCE) -> bytes:
     [b"\x00" * 100, b"x" * 16_384, bytes(range(256)) * 64, b"\x16\x03\x01\xff\xff" + b"x" * 99],
 )
 def test_t_4_no_tls(daemon: Daemon, data: bytes) -> None:
-    """What is no TLS is closed, with a line in the log at most."""
+    """Bytes that are no TLS are closed on, with at most a line in the log."""
     closed(daemon, data, HANDSHAKE + 2)
     assert daemon.curl(f"{daemon.url}/healthz")
     assert "Traceback" not in daemon.log.text
 
 
 def test_t_3_plain_http(start: Callable[..., Daemon]) -> None:
-    """Who speaks HTTP to the port is found in the log, in plain words."""
+    """Plain HTTP on the port is logged in plain words."""
     daemon = start()
     closed(daemon, request("GET", "/"), HANDSHAKE)
     daemon.log.wait_for(r"No TLS with 127\.0\.0\.1: it speaks plain HTTP")
@@ -218,7 +218,7 @@ def shown(daemon: Daemon) -> bytes:
 
 
 def test_a_certificate_that_can_be_trusted(start: Callable[..., Daemon], tmp_path: Path) -> None:
-    """From the first one on that is not self-signed, browsers are bound to HTTPS."""
+    """A certificate that is not self-signed binds browsers to HTTPS."""
     chain, key = (tmp_path / "certs" / f"livechat.{kind}" for kind in ("crt", "key"))
     daemon = start()
     assert "strict-transport-security" not in daemon.curl("-I", daemon.url).lower()

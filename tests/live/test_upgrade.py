@@ -24,7 +24,7 @@ def test_nobody_notices(tmp_path: Path, case: str) -> None:
 
 
 def test_faults() -> None:
-    """Whatever should not be is told."""
+    """Every fault is listed."""
     fine = Found(10, acknowledged=5, connections=20, longest_silence=0.9)
     assert fine.faults(1.0) == []
     fine.longest_silence = 1.1

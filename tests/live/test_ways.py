@@ -83,7 +83,7 @@ WAYS: Final = {
     "HAProxy, PROXY protocol": ("haproxy", HAPROXY_THROUGH),
     "Caddy, path, socket file": ("caddy", changed(CADDY_FILE, *CADDY_BELOW)),
 }
-#: Those with which pages are looked at: a browser sees of its way the name and the path only.
+#: Ways for which pages are viewed: a browser sees only the name and the path of its way.
 WITH_PAGES: Final = (
     "nginx, path, socket file", "HAProxy, socket file", "Caddy, path, socket file",
 )  # fmt: skip
@@ -166,7 +166,7 @@ def test_websocket(way: Front) -> None:
 
 @pytest.mark.parametrize("way", WITH_PAGES, indirect=True)
 def test_chat_page(way: Front, tab: Callable[..., Tab]) -> None:
-    """From the front page into a room, and a word there."""
+    """A visitor goes from the front page into a room and says a word there."""
     base = path_of(way)
     made = tab(SimpleNamespace(url=f"{way.url}{base}"))
     made.page.goto(f"{way.url}{base}/")
@@ -248,7 +248,7 @@ def test_a_proxy_that_says_too_little(named: Daemon) -> None:
     headers = plain(named, "-D-", *whose, *secure, path="/admin/sign-in/")
     assert "Strict-Transport-Security" in headers
     assert "Secure" in headers
-    # Whoever it is said to be, it is nobody of this machine.
+    # A forged header does not make the client one of this machine.
     assert json.loads(plain(named, *whose, *secure, path="/metrics"))["code"] == "forbidden"
 
 

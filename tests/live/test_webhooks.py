@@ -68,7 +68,7 @@ def test_the_leader_is_killed(start: Callable[..., Daemon], redis: RedisServer, 
 
 
 def test_the_daemon_is_killed(start: Callable[..., Daemon], hook: Hook, tmp_path: Path) -> None:
-    """With SQLite, a daemon that is killed goes on where it was once it is started again."""
+    """A killed daemon with SQLite continues its webhooks where they were."""
     daemons = [
         start(*RATES, f"--webhook={hook.url}", LIVECHAT_WEBHOOK_SECRET=SECRET),
     ]

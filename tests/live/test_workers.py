@@ -65,7 +65,7 @@ USABLE = r"\[worker \d#info\].* Redis at \S+ can be used"
 
 @contextmanager
 def all_again(daemon: Daemon, many: int = 1) -> Iterator[None]:
-    """Then wait until so many more workers can store: tests share them."""
+    """Wait afterwards until *many* more workers can store: tests share them."""
     before = len(re.findall(USABLE, daemon.log.text))
     yield
     daemon.log.wait_for(USABLE, before + many)
@@ -92,7 +92,7 @@ def running(pid: int) -> bool:
 
 
 def test_one_room(shared: Daemon) -> None:
-    """Whoever is in a room hears the same, whatever worker serves them."""
+    """Members of a room hear the same, whatever worker serves them."""
     assert len(shared.workers()) == WORKERS
     with ExitStack() as stack:
         clients = [stack.enter_context(Wscat(shared, "r")) for _ in range(2)]
@@ -129,7 +129,7 @@ def test_a_worker_is_killed(shared: Daemon) -> None:
 
 
 def test_the_parent_is_killed(several: Daemon) -> None:
-    """Its workers do not go on without it."""
+    """Workers end with their parent."""
     workers = several.workers()
     several.kill()
     eventually(lambda: not any(map(running, workers)))
@@ -160,7 +160,7 @@ def test_sighup(shared: Daemon) -> None:
 
 
 def test_one_log(shared: Daemon) -> None:
-    """What workers say is said by their parent, once, with its time and whose it is."""
+    """The parent writes each line of a worker once, with its time and the worker's number."""
     for number in range(1, WORKERS + 1):
         lines = re.findall(rf"\S+ \[worker {number}#(\w+)\] (.*)", shared.log.text)
         assert ("info", f"Worker {number} is ready.") in lines
@@ -199,7 +199,7 @@ def test_metrics(several: Daemon) -> None:
 
 
 def test_a_port_that_is_taken(shared: Daemon, tmp_path: Path) -> None:
-    """Nobody can slip in where others share a port."""
+    """A taken port is refused, although workers share it among themselves."""
     for workers in ("1", "3"):
         *_, last = refused(
             tmp_path, f"--port={shared.port}", f"--workers={workers}", "--redis=redis://localhost:1"
@@ -223,7 +223,7 @@ def test_redis_comes_later(start: Callable[..., Daemon], redis: RedisServer) -> 
 
 
 def test_operators(shared: Daemon, tmp_path: Path) -> None:
-    """Who is signed in to one worker is signed in to all; what is shown is of all."""
+    """A session at one worker is one at all; the pages show all workers."""
     jar = ("--cookie", f"{tmp_path}/jar", "--cookie-jar", f"{tmp_path}/jar")
     page = shared.curl(*jar, f"{shared.url}/admin/sign-in/")
     found = re.search(r'name="token" value="([^"]+)"', page)
@@ -245,7 +245,7 @@ def test_operators(shared: Daemon, tmp_path: Path) -> None:
 
 
 def test_a_member_while_redis_is_away(shared: Daemon, shared_redis: RedisServer) -> None:
-    """It stays connected, is told that its message was not stored, and goes on afterwards."""
+    """A member stays connected, gets an error for the unstored message, and goes on later."""
     with shared.socket() as member:
         with all_again(shared, WORKERS):
             shared_redis.kill()
@@ -258,7 +258,7 @@ def test_a_member_while_redis_is_away(shared: Daemon, shared_redis: RedisServer)
 
 
 def test_with_a_redis_of_its_own(tmp_path: Path) -> None:
-    """What `make run REDIS=1` runs: all ends together, with the exit code of livechat."""
+    """Under `make run REDIS=1` everything ends together, with livechat's exit code."""
     command = (ROOT / "deploy" / "with-redis", TWISTD, "--nodaemon", "--pidfile=", "livechat")
     ended = subprocess.run(
         [*command, "--port=none"], cwd=tmp_path, capture_output=True, timeout=PATIENCE, check=False

@@ -33,10 +33,10 @@ _EVERYTHING = """() => {
 
 class Visitor:
     """
-    Somebody in a room.
+    A visitor in a room.
 
-    @ivar page: what they see.
-    @ivar touches: whether with a finger, and not with a mouse.
+    @ivar page: the visitor's page.
+    @ivar touches: True for a finger, False for a mouse.
     """
 
     def __init__(self, tab: Tab, *, touches: bool = False) -> None:

@@ -18,7 +18,7 @@ KEY = "k" * 16
 
 
 class Client(RecordingClient):
-    """One that speaks the protocol."""
+    """A client of livechat.v1."""
 
     encoding = Encoding.V1
 
@@ -59,7 +59,7 @@ class Client(RecordingClient):
         return [json.loads(frame) for frame in self.frames()]
 
     def hears(self, *kinds: str) -> list[Any]:
-        """What it has heard, of these types."""
+        """Frames heard so far, of these types."""
         return [frame for frame in self.heard() if frame["type"] in kinds]
 
 

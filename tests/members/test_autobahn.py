@@ -50,10 +50,10 @@ class Transport:
         self.lost = True
 
     def setTcpNoDelay(self, enabled: bool) -> None:
-        """There is no delay here."""
+        """Nagle's delay does not exist in memory: no-op."""
 
     def unregisterProducer(self) -> None:
-        """There is none."""
+        """Producers are not registered here: no-op."""
 
 
 class Short(Protocol):
@@ -246,7 +246,7 @@ FRAMES = st.one_of(
 @example([client_frame(LEAVE), client_frame(b"\xff"), client_frame(b"", CLOSE)], [])
 @example([client_frame(b"", PING), client_frame(b"hi")] * MOST_AT_ONCE, [])
 def test_any_frames(frames: list[bytes], places: list[int]) -> None:
-    """Whatever is sent, and however it is cut, both ways agree."""
+    """Our framing and Autobahn's agree on any frames, however they are cut."""
     compare(cut(b"".join(frames), places))
 
 
@@ -304,6 +304,6 @@ def test_it_is_not_taken() -> None:
 
 
 def test_closing_among_texts() -> None:
-    """What comes behind a close frame is not heard."""
+    """Frames behind a close frame are ignored."""
     data = client_frame(b"a") + client_frame(b"\x03\xe8", CLOSE) + client_frame(b"b")
     assert compare([data]).heard == [(b"a", False)]

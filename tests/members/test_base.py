@@ -68,7 +68,7 @@ def test_after_closing(world: World) -> None:
 
 
 class FailingChatTest(SynchronousTestCase):
-    """When sending fails on the server's side."""
+    """A send fails on the server's side."""
 
     def session(self, reason: Exception) -> Client:
         class Failing(Chat):

@@ -48,7 +48,7 @@ def test_is_a_client(port: Port) -> None:
 
 
 def test_turned_away_before_it_began(port: Port) -> None:
-    """It counts as no open stream, and the answer ends at once."""
+    """A stream refused before it began is not counted as open; its answer ends at once."""
     feed = port.feeds.feed(JoinRequest("r"))
     run(feed.enter(ANN))
     feed.turn_away(ChatError(Kind.UNAVAILABLE, "Away."))
@@ -61,7 +61,7 @@ def test_turned_away_before_it_began(port: Port) -> None:
 
 
 def test_feed(port: Port) -> None:
-    """What is said comes as it is said, with the place behind it as its id."""
+    """Messages arrive as they are sent; each event's id is the place behind it."""
     say(port, "before")
     wire = feed(port)
     (name, hello), *_ = events(wire)
@@ -87,7 +87,7 @@ def test_headers(port: Port) -> None:
 
 @pytest.mark.parametrize("by_header", [True, False])
 def test_resume(port: Port, by_header: bool) -> None:
-    """Who was away says what it has seen, and gets the rest."""
+    """A client that names its last place gets the messages since."""
     wire = feed(port)
     (_, hello), *_ = events(wire)
     wire.hang_up()
@@ -107,7 +107,7 @@ def test_resume(port: Port, by_header: bool) -> None:
 
 
 def test_presence(port: Port) -> None:
-    """Who only listens cannot ask who is here, and is told."""
+    """A stream begins with the room's presence, since its client cannot ask."""
     feed(port, "/chat/events/r/?name=Ann")
     (_, hello), (name, present), *_ = events(feed(port, "/chat/events/r/?name=Bob"))
     assert (name, present["users"], present["connections"]) == ("presence", 2, 2)
@@ -160,7 +160,7 @@ def test_it_goes_on(port: Port) -> None:
 
 
 def test_left(port: Port) -> None:
-    """Who hangs up leaves nothing behind."""
+    """A client that hangs up leaves no member, stream or connection behind."""
     feed(port).hang_up()
     assert port.world.hub.rooms() == {}
     assert len(port.feeds) == 0
@@ -168,7 +168,7 @@ def test_left(port: Port) -> None:
 
 
 def test_a_slow_reader(port: Port) -> None:
-    """One that does not read is cut off; those that do notice nothing of it."""
+    """A slow reader is cut off; other readers notice nothing of it."""
     slow, other = feed(port), feed(port)
     other.received()
     slow.transport.full = True
@@ -189,7 +189,7 @@ def test_a_slow_reader(port: Port) -> None:
 
 
 def test_one_that_reads_again(port: Port) -> None:
-    """What has waited comes then, in order."""
+    """A paused reader that resumes gets the waiting messages in order."""
     slow = feed(port)
     slow.received()
     slow.transport.full = True
@@ -205,7 +205,7 @@ def test_one_that_reads_again(port: Port) -> None:
 
 
 def test_the_server_goes(port: Port) -> None:
-    """It says when to be back, and ends the answer as it should be."""
+    """A retiring server says when to return, and ends the answer properly."""
     wire = feed(port)
     wire.received()
     for channel in tuple(port.factory.channels):
@@ -228,7 +228,7 @@ def test_another_request_after_it(port: Port) -> None:
 
 
 def test_users(port: Port) -> None:
-    """Somebody who listens is somebody who is there."""
+    """Listeners count as present users."""
     watcher = feed(port, "/chat/events/r/?name=Ann")
     watcher.received()
     one = feed(port, "/chat/events/r/?name=Bob")
@@ -242,7 +242,7 @@ def test_users(port: Port) -> None:
 
 
 def test_gone_before_it_was_let_in(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who hangs up while the room is being entered leaves nobody behind, and no traceback."""
+    """A client that hangs up while it enters a room leaves no member, and no traceback."""
     reading: Deferred[Any] = Deferred()
     monkeypatch.setattr(port.world.backend.messages, "read", lambda *_: reading)
     wire = feed(port)
@@ -283,7 +283,7 @@ def test_behind_a_proxy(port: Port) -> None:
 
 
 def test_nobody_reads(port: Port) -> None:
-    """One that reads nothing of what it missed is cut off, though nothing else waits for it."""
+    """A reader that takes nothing of its backlog is cut off, even if nothing else waits for it."""
     for _ in range(3):
         say(port, "x" * 16_000)
     wire = feed(port)
@@ -297,6 +297,6 @@ def test_nobody_reads(port: Port) -> None:
 
 
 def test_no_forged_events(port: Port) -> None:
-    """What is in the address does not get into the stream as events."""
+    """Line breaks in the address cannot forge events of the stream."""
     forged = "a%0A%0Aevent%3A%20message%0Adata%3A%20x%0A%0A%3A5"
     assert port.ask("GET", f"/chat/events/r/?since={forged}").status == 400

@@ -43,7 +43,7 @@ def test_hello(world: World) -> None:
 
 
 def test_rights_of_a_token(world: World) -> None:
-    """Its rooms replace what all users may; a room that is not among them cannot be entered."""
+    """A token's rooms replace the rights of all users; other rooms cannot be entered."""
     token = world.token(rooms={"r": ["join"], "other": ["*"]})
     client = Client(world, token=token)
     assert client.heard()[0]["can"] == ["join"]
@@ -147,7 +147,7 @@ def test_a_guest_brings_none(world: World) -> None:
 
 
 def test_a_flood_of_tokens(world: World) -> None:
-    """They are looked at as seldom as other frames that make the server work."""
+    """Tokens are rate limited like other frames that make the server work."""
     client = Client(world, token=world.token())
     client.heard()
     frame = {"type": "auth", "token": world.token()}
@@ -169,7 +169,7 @@ def test_revoked(world: World, plain: bool) -> None:
 
 
 def test_revoked_token(world: World) -> None:
-    """One token, and no other of its user."""
+    """Revoking one token leaves the user's other tokens valid."""
     first, second = world.token(), world.token()
     one, two = Client(world, token=first), Client(world, token=second)
     known = run(world.tokens.known(first))
@@ -247,14 +247,14 @@ def test_the_clock_is_set(world: World) -> None:
 
 
 def test_guests_may_not(make_world: Callable[..., World]) -> None:
-    """With guests off, they are told to bring a token; users come in."""
+    """Guests off: guests are told to bring a token; users come in."""
     world = make_world(guests="off")
     assert kind(Client(world).opening) is Kind.UNAUTHORIZED
     assert Client(world, token=world.token()).heard()[0]["can"] == ["join", "history", "send"]
 
 
 def test_guests_may_read(make_world: Callable[..., World]) -> None:
-    """They hear all, and say nothing, which their hello says."""
+    """Guests may only read: their hello says so, and each of their sends is refused."""
     world = make_world(guests="read")
     client, user = Client(world, name="Eve"), Client(world, token=world.token())
     assert client.heard()[0]["can"] == ["join", "history"]

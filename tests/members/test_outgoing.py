@@ -87,7 +87,7 @@ def test_producer(member: Member) -> None:
 
 
 def test_nothing_follows_the_end(member: Member, clock: Clock) -> None:
-    """What waits when it stops is dropped, and so is all that is written later."""
+    """Stopping drops the queue and all later writes."""
     member.open()
     member.write_soon(b"a")
     member.pauseProducing()
@@ -106,7 +106,7 @@ def test_nothing_follows_the_end(member: Member, clock: Clock) -> None:
 
 
 def test_the_hard_limit(member: Member) -> None:
-    """What waits is bounded, however quickly it comes."""
+    """The queue is bounded however quickly it fills."""
     for _ in range(HARD_LIMIT + 1):
         member.write(b"x" * MOST)
     assert member.ended == ["slow"]

@@ -14,7 +14,7 @@ from tests.support import World
 
 
 def test_everyone_hears(world: World) -> None:
-    """What one says, all in the room hear, the sender too; nobody in another room does."""
+    """A message reaches everybody in the room, its sender too, and nobody in another room."""
     one, two, other = Client(world), Client(world), Client(world, "other")
     one.says({"message": "hi"})
     assert one.heard() == two.heard() == [{"message": "hi"}]

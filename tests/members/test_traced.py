@@ -28,7 +28,7 @@ def test_while_it_lasts(port: Port) -> None:
 
 
 def test_event_streams(port: Port) -> None:
-    """They are members like others."""
+    """Event streams are traced like other members."""
     trace = port.world.tracing.begin(Aim("r"), 10, lambda: None)
     wire = port.connect()
     wire.send(b"GET /chat/events/r/ HTTP/1.1\r\nHost: localhost\r\n\r\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,27 +15,17 @@ from twisted.python.failure import Failure
 from zope.interface.verify import verifyClass
 
 from livechat.errors import ChatError, Kind
-from livechat.members import pinging
-from livechat.members.backpressure import HARD_LIMIT, SOFT_SECONDS
 from livechat.members.base import NOISE_RATE
-from livechat.members.pinging import PING_EARLY, PING_EVERY, PONG_WITHIN
 from livechat.members.websocket import (
     CLOSE_WITHIN,
     MOST_FRAMES,
     Socket,
 )
 from livechat.net.dispatch import MOST_AT_ONCE
-from livechat.protocol.messages import Message
-from livechat.rooms import recovery
 from livechat.rooms.member import IClient
-from tests.support import HANDSHAKE, MAX_UNSENT, Port, Wire, World, client_frame, request
+from tests.members.saying import HI, kinds, say, v1
+from tests.support import HANDSHAKE, Port, Wire, client_frame, request
 from tests.support.examples import examples
-
-HI = client_frame(b'{"message": "hi"}')
-
-
-def say(port: Port, text: str, room: str = "r") -> None:
-    port.world.chat.send(port.world.caller("198.51.100.1"), room, text)
 
 
 def test_rooms(port: Port) -> None:
@@ -53,7 +42,7 @@ def test_is_a_client() -> None:
 
 
 def test_a_member_that_cannot_be_written_to(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its connection is closed, so that its client notices and comes back."""
+    """A member whose write fails is closed, so that its client reconnects."""
     wire, other = port.socket(), port.socket()
 
     def fail(data: bytes) -> None:
@@ -80,7 +69,7 @@ def test_leaving(port: Port) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(50))
 @given(st.lists(st.integers(1, 200), max_size=12))
 def test_any_pieces(port: Port, cuts: list[int]) -> None:
-    """It does not matter where the stream of frames is cut."""
+    """Frames are understood wherever the stream is cut."""
     wire = port.socket()
     data = b"".join(client_frame(b'{"message": "%d"}' % number) for number in range(8))
     ends = sorted({cut for cut in cuts if cut < len(data)} | {len(data)})
@@ -93,7 +82,7 @@ def test_any_pieces(port: Port, cuts: list[int]) -> None:
 
 
 def test_many_frames_at_once(port: Port) -> None:
-    """They take several turns, in which others are heard; nothing is read meanwhile."""
+    """Many frames take several turns, with others heard in between and reading paused."""
     many, one = port.socket(), port.socket()
     said = [str(number) for number in range(3 * MOST_AT_ONCE)]
     many.send(b"".join(client_frame(b'{"message": "%s"}' % text.encode()) for text in said))
@@ -126,7 +115,7 @@ def test_short_pongs_count(port: Port) -> None:
 
 @pytest.mark.parametrize("last", [client_frame(b"\x03\xe8", 8), client_frame(b"x", 2) * 1_000])
 def test_many_frames_and_the_end(port: Port, last: bytes) -> None:
-    """Who closes behind them, or floods, is heard up to there."""
+    """Frames before a close or a flood are all heard."""
     many, one = port.socket(), port.socket()
     many.send(HI * 2 * MOST_AT_ONCE + last)
     assert len(one.heard()) == 2 * MOST_AT_ONCE
@@ -135,10 +124,7 @@ def test_many_frames_and_the_end(port: Port, last: bytes) -> None:
 
 
 def test_gone_with_frames_unread(port: Port) -> None:
-    """
-    Whatever is said in order to the end is heard; a connection that breaks while it waits for
-    its turn has it no more.
-    """
+    """An orderly end comes after all frames; a broken connection loses those that still wait."""
     many, one = port.socket(), port.socket()
     many.send(HI * 5 * MOST_AT_ONCE)
     many.hang_up()
@@ -223,7 +209,7 @@ def test_client_closes(port: Port) -> None:
     ],
 )
 def test_violations(port: Port, data: bytes, code: int) -> None:
-    """Who breaks the protocol is told so by a close frame, and is not heard any more."""
+    """A violation is answered by a close frame, and nothing is heard after it."""
     bystander, wire = port.socket(), port.socket()
     wire.send(data + HI * 3)
     assert wire.closed() == code
@@ -258,212 +244,6 @@ def test_floods(port: Port, frame: bytes) -> None:
     assert wire.received() == b""
 
 
-def test_a_slow_reader(port: Port) -> None:
-    """A member that does not read is closed; the others notice nothing."""
-    slow, quick = port.socket(), port.socket()
-    slow.protocol.pauseProducing()
-    slow.received()
-    count = MAX_UNSENT // 10_000 + 2
-    for _ in range(count):
-        say(port, "x" * 10_000)
-    assert len(quick.heard()) == count
-    assert not slow.closing
-    port.world.clock.advance(SOFT_SECONDS)
-    assert slow.closed() == 4008
-    assert port.world.hub.members("r") == 1
-    port.world.clock.advance(CLOSE_WITHIN)
-    assert slow.aborted
-
-
-def test_far_too_much(port: Port) -> None:
-    """What waits for a member is bounded, however quickly it came."""
-    wire = port.socket()
-    wire.protocol.pauseProducing()
-    message = Message("x" * 16_000, 1, 0)
-    sent = 0
-    while not wire.closing:
-        # Past the store: it would write all that to the disk.
-        port.world.hub.deliver("r", "epoch", [message])
-        port.world.clock.advance(0)
-        sent += 16_000
-    assert sent < (HARD_LIMIT + 1) * MAX_UNSENT
-    assert wire.closed() == 4008
-
-
-def test_a_burst(port: Port) -> None:
-    """A member that reads a burst in time is not closed because of it, and misses nothing."""
-    wire = port.socket()
-    wire.transport.full = True
-    count = 4 * MAX_UNSENT // 10_000
-    for number in range(count):
-        say(port, f"{number}".ljust(10_000))
-    port.world.clock.advance(SOFT_SECONDS - 1)
-    heard = wire.heard()
-    while len(heard) < count:
-        wire.resume()
-        heard += wire.heard()
-    assert [int(text) for text in heard] == list(range(count))
-    port.world.clock.advance(SOFT_SECONDS)
-    assert not wire.closing
-
-
-def test_a_trickle(port: Port) -> None:
-    """A member that reads, but too slowly to ever catch up, is closed."""
-    wire = port.socket()
-    wire.transport.full = True
-    for _ in range(4 * MAX_UNSENT // 10_000):
-        say(port, "x" * 10_000)
-    for _ in range(10):
-        port.world.clock.advance(SOFT_SECONDS / 10)
-        if not wire.closing:
-            wire.resume()
-    assert wire.closed() == 4008
-
-
-def test_large_messages(make_world: Callable[..., World], port: Port) -> None:
-    """However large messages may be, a few of the largest may wait."""
-    large = Port(make_world(max_message=1_048_576))
-    wire = large.socket()
-    wire.transport.full = True
-    for _ in range(3):
-        say(large, "\x07" * 1_048_576)
-    large.world.clock.advance(2 * SOFT_SECONDS)
-    assert not wire.closing
-    heard = wire.heard()
-    while len(heard) < 3:
-        wire.resume()
-        heard += wire.heard()
-    wire.hang_up()
-
-
-def test_a_reader_that_catches_up(port: Port) -> None:
-    """A member that reads again within the bound has missed nothing."""
-    wire = port.socket()
-    wire.protocol.pauseProducing()
-    for number in range(20):
-        say(port, str(number))
-    wire.send(client_frame(b"", 9))
-    assert wire.received() == b""
-    wire.protocol.resumeProducing()
-    say(port, "20")
-    assert wire.heard() == [str(number) for number in range(21)]
-
-
-def test_pings(port: Port) -> None:
-    """A member that answers pings stays; one that is silent is closed."""
-    wire, silent = port.socket(), port.socket()
-    for _ in range(5):
-        port.world.clock.pump([0.2] * int(5 * PING_EVERY + 2))
-        pings = [payload for opcode, payload in wire.frames() if opcode == 9]
-        assert len(pings) == 1
-        wire.send(client_frame(pings[0], 10))
-        port.world.clock.advance(0.2)
-    assert not wire.closing
-    assert silent.closing
-    assert silent.closed() == 4001
-
-
-def test_a_ping_is_two_bytes_behind_what_was_written(port: Port) -> None:
-    """A ping overtakes nothing, not even frames that wait for the end of the turn."""
-    wire, other = port.socket(), port.socket()
-    wire.received()
-    port.world.clock.advance(PING_EVERY - 1)
-    wire.protocol.write_soon(b"\x81\x01x")
-    port.sockets.pings.ask([wire.protocol, other.protocol])
-    assert wire.received() == b"\x81\x01x\x89\x00"
-    assert other.received() == b"\x89\x00"
-
-
-def test_a_ping_of_which_the_wire_took_a_part(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its rest goes out before anything else is done; what the wire took is not sent again."""
-    one, two, three = wires = [port.socket() for _ in range(3)]
-    told: list[Wire] = []
-    pinged = Socket.pinged
-
-    def noted(socket: Socket, sent: int) -> None:
-        told.extend(wire for wire in wires if wire.protocol is socket)
-        pinged(socket, sent)
-
-    monkeypatch.setattr(Socket, "pinged", noted)
-    monkeypatch.setattr(pinging, "write_all", lambda *_: [(0, -1), (2, 1)])
-    port.world.clock.advance(PING_EVERY)
-    assert told == [three, one]
-    assert (one.received(), two.received(), three.received()) == (b"\x89\x00", b"", b"\x00")
-
-
-def test_pings_go_out_together(port: Port) -> None:
-    """Members that are nearly due are pinged in the turn of the first one, and in it again."""
-    wires = [port.socket()]
-    for _ in range(4):
-        port.world.clock.advance(PING_EARLY / 2)
-        wires.append(port.socket())
-    began: float = port.world.clock.seconds() - 2 * PING_EARLY
-    pinged: list[tuple[float, int]] = []
-    for _ in range(2 * round(PING_EVERY / PING_EARLY) + 8):
-        port.world.clock.advance(PING_EARLY / 2)
-        for number, wire in enumerate(wires):
-            for opcode, payload in wire.frames():
-                assert (opcode, payload) == (9, b"")
-                pinged.append((port.world.clock.seconds() - began, number))
-                wire.send(client_frame(b"", 10))
-        port.world.clock.advance(0)
-    later = PING_EVERY + 1.5 * PING_EARLY
-    first = [(PING_EVERY, 0), (PING_EVERY, 1), (PING_EVERY, 2), (later, 3), (later, 4)]
-    assert pinged[:5] == first
-    assert not any(wire.closing for wire in wires)
-
-
-def test_a_member_that_does_not_read_gets_no_pings(port: Port) -> None:
-    """They would wait behind all the rest; its silence ends it all the same."""
-    wire, other = port.socket(), port.socket()
-    wire.protocol.pauseProducing()
-    port.world.clock.advance(PING_EVERY)
-    assert wire.protocol.unsent == 0
-    wire.protocol.resumeProducing()
-    assert wire.frames() == []
-    assert other.frames() == [(9, b"")]
-    port.world.clock.advance(PONG_WITHIN)
-    assert (wire.closed(), other.closed()) == (4001, 4001)
-
-
-def test_a_ping_that_closes_another_member(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one that is closed meanwhile is not pinged, and misses no pong later."""
-    wire, other = port.socket(), port.socket()
-    pinged = Socket.pinged
-
-    def closing(socket: Socket, sent: int) -> None:
-        pinged(socket, sent)
-        if socket is wire.protocol:
-            other.protocol.too_slow()
-
-    monkeypatch.setattr(Socket, "pinged", closing)
-    port.world.clock.advance(PING_EVERY)
-    assert [opcode for opcode, _ in other.frames()] == [8]
-    assert other.protocol not in port.sockets.unanswered
-    assert wire.protocol in port.sockets.unanswered
-
-
-@pytest.mark.parametrize("payload", [b"", b"x", b"x" * 125])
-def test_unsolicited_pongs_and_pongs_with_a_payload(port: Port, payload: bytes) -> None:
-    """They are counted, and otherwise nothing (RFC 6455, section 5.5.3)."""
-    wire = port.socket()
-    wire.send(client_frame(payload, 10) * 3 + HI)
-    assert wire.heard() == ["hi"]
-    port.world.clock.advance(PING_EVERY)
-    wire.send(client_frame(payload, 10))
-    port.world.clock.advance(PONG_WITHIN)
-    assert wire.frames() == [(9, b"")]
-    wire.send(client_frame(payload, 10) * 20_000)
-    assert wire.closed() == 1008
-
-
-def test_silence_is_bounded(port: Port) -> None:
-    """A peer that is not there is gone after a ping's interval, its timeout and the grace."""
-    wire = port.socket()
-    port.world.clock.pump([0.2] * int(5 * (PING_EVERY + PONG_WITHIN + CLOSE_WITHIN + 1)))
-    assert wire.aborted
-
-
 def restarted(port: Port) -> tuple[Wire, Wire]:
     wires = port.socket(), port.socket()
     wires[1].protocol.pauseProducing()
@@ -474,7 +254,7 @@ def restarted(port: Port) -> tuple[Wire, Wire]:
 
 
 def test_restart(port: Port) -> None:
-    """When the server goes, members get what waited for them, and 1012."""
+    """A restart sends members their queue, then 1012."""
     for wire in restarted(port):
         (_, last), (opcode, payload) = wire.frames()
         assert b"last" in last
@@ -499,22 +279,8 @@ def test_an_unknown_subprotocol(port: Port) -> None:
     assert "sec-websocket-protocol" not in answer.headers
 
 
-def v1(port: Port, target: str = "/ws/chat/r/", offered: str = "soap, livechat.v1") -> Wire:
-    """A connection that speaks the protocol."""
-    wire = port.connect()
-    wire.send(request("GET", target, **HANDSHAKE, Sec_WebSocket_Protocol=offered))
-    answer = wire.answer()
-    assert answer.status == 101
-    assert answer.headers["sec-websocket-protocol"] == "livechat.v1"
-    return wire
-
-
-def kinds(wire: Wire) -> list[str]:
-    return [json.loads(payload)["type"] for opcode, payload in wire.frames() if opcode == 1]
-
-
 def test_an_ack_goes_out_with_the_message(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its sender is written to once, not twice; alone, it goes out in the same turn."""
+    """A sender gets message and ack in one write; an ack alone goes out in the same turn."""
     wire = v1(port)
     assert kinds(wire) == ["hello"]
     written: list[bytes] = []
@@ -554,32 +320,8 @@ def test_a_close_takes_what_was_to_be_written_soon(port: Port) -> None:
     assert opcode == 8
 
 
-def test_a_replay_waits_for_its_reader(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Page after page is written, each when the last one has gone out."""
-    monkeypatch.setattr(recovery, "REPLAY_PAGE", 2)
-    for number in range(5):
-        say(port, str(number))
-    epoch = port.world.store.epoch("r")
-    wire = v1(port, f"/ws/chat/r/?since={epoch}:0")
-    assert kinds(wire) == ["hello", "resumed", *["message"] * 5]
-    wire.protocol.pauseProducing()
-    wire.send(client_frame(json.dumps({"type": "resume", "epoch": epoch, "seq": 0}).encode()))
-    assert wire.frames() == []
-    wire.transport.full = True
-    for _ in range(2):
-        wire.protocol.resumeProducing()
-        port.world.clock.advance(0)
-        assert len(kinds(wire)) <= 3
-    wire.transport.full = False
-    wire.protocol.resumeProducing()
-    say(port, "5")
-    wire.frames()
-    say(port, "6")
-    assert kinds(wire) == ["message"]
-
-
 def test_refused_by_a_code(port: Port) -> None:
-    """One that would not see an HTTP answer is let in, told why, and gets nothing else."""
+    """A refusal by code accepts the WebSocket and closes it with the reason."""
     wire = v1(port, "/ws/chat/a%20b/")
     ((opcode, payload),) = wire.frames()
     assert (opcode, payload[:2]) == (8, (4400).to_bytes(2, "big"))
@@ -591,7 +333,7 @@ def test_refused_by_a_code(port: Port) -> None:
 
 
 def test_the_store_is_away(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then one may come back later; nobody is left in the room."""
+    """An absent store closes the connection for a retry, and leaves no member behind."""
 
     def away(*_: object) -> Deferred[None]:
         return fail(ChatError(Kind.UNAVAILABLE, "Away."))
@@ -606,7 +348,7 @@ def test_the_store_is_away(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_gone_before_it_was_let_in(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who hangs up while the room is being entered leaves nothing behind."""
+    """A client that hangs up while it enters a room leaves nothing behind."""
     subscribing: Deferred[None] = Deferred()
     monkeypatch.setattr(port.world.backend.messages, "subscribe", lambda room: subscribing)
     wire = port.connect()

@@ -29,7 +29,7 @@ _MIB = 1024**2
 
 
 def reset(peer: socket.socket) -> None:
-    """Let the kernel send RST."""
+    """Close *peer* so that the kernel sends RST."""
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     # Past TLS, which would say goodbye.
     socket.socket(fileno=peer.detach()).close()
@@ -53,7 +53,7 @@ class KeysContract(PortTest):
         return end, peer, Forge(keys, sent=1)
 
     def watch(self, end: End) -> list[str]:
-        """Which of the two the reactor calls from now on."""
+        """Record which of the two the reactor calls from now on."""
         called: list[str] = []
         transport: Connection = end.transport
         read, write = transport.doRead, transport.doWrite
@@ -76,7 +76,7 @@ class KeysContract(PortTest):
             await deferLater(self.reactor, 0, lambda: None)
 
     async def test_half_a_demand(self) -> None:
-        """Who demands new keys and does not end the sentence keeps no processor busy."""
+        """An unfinished KeyUpdate keeps no processor busy."""
         end, peer, forge = await self.forging()
         called = self.watch(end)
         first, second = forge.key_update_in_two()
@@ -92,7 +92,7 @@ class KeysContract(PortTest):
         assert await in_thread(exactly, peer, 7) == b", three"
 
     async def test_half_a_demand_of_one_who_pauses(self) -> None:
-        """What is written goes on when it is ended, and what follows waits for its turn."""
+        """Writing goes on when the KeyUpdate is complete; data behind it waits for its turn."""
         end, peer, forge = await self.forging()
         first, second = forge.key_update_in_two()
         os.write(peer.fileno(), first)
@@ -108,7 +108,7 @@ class KeysContract(PortTest):
         await end.hears(b"hello")
 
     async def test_half_a_demand_and_something_else(self) -> None:
-        """What may not stand in between ends the connection."""
+        """Data in the middle of a KeyUpdate ends the connection."""
         end, peer, forge = await self.forging()
         os.write(peer.fileno(), forge.key_update_in_two()[0])
         await self.turns()
@@ -118,7 +118,7 @@ class KeysContract(PortTest):
         assert end.received == b""
 
     async def test_demands_of_one_who_does_not_read(self) -> None:
-        """Who does not take the new keys it demands keeps no processor busy; nothing is lost."""
+        """A peer that leaves the demanded keys unread keeps no processor busy and loses no data."""
         for size in range(100, 200):
             end, peer, forge = await self.forging(receive_buffer=4_096)
             sent, heard = await self.fill(end, peer, forge, size)
@@ -150,7 +150,7 @@ class KeysContract(PortTest):
         return count * size, count
 
     async def test_keys_without_end(self) -> None:
-        """Who sends new keys without end has no more than its turn."""
+        """Endless KeyUpdates get no more than a connection's turn."""
         end, peer, forge = await self.forging()
         count = 20 * MOST_RECORDS
         said = b"".join(forge.key_update() for _ in range(count)) + forge.data(b"done")
@@ -163,10 +163,10 @@ class KeysContract(PortTest):
 
 
 class PeersEndContract(PortTest):
-    """What happens when the peer ends the connection."""
+    """The peer ends the connection."""
 
     async def test_close_notify(self) -> None:
-        """It says goodbye: done; and it hears ours."""
+        """A close_notify from the peer is answered with ours: ConnectionDone."""
         for version in (TLS12, TLS13):
             end, peer = await self.connect(version)
             await in_thread(peer.sendall, b"bye")
@@ -189,7 +189,7 @@ class PeersEndContract(PortTest):
         assert await end.lost() is ConnectionLost
 
     async def test_reset_while_paused(self) -> None:
-        """That is noticed as soon as it goes on."""
+        """A reset while paused is noticed on resuming."""
         end, peer = await self.connect()
         end.transport.pauseProducing()
         reset(peer)

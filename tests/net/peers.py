@@ -32,7 +32,7 @@ TLS13: Final = ssl.TLSVersion.TLSv1_3
 
 
 class Watched:
-    """What can be waited for."""
+    """A state that can be awaited."""
 
     def __init__(self) -> None:
         self._waiting: list[tuple[Callable[[], object], Deferred[None]]] = []
@@ -137,7 +137,7 @@ class Ends(Watched, Factory[End]):
 
 
 def lines(events: Sequence[dict[str, Any]]) -> list[str]:
-    """What the log says about handshakes."""
+    """Log lines about handshakes."""
     return [event["log_format"].format(**event) for event in events if "reason" in event]
 
 
@@ -182,7 +182,7 @@ class PortTest(TestCase):
         return TLSPort(reactor, factory, context)
 
     async def _end(self) -> None:
-        """Whatever is left ends here."""
+        """End the connections that are left."""
         for end in self.ends.made:
             if end.reason is None:
                 end.transport.abortConnection()
@@ -283,7 +283,7 @@ def trusting(version: ssl.TLSVersion = TLS13, keys: Path | None = None) -> ssl.S
 
 
 def in_thread(function: Callable[..., _T], *arguments: Any) -> Deferred[_T]:
-    """What a client does that may have to wait."""
+    """Run a client's blocking call in a thread."""
     return deferToThread(function, *arguments)
 
 

@@ -15,7 +15,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Final
 
-#: Where the plugin finds the file.
+#: The variable that names the file for the plugin.
 VARIABLE: Final = "SANITIZED"
 #: The compiler that Debian has; its libraries are those of `preloaded`.
 _COMPILER: Final = "gcc"

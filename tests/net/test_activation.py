@@ -67,7 +67,7 @@ def test_nothing_is_handed_over() -> None:
 
 
 def test_sockets() -> None:
-    """They come in order, with their names, and children neither get them nor hear of them."""
+    """Sockets come in order, with names; child processes get neither them nor the variables."""
     with (
         socket.create_server(("127.0.0.1", 0)) as one,
         socket.create_server(("::1", 0), family=socket.AF_INET6) as two,
@@ -103,7 +103,7 @@ def test_variables_that_twisted_took() -> None:
 
 
 def test_another_process() -> None:
-    """What is meant for another process is not taken, and said so."""
+    """Sockets meant for another process are refused with a clear error."""
     with socket.create_server(("127.0.0.1", 0)) as one:
         for variables in ({"LISTEN_PID": "1"}, {}):
             ran = start([one], LISTEN_FDS="1", **variables)

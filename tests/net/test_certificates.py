@@ -112,7 +112,7 @@ def test_nowhere_to_make_it(tmp_path: Path) -> None:
     ],
 )
 def test_warnings(begins: str, expires: str, said: str | None) -> None:
-    """When it ends, or ended, is said as a date; and that it has not begun."""
+    """A certificate that has ended, ends soon or has not begun gets a warning with the date."""
     certificate = certificates.Certificate(
         Path("x.crt"),
         Path("x.key"),

@@ -376,7 +376,7 @@ def test_only_on_epoll() -> None:
     """Other reactors, and those that somebody has made of it, keep their own dispatch."""
 
     class Other(EPollReactor):
-        """Somebody's own."""
+        """Another reactor that is based on epoll."""
 
     for kind in (SelectReactor, Other):
         made: Any = kind()

@@ -31,7 +31,7 @@ def test_pure_by_wish(value: str, pure: bool) -> None:
 
 
 def test_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no compiler Python's runs, and says why."""
+    """Without the native part the Python one is used, with the reason."""
     monkeypatch.setitem(sys.modules, "livechat.net._fast", None)
     assert fast.choose({}) == (_slow, "the native part was not built")
 

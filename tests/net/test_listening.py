@@ -61,7 +61,7 @@ def test_an_address_of_others() -> None:
 
 @pytest.mark.parametrize("interface", ["loopback", "0.0.0.0", "::"])
 def test_a_port_that_is_shared(interface: str) -> None:
-    """Those who share a port all listen there, and who does not share it cannot."""
+    """Sharers of a port all listen on it; a process that does not share it is refused."""
     reserved = reserve(at(interface))
     port = reserved[0].address.port
     try:

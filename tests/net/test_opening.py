@@ -109,7 +109,7 @@ class RedirectTest(PortTest):
         await end.lost()
 
     async def test_a_protocol_that_closes(self) -> None:
-        """In the middle of a request it is cut, without a word."""
+        """A close in the middle of a request cuts the connection, without a word."""
         end, plain = await self.accept()
         await in_thread(plain.sendall, GET[:5])
         end.transport.reactor.callLater(0.1, end.transport.loseConnection)

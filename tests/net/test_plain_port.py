@@ -96,7 +96,7 @@ class TcpTest(TestCase):
         await end.lost()
 
     async def test_both_ways(self) -> None:
-        """What is written arrives, at once, and in order."""
+        """Written data arrives at once and in order."""
         end, peer = await self.connect()
         end.transport.setTcpNoDelay(True)
         peer.sendall(b"ask")
@@ -116,7 +116,7 @@ class TcpTest(TestCase):
         await self.hang_up(end, peer)
 
     async def test_much(self) -> None:
-        """What the kernel does not take at once waits; a producer is paused and resumed."""
+        """Data that the kernel does not take is queued; a producer is paused and resumed."""
         end, peer = await self.connect()
         producer, data = Producer(), bytes(range(256)) * 40_000
         end.transport.registerProducer(producer, True)
@@ -137,7 +137,7 @@ class TcpTest(TestCase):
         assert producer.told[-1] == "resume"
 
     async def test_goodbye(self) -> None:
-        """What was written arrives before the end, whatever the peer still sends."""
+        """Data written before the close arrives, whatever the peer still sends."""
         end, peer = await self.connect()
         peer.sendall(bytes(100))
         await end.until(lambda: end.received)
@@ -171,7 +171,7 @@ class TcpTest(TestCase):
         assert len(self.port.closing) == 0
 
     async def test_a_peer_that_speaks_tls(self) -> None:
-        """It is cut off, which the log says, but not each time."""
+        """A TLS handshake is cut off and logged, but not each time."""
         with capturedLogs() as events:
             for _ in range(3):
                 end, peer = await self.connect()

@@ -88,7 +88,7 @@ class PostTest(TestCase):
         assert len(self.site.heads) == 2
 
     async def test_a_gigabyte(self) -> None:
-        """Of a body only the beginning is read, however its length is told; its status counts."""
+        """A huge body is read only at its beginning; its status counts."""
         piece = b"x" * 65_536
         for head in (
             b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n",
@@ -142,7 +142,7 @@ class PostTest(TestCase):
         assert "within" in await self.failed(late, 0.3)
 
     async def test_broken_answers(self) -> None:
-        """What is no answer is an error in words; a body that breaks off follows its status."""
+        """An invalid response is a readable error; a truncated body is kept with its status."""
         closed = "the connection was closed without an answer"
         assert await self.failed(says(b"")) == closed
         assert await self.failed(says(b"HTTP/1.1 200 OK\r\nContent-")) == closed

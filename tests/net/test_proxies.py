@@ -33,18 +33,18 @@ def test_trusted(address: str, expected: bool) -> None:
 @pytest.mark.parametrize(
     ("peer", "forwarded", "expected"),
     [
-        # Nobody said anything, or who said it is not trusted.
+        # No header, or one from an untrusted peer.
         ("10.0.0.1", [], "10.0.0.1"),
         ("198.51.100.1", ["203.0.113.1"], "198.51.100.1"),
-        # One proxy, and several, in one header or in more.
+        # A single proxy and several, in one header or in more.
         ("10.0.0.1", ["203.0.113.1"], "203.0.113.1"),
         ("10.0.0.1", ["203.0.113.1, 10.0.0.2"], "203.0.113.1"),
         ("10.0.0.1", ["203.0.113.1", "10.0.0.2, 10.0.0.3"], "203.0.113.1"),
-        # What stands before what a proxy has added may be anybody's.
+        # Entries before the proxies' own may be forged.
         ("10.0.0.1", ["1.1.1.1, 203.0.113.1"], "203.0.113.1"),
         ("10.0.0.1", ["10.0.0.9, 203.0.113.1, 10.0.0.2"], "203.0.113.1"),
         ("10.0.0.1", ["<script>, 203.0.113.1"], "203.0.113.1"),
-        # What is no address ends it, at the last one that is known.
+        # An entry that is no address ends the chain at the last known one.
         ("10.0.0.1", ["203.0.113.1, unknown"], "10.0.0.1"),
         ("10.0.0.1", ["203.0.113.1, unknown, 10.0.0.2"], "10.0.0.2"),
         ("10.0.0.1", [""], "10.0.0.1"),
@@ -52,7 +52,7 @@ def test_trusted(address: str, expected: bool) -> None:
         ("10.0.0.1", ["127.1"], "10.0.0.1"),
         # Only proxies: the client is the first of them.
         ("10.0.0.1", ["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
-        # With ports, and version 6.
+        # Ports, and IPv6.
         ("10.0.0.1", ["203.0.113.1:5000"], "203.0.113.1"),
         ("fd00::1", ["[2001:db8::1]:443"], "2001:db8::1"),
         ("fd00::1", ["[2001:db8::1]"], "2001:db8::1"),

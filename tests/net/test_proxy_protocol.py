@@ -69,7 +69,7 @@ def test_headers(header: bytes, expected: str | None) -> None:
 
 @pytest.mark.parametrize("header", WRONG)
 def test_wrong_headers(header: bytes) -> None:
-    """What is none is said so, whatever it is."""
+    """Every invalid header is refused as such."""
 
     def read() -> None:
         _source(header[: _end(header)])
@@ -125,7 +125,7 @@ class PrefaceTest(PortTest):
             ]
 
     async def test_half_a_header(self) -> None:
-        """Who ends in the middle is gone without a word."""
+        """A connection that ends within the header is not logged."""
         with capturedLogs() as events:
             end, plain = await self.accept()
             plain.sendall(V4[:20])
@@ -135,7 +135,7 @@ class PrefaceTest(PortTest):
 
 
 class OthersTest(PortTest):
-    """Those who are not trusted."""
+    """Clients that are not trusted to send a header."""
 
     protocol = PrecededEnd
 
@@ -144,8 +144,8 @@ class OthersTest(PortTest):
             reactor, factory, context, Proxies([ipaddress.ip_network("10.0.0.0/8")])
         )
 
-    async def test_others(self) -> None:
-        """They speak TLS at once; what they say of others is garbage."""
+    async def test_untrusted_clients(self) -> None:
+        """Untrusted clients speak TLS at once; a header from them is garbage."""
         end, peer = await self.connect()
         await in_thread(peer.sendall, b"hello")
         await end.hears(b"hello")

@@ -12,7 +12,7 @@ class RecordsTest(PortTest):
     """Records that arrive together."""
 
     async def test_records_that_came_together(self) -> None:
-        """They are delivered together, up to a bound that gives others their turn."""
+        """Records that arrive together are delivered together, up to a bound in number."""
         end, peer = await self.connect()
         # Or all but the first would wait for it to be acknowledged.
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -29,7 +29,7 @@ class RecordsTest(PortTest):
         assert end.deliveries == [MOST_RECORDS, 10]
 
     async def test_large_records_that_came_together(self) -> None:
-        """They are bounded in bytes too: a flood gives others their turn, and is not held."""
+        """A flood is delivered in bounded pieces, so that others get a turn, and is not held."""
         end, peer = await self.connect()
         end.transport.pauseProducing()
         count = 3 * MOST_RECEIVED

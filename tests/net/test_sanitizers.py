@@ -37,7 +37,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_no_fault(made: Path) -> None:
-    """Its own tests find no memory that is used wrongly, and nothing that C leaves undefined."""
+    """The native part's own tests find no misused memory and no undefined behaviour in C."""
     tests = ("-m", "pytest", "-q", "-x", "-p", "no:xdist", "-p", "tests.net.sanitized")
     ran = python(made, *tests, "-k", "not pure", *TESTS)
     assert ran.returncode == 0, ran.stdout[-8_000:] + ran.stderr[-8_000:]

@@ -59,7 +59,7 @@ def test_a_file_of_a_dead_process(path: Path) -> None:
     dead.socket.close()
     assert path.is_socket()
     (found,) = listen(file(path))
-    # It is another's now.
+    # The file is another's now.
     dead.close()
     assert path.is_socket()
     found.close()
@@ -105,7 +105,7 @@ def test_a_long_path(tmp_path: Path) -> None:
 
 
 def test_two_at_once(path: Path) -> None:
-    """Of two that start at once, on a dead one's file, one listens and the other is told."""
+    """Two processes start at once on a dead one's file: one listens, the other gets an error."""
     (dead,) = listen(file(path))
     dead.socket.close()
     results: list[object] = []

@@ -11,10 +11,10 @@ from tests.net.peers import PortTest, lines
 
 
 class FullTest(PortTest):
-    """What is said when no more connections can be accepted."""
+    """No more connections can be accepted."""
 
     def test_no_more_files(self) -> None:
-        """What Twisted says at length, of each connection, is said in a line, and seldom."""
+        """Twisted's long report for each connection becomes one line, rate limited."""
         clock = Clock()
         port = TLSPort(clock, self.ends, self.port.context)  # type: ignore[arg-type]
         client = ("192.0.2.1", 50_000)

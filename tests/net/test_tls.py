@@ -15,7 +15,7 @@ from tests.net.peers import TLS12, TLS13, OpenSSL, PortTest, exactly, in_thread,
 
 
 def ends(plain: socket.socket) -> bool:
-    """Whether the connection ends, in any way, before the test's patience does."""
+    """Return True once the connection has ended in any way; the test's timeout bounds the wait."""
     try:
         while plain.recv(1_000):
             pass
@@ -25,7 +25,7 @@ def ends(plain: socket.socket) -> bool:
 
 
 class FailingTest(PortTest):
-    """What is no handshake, or not ours."""
+    """Bytes that are no handshake, or not of a version that is served."""
 
     async def fails(self, said: bytes) -> str:
         """The line in the log about somebody who says *said*."""
@@ -40,7 +40,7 @@ class FailingTest(PortTest):
         return line
 
     async def test_plain_http(self) -> None:
-        """Who speaks HTTP is told of in words that help."""
+        """Plain HTTP is logged in words that help."""
         line = await self.fails(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert line == (
             "No TLS with 127.0.0.1: it speaks plain HTTP; the address begins with "
@@ -48,7 +48,7 @@ class FailingTest(PortTest):
         )
 
     async def test_garbage(self) -> None:
-        """Who speaks nothing that is known is told of in OpenSSL's words."""
+        """Garbage is logged in OpenSSL's words."""
         line = await self.fails(b"\x00" * 16_384)
         assert line.startswith("No TLS with 127.0.0.1: ")
         assert "wrong version" in line or "packet" in line or "record" in line, line
@@ -64,7 +64,7 @@ class FailingTest(PortTest):
         assert "unsupported protocol" in line
 
     async def test_who_comes_and_goes(self) -> None:
-        """Who says nothing at all before it goes is no line in the log."""
+        """A client that says nothing and leaves is not logged."""
         with capturedLogs() as events:
             for said in (b"", b"\x16\x03\x01"):
                 end, plain = await self.accept()

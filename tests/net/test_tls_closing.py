@@ -1,35 +1,28 @@
-"""How connections of `livechat.net.tls` end."""
+"""Ends of connections of `livechat.net.tls`: by the protocol, by the peer, by a bug."""
 
 from __future__ import annotations
 
 import socket
-import ssl
-from typing import Any
 
-import pytest
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.task import deferLater
 
-from livechat.net.tls import Connection
 from livechat.net.tls_port import LOOKS
-from tests.net import contracts
-from tests.net.contracts import say_goodbye
-from tests.net.peers import TLS12, TLS13, End, HalfEnd, PortTest, exactly, in_thread, rest
-
-_MIB = 1024**2
+from tests.net.peers import TLS12, TLS13, End, PortTest, exactly, in_thread, rest
+from tests.net.stoppable import MIB, Stoppable
 
 
 class LoseConnectionTest(PortTest):
-    """What happens when the protocol closes."""
+    """The protocol closes."""
 
     async def test_everything_arrives(self) -> None:
-        """What was written before is sent, then close_notify and FIN; the peer closes, done."""
+        """Data written before is sent, then close_notify and FIN; the peer closes, done."""
         for version in (TLS12, TLS13):
             end, peer = await self.connect(version)
-            end.transport.write(b"x" * 8 * _MIB)
+            end.transport.write(b"x" * 8 * MIB)
             end.transport.loseConnection()
             assert end.reason is None
-            assert len(await in_thread(rest, peer)) == 8 * _MIB
+            assert len(await in_thread(rest, peer)) == 8 * MIB
             assert end.reason is None, "it was lost before the peer closed"
             await in_thread(peer.unwrap)
             peer.close()
@@ -47,19 +40,19 @@ class LoseConnectionTest(PortTest):
         assert await end.lost() is ConnectionDone
 
     async def test_a_peer_that_is_still_sending(self) -> None:
-        """What still comes is dropped, and no reset overtakes what was sent before."""
+        """Data that still comes is dropped, and no reset overtakes the data sent before."""
         end, peer = await self.connect()
-        end.transport.write(b"x" * _MIB)
+        end.transport.write(b"x" * MIB)
         end.transport.loseConnection()
         for _ in range(50):
             await in_thread(peer.sendall, b"y" * 10_000)
-        assert len(await in_thread(rest, peer)) == _MIB
+        assert len(await in_thread(rest, peer)) == MIB
         peer.close()
         assert await end.lost() is ConnectionDone
         assert end.received == b""
 
     async def test_nothing_after_it(self) -> None:
-        """From then on nothing is written, and nothing more is delivered."""
+        """After closing nothing is written, and nothing more is delivered."""
         end, peer = await self.connect()
         end.transport.write(b"before")
         end.transport.loseConnection()
@@ -83,24 +76,24 @@ class LoseConnectionTest(PortTest):
         assert await end.lost() is ConnectionDone
 
     async def test_within_a_delivery(self) -> None:
-        """It may be closed in the middle of a delivery, with the answer still arriving whole."""
+        """Closing in the middle of a delivery still sends the whole answer."""
 
         class Answering(End):
             def dataReceived(self, data: bytes) -> None:
                 super().dataReceived(data)
-                self.transport.write(b"x" * _MIB)
+                self.transport.write(b"x" * MIB)
                 self.transport.loseConnection()
 
         self.ends._made_by = Answering
         end, plain = await self.accept()
         peer = await self.shake(plain)
         await in_thread(peer.sendall, b"?")
-        assert len(await in_thread(rest, peer)) == _MIB
+        assert len(await in_thread(rest, peer)) == MIB
         peer.close()
         assert await end.lost() is ConnectionDone
 
     async def test_before_the_handshake(self) -> None:
-        """Who closes before the handshake is done says goodbye after it."""
+        """Closing before the handshake sends data and close_notify after it."""
         end, plain = await self.accept()
         end.transport.write(b"so soon")
         end.transport.loseConnection()
@@ -145,21 +138,6 @@ class LoseConnectionTest(PortTest):
         assert (first.stopped, second.stopped) == (1, 1)
 
 
-class Stoppable:
-    """A producer that counts how often it is stopped."""
-
-    stopped = 0
-
-    def stopProducing(self) -> None:
-        self.stopped += 1
-
-    def pauseProducing(self) -> None:
-        pass
-
-    def resumeProducing(self) -> None:
-        pass
-
-
 class ClosingTest(PortTest):
     """Peers that do not close when they are asked to."""
 
@@ -192,9 +170,9 @@ class ClosingTest(PortTest):
         await self.assertFailure(sending, OSError)
 
     async def test_a_peer_that_takes_nothing(self) -> None:
-        """Who takes nothing of what it is sent is cut off."""
+        """A peer that reads nothing is cut off."""
         end, _ = await self.connect(receive_buffer=10_000)
-        end.transport.write(b"x" * 20 * _MIB)
+        end.transport.write(b"x" * 20 * MIB)
         end.transport.loseConnection()
         assert await end.lost() is ConnectionAborted
 
@@ -205,9 +183,9 @@ class ClosingTest(PortTest):
         assert await end.lost() is ConnectionAborted
 
     async def test_a_slow_peer(self) -> None:
-        """Who takes slowly but steadily gets all, however long that takes."""
+        """A slow but steady peer gets everything, however long that takes."""
         end, peer = await self.connect(receive_buffer=10_000)
-        size = 6 * _MIB
+        size = 6 * MIB
 
         async def read() -> int:
             got = 0
@@ -223,185 +201,3 @@ class ClosingTest(PortTest):
         assert await in_thread(rest, peer) == b""
         peer.close()
         assert await end.lost() is ConnectionDone
-
-
-class AbortTest(PortTest):
-    """What happens when the protocol aborts."""
-
-    async def test_reset(self) -> None:
-        """What waits is dropped, the peer sees a reset, the protocol is told in a later turn."""
-        end, peer = await self.connect(receive_buffer=10_000)
-        end.transport.write(b"x" * 20 * _MIB)
-        end.transport.abortConnection()
-        end.transport.abortConnection()
-        assert end.reason is None
-        assert await end.lost() is ConnectionAborted
-        # In the middle of a record, Python takes a reset for an end without goodbye.
-        await self.assertFailure(in_thread(rest, peer), ConnectionResetError, ssl.SSLEOFError)
-
-    async def test_nothing_after_it(self) -> None:
-        """From then on nothing is written."""
-        end, peer = await self.connect(TLS12)
-        end.transport.abortConnection()
-        end.transport.write(b"after")
-        plain = socket.socket(fileno=peer.detach())
-        self.addCleanup(plain.close)
-        plain.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            plain.recv(1, socket.MSG_PEEK)
-        assert await end.lost() is ConnectionAborted
-
-    async def test_while_closing(self) -> None:
-        """A connection that is being closed can be aborted."""
-        end, _ = await self.connect(receive_buffer=10_000)
-        end.transport.write(b"x" * 20 * _MIB)
-        end.transport.loseConnection()
-        end.transport.abortConnection()
-        assert await end.lost() is ConnectionAborted
-        assert len(self.port.closing) == 0
-
-    async def test_within_a_delivery(self) -> None:
-        """It may be aborted in the middle of a delivery, also in that of the peer's last words."""
-
-        class Aborting(End):
-            def dataReceived(self, data: bytes) -> None:
-                super().dataReceived(data)
-                self.transport.abortConnection()
-
-        self.ends._made_by = Aborting
-        end, plain = await self.accept()
-        end.transport.pauseProducing()
-        peer = await self.shake(plain)
-        await in_thread(peer.sendall, b"?")
-        say_goodbye(peer)
-        end.transport.resumeProducing()
-        assert await end.lost() is ConnectionAborted
-        assert end.told == ["connectionMade", "connectionLost"]
-
-    async def test_before_the_handshake(self) -> None:
-        """It needs no handshake."""
-        end, _ = await self.accept()
-        end.transport.abortConnection()
-        assert await end.lost() is ConnectionAborted
-
-
-class PeersEndTest(contracts.PeersEndContract):
-    """Peers that end the connection, where each connection reads by itself."""
-
-
-class HalfCloseTest(PortTest):
-    """Protocols that go on when one half of the connection has ended."""
-
-    protocol = HalfEnd
-
-    async def test_the_peer_stops_sending(self) -> None:
-        """The protocol is told, once, and goes on writing until it closes."""
-        for version in (TLS12, TLS13):
-            end, peer = await self.connect(version)
-            say_goodbye(peer)
-            await end.until(lambda end=end: len(end.told) > 1)  # type: ignore[misc]
-            end.transport.write(b"x" * 4 * _MIB)
-            end.transport.resumeProducing()
-            end.transport.loseConnection()
-            assert len(await in_thread(exactly, peer, 4 * _MIB)) == 4 * _MIB
-            # So Python calls a clean end after its own goodbye.
-            await self.assertFailure(in_thread(rest, peer), ssl.SSLZeroReturnError)
-            peer.close()
-            assert await end.lost() is ConnectionDone
-            assert end.told == ["connectionMade", "readConnectionLost", "connectionLost"]
-
-    async def test_we_stop_sending(self) -> None:
-        """The peer gets what was written, and close_notify; we go on reading."""
-        for version in (TLS12, TLS13):
-            end, peer = await self.connect(version)
-            end.transport.write(b"x" * 4 * _MIB)
-            end.transport.loseWriteConnection()
-            assert len(await in_thread(rest, peer)) == 4 * _MIB
-            await end.until(lambda end=end: "writeConnectionLost" in end.told)  # type: ignore[misc]
-            end.transport.write(b"nobody hears this")
-            await in_thread(peer.sendall, b"go on")
-            await end.hears(b"go on")
-            end.transport.loseConnection()
-            peer.close()
-            assert await end.lost() is ConnectionDone
-
-    async def test_we_stop_before_the_handshake(self) -> None:
-        """The same if it was asked for before the handshake was done."""
-        end, plain = await self.accept()
-        end.transport.loseWriteConnection()
-        peer = await self.shake(plain)
-        assert await in_thread(rest, peer) == b""
-        await in_thread(peer.sendall, b"go on")
-        await end.hears(b"go on")
-
-    async def test_both_stop(self) -> None:
-        """If both ends have stopped, closing is all that is left."""
-        end, peer = await self.connect()
-        end.transport.loseWriteConnection()
-        assert await in_thread(rest, peer) == b""
-        peer.close()
-        await end.until(lambda: "readConnectionLost" in end.told)
-        end.transport.loseConnection()
-        assert await end.lost() is ConnectionDone
-
-    async def test_closing(self) -> None:
-        """After loseConnection the peer's end is the end."""
-        end, peer = await self.connect()
-        end.transport.loseConnection()
-        assert await in_thread(rest, peer) == b""
-        peer.close()
-        assert await end.lost() is ConnectionDone
-        assert end.told == ["connectionMade", "connectionLost"]
-
-
-class LostTest(PortTest):
-    """Transports of connections that are lost."""
-
-    async def test_nothing_is_kept(self) -> None:
-        """Its OpenSSL is gone, and nobody watches it any more."""
-        end, peer = await self.connect()
-        transport: Connection = end.transport
-        peer.close()
-        await end.lost()
-        assert transport._tls is None
-        assert transport not in self.port.shaking
-        assert transport not in self.port.closing
-        assert not {transport} & {*self.reactor.getReaders(), *self.reactor.getWriters()}
-
-    async def test_nothing_happens(self) -> None:
-        """Whatever is asked of it is ignored."""
-        end, peer = await self.connect()
-        peer.close()
-        await end.lost()
-        transport: Any = end.transport
-        transport.write(b"x")
-        transport.writeSequence([b"x"])
-        transport.pauseProducing()
-        transport.resumeProducing()
-        transport.loseWriteConnection()
-        transport.loseConnection()
-        transport.abortConnection()
-        producer = Stoppable()
-        transport.registerProducer(producer, True)
-        assert producer.stopped == 1
-        await deferLater(self.reactor, 0, lambda: None)
-        assert end.told == ["connectionMade", "connectionLost"]
-
-    async def test_a_protocol_with_a_bug(self) -> None:
-        """What a delivery raises is logged and ends its connection, and no other."""
-
-        class Broken(End):
-            def dataReceived(self, data: bytes) -> None:
-                raise ZeroDivisionError
-
-        other, beside = await self.connect()
-        self.ends._made_by = Broken
-        end, plain = await self.accept()
-        peer = await self.shake(plain)
-        await in_thread(peer.sendall, b"x")
-        assert await end.lost() is ZeroDivisionError
-        assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
-        await in_thread(beside.sendall, b"x")
-        await other.hears(b"x")
-        with pytest.raises((ssl.SSLError, OSError)):
-            await in_thread(rest, peer)

@@ -19,7 +19,7 @@ def context(tmp_path: Path) -> SSL.Context:
 
 
 def handshake(server_context: SSL.Context, client: ssl.SSLContext) -> ssl.SSLObject:
-    """Let Python's own TLS and ours shake hands, in memory."""
+    """Python's TLS and ours shake hands in memory."""
     client.check_hostname = False
     client.verify_mode = ssl.CERT_NONE
     there, back = ssl.MemoryBIO(), ssl.MemoryBIO()

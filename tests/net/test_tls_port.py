@@ -19,10 +19,10 @@ from tests.net.peers import PortTest, in_thread, lines
 
 
 class SayingTest(PortTest):
-    """What is said of those who cannot be served."""
+    """Log lines about clients that cannot be served."""
 
     def test_many(self) -> None:
-        """Of many in a short time one is logged; how many others there were is told later."""
+        """Many failures in a short time are logged once; the next line counts the others."""
         clock = Clock()
         port = TLSPort(clock, self.ends, self.port.context)  # type: ignore[arg-type]
         peer: Any = SimpleNamespace(hostname="192.0.2.1")
@@ -46,7 +46,7 @@ class SlowTest(PortTest):
     handshake = 0.5
 
     async def test_slow(self) -> None:
-        """Who says nothing, or stops in the middle, is cut off in time, and it is logged."""
+        """A client that stops in the middle of a handshake is cut off in time and logged."""
         for said in (b"", b"\x16\x03\x01\x00\xf0\x01\x00\x00\xec\x03\x03" + bytes(40)):
             with capturedLogs() as events:
                 end, plain = await self.accept()
@@ -59,7 +59,7 @@ class SlowTest(PortTest):
         assert len(self.port.shaking) == 0
 
     async def test_done(self) -> None:
-        """Who is done in time has all the time after it."""
+        """A finished handshake has no deadline any more."""
         end, peer = await self.connect()
         assert len(self.port.shaking) == 0
         await deferLater(self.reactor, 2 * self.handshake, lambda: None)
@@ -71,7 +71,7 @@ class DualStackTest(PortTest):
     """A socket of IPv6 that takes connections over IPv4 too."""
 
     async def test_mapped(self) -> None:
-        """Such a peer has its own address, wherever that is told."""
+        """A mapped IPv4 peer has its own address, wherever that is told."""
         (listening,) = listen([parse("tls:[::]:0")])
         port = self.port.listen(listening.socket)
         listening.close()

@@ -70,7 +70,7 @@ class SendingTest(PortTest):
     """Large and small, at once and later."""
 
     async def test_a_hundred_megabytes(self) -> None:
-        """They go through a reader of small means, whole, and little of them waits here."""
+        """A hundred megabytes reach a slow reader whole, with little of them queued here."""
         end, peer = await self.connect(receive_buffer=20_000)
         size = 100 * MIB
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -94,7 +94,7 @@ class SendingTest(PortTest):
         assert grown < 30 * MIB
 
     async def test_a_producer_that_waits_to_be_asked(self) -> None:
-        """It is asked for each piece, when the one before it is sent, until it has no more."""
+        """A pull producer is asked for a piece when the last one is sent, until it has no more."""
         end, peer = await self.connect()
         producer = Pulled(end.transport, 100)
         end.transport.registerProducer(producer, False)
@@ -111,7 +111,7 @@ class SendingTest(PortTest):
         assert len(await in_thread(exactly, peer, 100_000)) == 100_000
 
     async def test_one_large_write(self) -> None:
-        """What is written in one piece arrives, however large it is, and what follows behind it."""
+        """A single write of any size arrives whole, and data behind it follows."""
         for version in (TLS12, TLS13):
             end, peer = await self.connect(version)
             data = bytes(range(256)) * (20 * MIB // 256)
@@ -131,7 +131,7 @@ class SendingTest(PortTest):
         assert await in_thread(exactly, peer, len(whole)) == whole
 
     async def test_before_the_handshake(self) -> None:
-        """What is written before the handshake is done comes after it, in order."""
+        """Data written before the handshake arrives after it, in order."""
         end, plain = await self.accept()
         end.transport.write(b"early, ")
         peer = await self.shake(plain)
@@ -152,7 +152,7 @@ class SendingTest(PortTest):
         await end.hears(b"hello")
 
     async def test_addresses(self) -> None:
-        """It knows both ends, and has no delay if asked."""
+        """A connection knows both addresses, and switches Nagle's delay off."""
         end, peer = await self.connect()
         transport: Connection = end.transport
         assert transport.getPeer() == IPv4Address("TCP", *peer.getsockname())
@@ -167,7 +167,7 @@ class SendingTest(PortTest):
         end = self.ends.made[-1]
         client.says("one\n")
         await end.hears(b"one\n")
-        # Its own keys; and its own and ours.
+        # The client's keys; then the client's and ours.
         for number, (command, said) in enumerate((("k", b"two\n"), ("K", b"three\n")), 1):
             client.says(f"{command}\n")
             await client.shows("KEYUPDATE", number)

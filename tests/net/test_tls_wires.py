@@ -121,7 +121,7 @@ class WiresTest(PortTest):
                 end.transport.unregisterProducer()
 
             def stopProducing(self) -> None:
-                """Not stopped here."""
+                """No-op: this producer is not stopped."""
 
         end.transport.registerProducer(Producer(), False)
         assert not end.transport.direct

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import select
 import socket
-import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from threading import Thread
 from types import ModuleType
 from typing import Any, Final
@@ -17,22 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL import SSL
 from OpenSSL._util import lib
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
-from twisted.internet.task import deferLater
-from twisted.python.failure import Failure
 
 from livechat.net._slow import ARENA, MOST_EVENTS, take
 from livechat.net.records import MOST_RECEIVED, MOST_RECORDS
-from tests.net import contracts
-from tests.net.peers import PATIENCE, End, PortTest, in_thread
+from tests.net.turning import HI, LONGEST, PONG
 from tests.net.wires import Pair, native, pairs, part, tls
 from tests.support import client_frame
 
 __all__ = ["pairs", "part", "tls"]
-
-HI: Final = client_frame(b"hi")
-PONG: Final = client_frame(b"", 10)
-LONGEST: Final = 100_000
 MOST: Final = 16
 #: The most data of a record.
 RECORD: Final = 16_384
@@ -94,13 +85,13 @@ def test_frames_of_many(reactor: Reactor, pairs: list[Pair]) -> None:
     ],
 )
 def test_the_rest(reactor: Reactor, pairs: list[Pair], rest: bytes) -> None:
-    """From the first unusual frame on the bytes come as they are."""
+    """Bytes from the first unusual frame on come as they are."""
     pairs[0].there.sendall(HI + rest + HI)
     assert reactor.turn() == ([(pairs[0].wire, [b"hi"], rest + HI, False)], [])
 
 
 def test_no_more_than_its_turn(reactor: Reactor, pairs: list[Pair]) -> None:
-    """Some of many frames are taken, and the others are the rest."""
+    """A turn takes some of many frames, and returns the others as the rest."""
     pairs[0].there.sendall(HI * (MOST + 2))
     assert reactor.turn() == ([(pairs[0].wire, [b"hi"] * MOST, HI * 2, False)], [])
 
@@ -118,7 +109,7 @@ def test_too_long(reactor: Reactor, pairs: list[Pair]) -> None:
 def test_wires_that_are_not_read_here(
     reactor: Reactor, pairs: list[Pair], flag: str, value: Any
 ) -> None:
-    """Their events are reported, and nothing of theirs is read."""
+    """Unread wires have their events reported and keep their data."""
     setattr(pairs[0].wire, flag, value)
     for pair in pairs[:2]:
         pair.there.sendall(HI)
@@ -203,7 +194,7 @@ def test_no_record(reactor: Reactor, pairs: list[Pair], said: bytes) -> None:
 
 
 def test_much(reactor: Reactor, pairs: list[Pair]) -> None:
-    """Some of more than the bound is read, and epoll tells of the rest."""
+    """A turn reads up to the bound, and epoll reports the rest."""
     pair = pairs[0]
     pair.there.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1_000_000)
     said = client_frame(b"x" * 60_000) * 5
@@ -357,165 +348,3 @@ def test_both_take_the_same(data: bytes, most: int, longest: int) -> None:
     frames, rest = taken
     assert data.endswith(rest)
     assert len(frames) <= max(most, 0)
-
-
-class FrameEnd(End):
-    """An end whose frames are read by `turn`."""
-
-    def connectionMade(self) -> None:
-        self.transport.longest = LONGEST
-        self.frames: list[bytes | None] = []
-        super().connectionMade()
-
-    def frames_received(self, frames: list[bytes | None], rest: bytes) -> None:
-        self.frames += frames
-        self.changed()
-        if rest:
-            self.dataReceived(rest)
-
-
-class TurnKeysTest(contracts.KeysContract):
-    """Peers that change their keys, where `turn` reads."""
-
-    protocol = FrameEnd
-
-    def watch(self, end: End) -> list[str]:
-        """The reactor's calls of the connection from now on, and its turns."""
-        called = super().watch(end)
-        iterate = self.reactor.doIteration
-
-        def watched(timeout: float | None) -> None:
-            if end.transport.open and end.transport.longest:
-                called.append("turn")
-            iterate(timeout)
-
-        self.patch(self.reactor, "doIteration", watched)
-        return called
-
-    async def turns(self, count: int = 5) -> None:
-        """Turn the reactor so many times."""
-        await super().turns(count)
-
-
-class TurnPeersEndTest(contracts.PeersEndContract):
-    """Peers that end the connection, where `turn` reads."""
-
-    protocol = FrameEnd
-
-
-class TurnTest(PortTest):
-    """Connections that `turn` reads, on a real reactor."""
-
-    protocol = FrameEnd
-    ends: Any
-
-    async def two(self) -> tuple[Any, Any, Any, Any]:
-        """Two connections, and their peers."""
-        first, peer = await self.connect()
-        second, other = await self.connect()
-        return first, peer, second, other
-
-    async def test_frames(self) -> None:
-        """Frames are told, and what is behind them."""
-        end, peer, _, _ = await self.two()
-        peer.sendall(HI * 20 + PONG)
-        await end.until(lambda: end.received)
-        assert end.frames == [b"hi"] * 16
-        assert end.received == HI * 4 + PONG
-
-    async def test_an_end_behind_frames(self) -> None:
-        """Frames before the end are told before it."""
-        end, peer, _, _ = await self.two()
-        peer.sendall(HI)
-        peer.setblocking(False)
-        with pytest.raises(OSError):  # noqa: PT011
-            peer.unwrap()
-        assert await end.lost() is ConnectionDone
-        assert end.frames == [b"hi"]
-
-    async def test_a_reset(self) -> None:
-        """So it is before a reset, as far as that leaves it, and nobody else ends."""
-        end, peer, other, another = await self.two()
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        peer.close()
-        another.sendall(HI)
-        assert await end.lost() is ConnectionLost
-        await other.until(lambda: other.frames)
-
-    async def test_a_bug(self) -> None:
-        """A bug ends its connection only, and is in the log."""
-
-        class Buggy(Exception):
-            pass
-
-        def bug(*_: Any) -> None:
-            raise Buggy
-
-        end, peer, other, another = await self.two()
-        self.patch(end, "frames_received", bug)
-        peer.sendall(HI)
-        another.sendall(HI)
-        assert await end.lost() is Buggy
-        await other.until(lambda: other.frames)
-        assert len(self.flushLoggedErrors(Buggy)) == 1
-
-    async def told_first(self, ends_other: Callable[[Any], None]) -> Any:
-        """
-        Have both say something at once.  Return the one that is told second, and its peer; the
-        other ends it when it is told.
-        """
-        first, peer, second, other = await self.two()
-        told: list[Any] = []
-
-        def tells(end: Any, another: Any) -> Callable[..., None]:
-            def received(frames: list[bytes | None], _: bytes) -> None:
-                told.append(end)
-                if another not in told:
-                    ends_other(another.transport)
-                end.frames += frames
-                first.changed()
-
-            return received
-
-        self.patch(first, "frames_received", tells(first, second))
-        self.patch(second, "frames_received", tells(second, first))
-        peer.sendall(HI)
-        other.sendall(HI)
-        descriptors = [first.transport.fileno(), second.transport.fileno()]
-        while len(select.select(descriptors, (), (), PATIENCE)[0]) < 2:
-            pass
-        await first.until(lambda: first.frames or second.frames)
-        await deferLater(self.reactor, 0, lambda: None)
-        return (second, other) if told[0] is first else (first, peer)
-
-    async def test_aborted_meanwhile(self) -> None:
-        """A connection that another's message has cut off is told nothing any more."""
-        end, _ = await self.told_first(lambda transport: transport.abortConnection())
-        assert await end.lost() is ConnectionAborted
-        assert end.frames == []
-
-    async def test_closed_meanwhile(self) -> None:
-        """Nor is one that another's message has closed."""
-        end, peer = await self.told_first(lambda transport: transport.loseConnection())
-        await in_thread(peer.close)
-        await end.lost()
-        assert end.frames == []
-
-    async def test_lost_meanwhile(self) -> None:
-        """Nor one that is gone already, whose SSL is freed."""
-        end, _ = await self.told_first(
-            lambda transport: transport.connectionLost(Failure(ConnectionLost()))
-        )
-        assert end.reason is ConnectionLost
-        assert end.frames == []
-
-    async def test_paused(self) -> None:
-        """Nothing is read of a connection that is paused."""
-        end, peer, other, another = await self.two()
-        end.transport.pauseProducing()
-        peer.sendall(HI)
-        another.sendall(HI)
-        await other.until(lambda: other.frames)
-        assert end.frames == []
-        end.transport.resumeProducing()
-        await end.until(lambda: end.frames)

@@ -17,7 +17,7 @@ from OpenSSL._util import lib
 from livechat.net import _slow, certificates, fast, tls_context
 from tests.net.peers import exactly, trusting
 
-#: Whatever a test reads is there, or never comes.
+#: Seconds to wait for data; a test reads only data that is there, or never comes.
 PATIENCE = 10.0
 
 

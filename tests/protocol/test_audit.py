@@ -20,7 +20,7 @@ BY = Author("operator", User("!operator", "Operator", "operator"))
     ],
 )  # fmt: skip
 def test_no_records(text: str) -> None:
-    """Whatever else stands there is refused, in one way."""
+    """Any other text is refused by the same error."""
     with pytest.raises(ValueError, match=r"."):
         record_of_text(text)
 
@@ -40,7 +40,7 @@ def test_records(record: AuditRecord) -> None:
 
 
 def test_form() -> None:
-    """What is in it stands under the names that other programs look for."""
+    """The record's fields have the names that other programs look for."""
     record = AuditRecord(Action("retract", ref=7), BY, "lobby", "x")
     assert record_to_text(record) == (
         '{"action":{"type":"retract","ref":7},"by":{"kind":"operator","user":'

@@ -9,7 +9,7 @@ from livechat.protocol.credentials import Credentials
 
 
 def test_headers() -> None:
-    """One value, in whatever case the name is written; two would be two identities."""
+    """A header's name matches in any case; two values would be two identities and are refused."""
     asked = Credentials({"x-user": ("42",), "cookie": ("a", "b")}, "192.0.2.1", proxied=True)
     assert asked.header("X-User") == "42"
     assert asked.header("Authorization") is None

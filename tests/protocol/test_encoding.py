@@ -31,7 +31,7 @@ def test_an_operator() -> None:
 
 
 def test_messages() -> None:
-    """One message in each encoding."""
+    """A message is written in each encoding."""
     said = [Message("hi\nthere", 7, 8, ANN), Message("x", 8, 9)]
     plain = encode_entries(Encoding.PLAIN, "k", said)
     _, payload, rest = server_frame(plain)

@@ -175,7 +175,7 @@ def test_ids() -> None:
 
 
 def test_gaps() -> None:
-    """What is lost is counted, and called by the same id each time."""
+    """A gap counts its lost entries and keeps the same id."""
     gap = json.loads(encode_event(trimmed("r", "ep", 3, 9)))
     assert gap == {
         "event": "gap", "id": "r:ep:gap-3-9", "reason": "trimmed", "room": "r", "epoch": "ep",

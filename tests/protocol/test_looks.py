@@ -9,9 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livechat.protocol.looks import RESERVED, SHAPING, UNSEEN, is_reserved, seen, skeleton, trimmed
+from livechat.protocol import looks
+from livechat.protocol.looks import (
+    RESERVED,
+    SHAPING,
+    UNSEEN,
+    is_reserved,
+    seen,
+    skeleton,
+    trimmed,
+)
 
-#: What nobody sees, some of each kind.
+#: Invisible characters, some of each kind.
 INVISIBLE = [
     *("\ufe0f", "\u034f", "\U000e0100", "\u200d", "\u3164", "\u115f", "\u1160", "\uffa0", "\u17b4"),
     *(
@@ -145,3 +154,10 @@ def test_reserved_with_what_is_unseen(name: str, between: list[str], data: st.Da
     """Neither case nor what is unseen gets a guest such a name."""
     cased = "".join(data.draw(st.sampled_from([each, each.upper()])) for each in name)
     assert is_reserved("".join(map("".join, zip(cased, between, strict=False))))
+
+
+def test_all_marks_are_found() -> None:
+    """No combining mark is in a block that the start leaves out."""
+    found = re.compile(f"[{UNSEEN}{looks.MARKS}{looks.FAR_MARKS}]")
+    characters = map(chr, range(0x110000))
+    assert [c for c in characters if category(c)[0] == "M" and not found.match(c)] == []

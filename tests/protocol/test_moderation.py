@@ -12,7 +12,7 @@ ANN = User("42", "Ann", verified=True)
 
 
 def test_stored() -> None:
-    """What processes share is read back as it was written, and has nothing that is not said."""
+    """Shared records are read back as written, without fields that are not set."""
     restriction = Restriction("mute", "moderate", ANN, Author("operator"), 7, 607, "spam")
     written = msgspec.json.encode(restriction)
     assert msgspec.json.decode(written, type=Restriction) == restriction

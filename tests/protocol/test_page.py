@@ -1,4 +1,4 @@
-"""docs/protocol.md: each frame that it shows is one, and it has all that there are."""
+"""docs/protocol.md shows valid frames only, and names every frame, setting and code."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_settings() -> None:
 
 
 def test_codes() -> None:
-    """What may go wrong with a frame is in the table."""
+    """The page's table has every error that a frame can cause."""
     shown = set(re.findall(r"`(\w+)`", " ".join(row[0] for row in table("| code | why |"))))
     known = {kind.code for kind in Kind}
     assert shown <= known

@@ -30,7 +30,7 @@ from livechat.protocol.settings import (
     ],
 )  # fmt: skip
 def test_no_settings(asked: Any) -> None:
-    """What is none, and what there is not, is refused."""
+    """Invalid values and unknown settings are refused."""
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(msgspec.json.encode(asked), type=AskedChange)
 
@@ -51,11 +51,11 @@ def test_changes() -> None:
 
 
 def test_of_another_livechat() -> None:
-    """What a later livechat has stored is read as far as it is known here."""
+    """Settings stored by a later livechat are read as far as they are known here."""
     stored = b'{"slow":3,"gravity":9.81}'
     assert msgspec.json.decode(stored, type=SettingsChange) == SettingsChange(slow=3)
 
 
 def test_shown() -> None:
-    """Nobody is told the words that a room refuses."""
+    """The words that a room refuses are not shown."""
     assert RoomSettings(slow=3, words=("bad",)).shown() == RoomSettings(slow=3)

@@ -102,5 +102,5 @@ def test_news(news: News) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"\x81\xa4type\xa3new"])
 def test_news_of_another_version(data: bytes) -> None:
-    """What is not understood is nothing."""
+    """News that cannot be understood is ignored."""
     assert news_of_bytes(data) is None

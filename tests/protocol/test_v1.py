@@ -20,13 +20,13 @@ ANN = User("42", "Ann")
 
 @pytest.mark.parametrize(("value", "frame"), UNDERSTOOD, ids=named)
 def test_understood(value: Any, frame: frames.ClientFrame) -> None:
-    """What a client may send; what it says besides is ignored."""
+    """Valid frames are decoded; unknown fields are ignored."""
     assert decode_frame(json.dumps(value).encode()) == frame
 
 
 @pytest.mark.parametrize(("value", "kind"), HOSTILE, ids=lambda value: str(value)[:40])
 def test_hostile(value: Any, kind: Kind) -> None:
-    """What is no frame is refused, in a sentence."""
+    """An invalid frame is refused in a sentence."""
     data = value if isinstance(value, bytes) else json.dumps(value).encode()
     with pytest.raises(ChatError) as refused:
         decode_frame(data)

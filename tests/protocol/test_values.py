@@ -36,6 +36,6 @@ def test_places(text: str) -> None:
     ],
 )
 def test_no_places(text: str) -> None:
-    """What is no place is refused."""
+    """Text that is no place is refused."""
     with pytest.raises(ChatError):
         place_of_text(text)

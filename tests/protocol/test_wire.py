@@ -87,7 +87,7 @@ def test_data(given: bytes, kept: Any) -> None:
     ],
 )
 def test_bad_data(given: bytes, kind: Kind) -> None:
-    """What is no object, or more than is taken, has a clear answer."""
+    """Data that is no object or is too large gets a clear error."""
     with pytest.raises(ChatError) as refused:
         checked_data(Raw(given))
     assert refused.value.kind is kind

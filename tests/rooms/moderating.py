@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+from livechat.errors import Kind
 from livechat.protocol.audit import record_of_text
 from livechat.rooms.history import History, Window
 from tests.members.session_client import Client
@@ -57,3 +58,8 @@ def texts(found: History) -> list[str]:
 
     found_texts: list[str] = run(read())
     return found_texts
+
+
+def closed(client: Client) -> tuple[Kind, str] | None:
+    """Tell how the client's connection was closed; None if it was not."""
+    return None if client.refused is None else (client.refused.kind, client.refused.detail)

@@ -55,7 +55,7 @@ def goes_on(world: World, seconds: float = 1.0) -> None:
 
 
 def until(world: World, done: Deferred[Any]) -> Any:
-    """What *done* fires with, in a while."""
+    """Wait until *done* has fired, and return its result."""
     for _ in range(100_000):
         if done.called:
             break
@@ -64,7 +64,7 @@ def until(world: World, done: Deferred[Any]) -> Any:
 
 
 def kind(world: World, done: Deferred[Any]) -> Kind:
-    """What *done* is refused with, in a while."""
+    """Wait until *done* has failed, and return the kind of its error."""
     found = kind_of(done) if done.called else None
     while found is None:
         world.clock.advance(0.01)

@@ -7,14 +7,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from msgspec.structs import replace
 
-from livechat.errors import ChatError, Kind
-from livechat.identity.actor import ALL_GRANTS, Actor, Lease
-from livechat.identity.rights import ALL_RIGHTS
+from livechat.errors import Kind
+from livechat.identity.actor import Actor
 from livechat.protocol.audit import Action as Recorded
-from livechat.protocol.audit import AuditRecord, record_of_text
-from livechat.protocol.decoding import decode_action
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import (
     MOST_EDITS,
@@ -25,11 +21,9 @@ from livechat.protocol.messages import (
     Retracted,
     User,
 )
-from livechat.protocol.names import AUDIT_ROOM
 from livechat.protocol.settings import EDIT_WITHIN
-from livechat.protocol.v1 import Ack
-from livechat.rooms.actions import act
 from livechat.rooms.history import History, Window
+from tests.rooms.acting import does, records, refusal
 from tests.support import ADMIN, SOMEBODY, RecordingClient, World, guest, result, run
 
 ANN, BEN = guest("Ann"), guest("Ben")
@@ -42,23 +36,6 @@ class Reader(RecordingClient):
 
     def heard(self) -> list[Any]:
         return [msgspec.json.decode(frame) for frame in self.frames()]
-
-
-def does(world: World, actor: Actor, action: dict[str, Any], room: str = "r") -> Ack:
-    """What *actor* is answered; its refusal is raised."""
-    done = act(world.chat, actor, room, decode_action(msgspec.json.encode(action)))
-    world.hub.flush()
-    # Between the steps of what takes many.
-    while not done.called:
-        world.clock.advance(0.01)
-    answer: Ack = result(done)
-    return answer
-
-
-def refusal(world: World, actor: Actor, action: dict[str, Any]) -> Kind:
-    with pytest.raises(ChatError) as refused:
-        does(world, actor, action)
-    return refused.value.kind
 
 
 def say(world: World, text: str, actor: Actor = ANN) -> int:
@@ -80,7 +57,7 @@ def texts(plain: RecordingClient) -> list[str]:
 
 
 def members(world: World) -> tuple[Reader, RecordingClient]:
-    """One that knows numbers, and a plain one."""
+    """Two members who join: a client of livechat.v1 and a plain one."""
     reader, plain = Reader(), RecordingClient()
     for member in (reader, plain):
         run(world.chat.join(guest("C"), "r", member))
@@ -107,7 +84,7 @@ def test_edit_and_retract(world: World) -> None:
 
 
 def test_one_that_resumes(world: World) -> None:
-    """It sees what stands there now, every number once."""
+    """A client that resumes gets every number once, with its present state."""
     start = run(world.chat.place(SOMEBODY, "r"))
     for text in ("a", "b"):
         say(world, text)
@@ -191,7 +168,7 @@ HOSTILE: list[tuple[dict[str, Any], Kind]] = [
 
 @pytest.mark.parametrize(("action", "kind"), HOSTILE)
 def test_refused(world: World, action: dict[str, Any], kind: Kind) -> None:
-    """What is wrong, missing or another's is refused, and changes nothing."""
+    """An invalid action, a missing message or another's is refused, and changes nothing."""
     reader, _ = members(world)
     say(world, "mine")
     say(world, "Ben's", BEN)
@@ -214,7 +191,7 @@ def test_the_same_id_of_another_kind(world: World) -> None:
 
 
 def test_a_guest_without_a_key(make_world: Callable[..., World]) -> None:
-    """It owns what its connection said, and nothing of the one before."""
+    """A guest without a key owns the messages of its connection only."""
     world = make_world()
     before, after = guest("Ann"), guest("Ann")
     seq = does(world, before, {"message": "x"}).seq
@@ -234,7 +211,7 @@ def test_too_late(world: World) -> None:
 
 
 def test_too_many_edits(world: World) -> None:
-    """One message cannot fill a room's history with its edits."""
+    """The number of edits of one message is bounded, so that they cannot fill a room's history."""
     say(world, "x")
     for number in range(MOST_EDITS):
         does(world, ANN, {"type": "edit", "ref": 1, "message": str(number)})
@@ -243,7 +220,7 @@ def test_too_many_edits(world: World) -> None:
 
 
 def test_an_operator(world: World) -> None:
-    """It takes back anybody's messages, but edits nobody's."""
+    """An operator retracts anybody's messages, and edits nobody's."""
     reader, _ = members(world)
     say(world, "mine")
     say(world, "Ben's", BEN)
@@ -315,7 +292,7 @@ def test_rates(make_world: Callable[..., World]) -> None:
 
 
 def test_replies_and_data(world: World) -> None:
-    """They are told with the message and stay with it; an edit replaces the data."""
+    """Replies and data are delivered and stored with the message; an edit replaces the data."""
     reader, plain = members(world)
     does(world, ANN, {"message": "x", "reply_to": 41, "data": {"a": [1, {"b": "\u2028"}]}})
     *_, said = reader.heard()
@@ -355,68 +332,3 @@ def test_listeners(make_world: Callable[..., World]) -> None:
     assert (room, seq) == ("r", 1)
     assert (edited.seq, edited.text) == (2, "b")
     assert (retracted.seq, retracted.refs) == (3, (1,))
-
-
-MANAGER = Actor(
-    "key", SOMEBODY.source, grants=ALL_GRANTS, lease=Lease(key="local"), name="back end"
-)
-
-
-@pytest.mark.parametrize(
-    "action",
-    [
-        {},
-        {"user": "42", "token": "t"},
-        {"user": ""},
-        {"user": "a!b"},
-        {"user": "!operator"},
-        {"user": "x" * 65},
-        {"user": 42},
-        {"token": ""},
-        {"token": "x" * 201},
-    ],
-)
-def test_what_cannot_be_revoked(world: World, action: dict[str, Any]) -> None:
-    """Neither nobody nor everybody; and it is refused before anything is known of who asks."""
-    for actor in (MANAGER, SOMEBODY):
-        assert refusal(world, actor, {"type": "revoke", **action}) is Kind.BAD_MESSAGE
-
-
-def test_who_may_not_revoke(world: World) -> None:
-    """One has to manage everything, not only the room where one is."""
-    for grants in ({"r": ALL_RIGHTS}, {"*": ALL_RIGHTS - {"manage"}}, {}):
-        lesser = replace(MANAGER, grants=grants, rights={})
-        assert refusal(world, lesser, {"type": "revoke", "user": "42"}) is Kind.FORBIDDEN
-    assert refusal(world, SOMEBODY, {"type": "revoke", "user": "42"}) is Kind.UNAUTHORIZED
-    assert records(world) == []
-
-
-def test_revoke(world: World) -> None:
-    """A user's tokens count no more, and it is recorded by whom; so is a single token."""
-    users = [
-        Actor("user", SOMEBODY.source, User(known_as, "A", verified=True), lease=Lease(1, token=t))
-        for known_as, t in (("42", "a"), ("7", "b"), ("8", "c"))
-    ]
-    ack = does(world, MANAGER, {"type": "revoke", "user": "42", "nonce": "n"})
-    assert ack == Ack(time=world.chat.now(), nonce="n")
-    does(world, MANAGER, {"type": "revoke", "token": "b"})
-    for revoked in users[:2]:
-        with pytest.raises(ChatError) as refused:
-            world.chat.leases.check(revoked)
-        assert refused.value.kind is Kind.TOKEN_REVOKED
-    world.chat.leases.check(users[2])
-    assert [(each.action, each.by.name) for each in records(world)] == [
-        (Recorded("revoke", user=User("42", "42", verified=True)), "back end"),
-        (Recorded("revoke", token="b"), "back end"),
-    ]
-
-
-def test_revoked_without_a_record(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody is revoked of whom there would be no record."""
-    monkeypatch.setattr("livechat.events.recording.MOST_WAITING", 0)
-    assert refusal(world, MANAGER, {"type": "revoke", "user": "42"}) is Kind.UNAVAILABLE
-
-
-def records(world: World) -> list[AuditRecord]:
-    page = result(world.backend.messages.read(AUDIT_ROOM, 0, 100))
-    return [record_of_text(each.message) for each in page.messages]

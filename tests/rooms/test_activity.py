@@ -46,7 +46,7 @@ class ActivityTest(SynchronousTestCase):
         assert self.rooms() == {}
 
     def test_bound(self) -> None:
-        """Of very many rooms, those that were spoken in last are remembered."""
+        """Beyond the bound, the rooms with the latest messages are remembered."""
         self.patch(activity, "MOST_ROOMS", 100)
         for number in range(1_000):
             self.say(str(number))
@@ -99,7 +99,7 @@ class ActivityTest(SynchronousTestCase):
             assert sum(self.activity.chart()) == 0
 
     def test_the_newest_bar_has_no_old_messages(self) -> None:
-        """What was said five minutes ago is not taken for what is said now."""
+        """Messages of five minutes ago are not shown as new ones."""
         self.clock.advance(BAR - self.clock.seconds() % BAR)
         for _ in range(BARS * BAR):
             self.say("a")

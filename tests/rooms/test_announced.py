@@ -88,7 +88,7 @@ def test_everywhere(world: Rooms) -> None:
 
 
 def test_refused_act(world: Rooms) -> None:
-    """What was refused is no event."""
+    """A refused act is no event."""
     restricts(user(world), "ban", "7")
     assert told(world) == []
 

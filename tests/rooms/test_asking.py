@@ -2,56 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred, succeed
 
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
 from livechat.identity.door import Claim
 from livechat.identity.rights import ALL_RIGHTS
 from livechat.identity.site import BOUNDS, MOST_FAILURES, WITHIN
-from livechat.protocol.asking import ACCEPT
-from livechat.protocol.messages import Message, Repeated, User
-from livechat.rooms import asking
-from livechat.rooms.asking import Answers
 from tests.members.plain_client import Client as PlainClient
 from tests.members.session_client import Client
+from tests.rooms.asked import MakeWorld, pump, send, sender
 from tests.rooms.moderating import code, manager, moderator, user
 from tests.rooms.reporting import listed, texts
 from tests.support import ADMIN, LOCAL_KEY, World, kind, result, run
 from tests.support.asked import AskedSite
 
-MakeWorld = Callable[..., World]
-
-
-@pytest.fixture
-def there() -> AskedSite:
-    return AskedSite("send")
-
 
 @pytest.fixture
 def world(make_world: MakeWorld, there: AskedSite) -> World:
+    """A world whose site is asked."""
     return make_world(asked=there)
 
 
-def sender(world: World, name: str = "Ann", address: str = "192.0.2.1") -> Actor:
-    return world.caller(address, User(name.lower(), name))
-
-
-def send(world: World, actor: Actor, text: str = "hi", **more: Any) -> Deferred[Message]:
-    return world.chat.send(actor, "r", text, **more)
-
-
-def pump(world: World) -> None:
-    """Let pass what is done at once, but no time that the site could need."""
-    world.clock.pump([0.01] * 10)
-
-
 def test_accepted(world: World, there: AskedSite) -> None:
-    """Nobody sees a message before the site has accepted it."""
+    """A message is hidden until the site has accepted it."""
     sent = send(world, sender(world), "hi", reply_to=7)
     assert there.asked[0].question == {
         "type": "ask",
@@ -104,7 +80,7 @@ def test_held(world: World, there: AskedSite) -> None:
 
 @pytest.mark.parametrize("failing", ["refuse", "accept"])
 def test_no_answer(make_world: MakeWorld, failing: Any) -> None:
-    """Where the site hangs a message is refused, or said as it is, as the operator wants it."""
+    """A hanging site refuses messages, or lets them pass, as the operator configured it."""
     world = make_world(asked=AskedSite("send", failing=failing))
     sent = send(world, sender(world))
     world.clock.advance(WITHIN)
@@ -131,7 +107,7 @@ def test_useless_rewrites(make_world: MakeWorld, failing: Any, text: str) -> Non
 
 
 def test_order_of_one(world: World, there: AskedSite) -> None:
-    """One sender's messages are stored in their order, in whatever order the site answers."""
+    """Messages of one sender keep their order, in whatever order the site answers."""
     ann = sender(world)
     sent = [send(world, ann, text) for text in "abcd"]
     assert there.texts == list("abcd")
@@ -181,7 +157,7 @@ def test_plain_and_v1(world: World, there: AskedSite) -> None:
 
 
 def test_sender_leaves(world: World, there: AskedSite) -> None:
-    """What a client has said goes on without it."""
+    """A message is stored although its sender has left meanwhile."""
     client = Client(world)
     client.sends({"type": "message", "message": "bye", "nonce": "n"})
     client.session.close()
@@ -248,94 +224,6 @@ def test_rewritten_content(world: World, there: AskedSite) -> None:
     assert len(there.asked) == 1, "what may not be said is not asked about"
 
 
-def test_repeated(world: World, there: AskedSite) -> None:
-    """A message that is sent again with its nonce is asked about once, and said once."""
-    ann = sender(world)
-    first, again = (send(world, ann, "darn", nonce="n") for _ in range(2))
-    assert len(there.asked) == 1
-    there.asked[0].says("accept", message="d***")
-    later = send(world, ann, "darn", nonce="n")
-    found = [result(each) for each in (first, again, later)]
-    assert [each.seq for each in found] == [1, 1, 1]
-    assert [isinstance(each, Repeated) for each in found] == [False, True, True]
-    assert texts(world) == ["d***"]
-    assert len(there.asked) == 1
-    with pytest.raises(ChatError) as caught:
-        send(world, ann, "something else", nonce="n")
-    assert caught.value.kind is Kind.NONCE_REUSED
-
-
-def test_repeated_and_rejected(world: World, there: AskedSite) -> None:
-    """The same answer a second time."""
-    ann = sender(world)
-    for _ in range(2):
-        sent = send(world, ann, nonce="n")
-        if not there.asked[0].answer.called:
-            there.asked[0].says("reject", reason="No.")
-        assert kind(sent) is Kind.REJECTED
-    assert len(there.asked) == 1
-
-
-def test_repeated_and_held(
-    make_world: MakeWorld, there: AskedSite, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What waits for a review waits on, also where a process that knows no answer is asked."""
-    world = make_world(asked=there)
-    ann = sender(world)
-    sent = send(world, ann, nonce="n")
-    there.asked[0].says("hold")
-    pump(world)
-    assert kind(sent) is Kind.HELD
-    monkeypatch.setattr(world.chat._asking, "_answers", Answers(world.time))
-    again = send(world, ann, nonce="n")
-    pump(world)
-    assert kind(again) is Kind.HELD
-    assert len(there.asked) == len(listed(world)) == 1
-
-
-def test_repeated_elsewhere(
-    world: World, there: AskedSite, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A process that knows no answer asks under the same id, and the message is not said twice."""
-    ann = sender(world)
-    first = send(world, ann, "darn", nonce="n")
-    there.asked[0].says("accept", message="d***")
-    monkeypatch.setattr(world.chat._asking, "_answers", Answers(world.time))
-    again = send(world, ann, "darn", nonce="n")
-    there.asked[1].says("accept", message="d..n")
-    found = [result(each) for each in (first, again)]
-    assert [each.seq for each in found] == [1, 1]
-    assert isinstance(found[1], Repeated)
-    assert len({each.headers["webhook-id"] for each in there.asked}) == 1
-    assert texts(world) == ["d***"]
-
-
-def test_repeated_after_no_answer(world: World, there: AskedSite) -> None:
-    """A message about which nobody has decided is asked about anew."""
-    ann = sender(world)
-    first, again = (send(world, ann, nonce="n") for _ in range(2))
-    there.asked[0].fails()
-    assert kind(first) is kind(again) is Kind.UNAVAILABLE
-    later = send(world, ann, nonce="n")
-    there.asked[1].says()
-    assert result(later).seq == 1
-
-
-def test_answers_are_forgotten(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Answers are bounded in time and number."""
-    monkeypatch.setattr(asking, "MOST_REMEMBERED", 3)
-    answers = Answers(world.time)
-    for number in range(5):
-        answers.expect("r", str(number), b"d", succeed(ACCEPT))
-    assert len(answers) == 3
-    assert answers.find("r", "1", b"d") is None
-    assert answers.find("r", "4", b"d") is not None
-    world.clock.advance(asking.REMEMBERED_FOR + 1)
-    assert answers.find("r", "4", b"d") is None
-    answers.expect("r", "5", b"d", succeed(ACCEPT))
-    assert len(answers) == 1
-
-
 def test_edits(world: World, there: AskedSite) -> None:
     """An edit is asked about as a message is, in the order of both."""
     client = Client(world, key="k" * 16)
@@ -368,7 +256,7 @@ def test_refused_edits(world: World, there: AskedSite, verdict: str, expected: s
 
 
 def test_retractions_are_not_asked_about(world: World, there: AskedSite) -> None:
-    """Whoever takes back words need not ask."""
+    """Retractions do not need the site's answer."""
     client = Client(world, key="k" * 16)
     client.sends({"type": "message", "message": "a", "nonce": "1"})
     there.asked[0].says()
@@ -386,7 +274,7 @@ def test_operators_are_not_asked_about(world: World, there: AskedSite) -> None:
 
 
 def test_very_many(make_world: MakeWorld, there: AskedSite) -> None:
-    """Of 1,100 messages at once so many are stored as were taken, and all are answered."""
+    """Among 1,100 messages at once all are answered, and the accepted ones stored."""
     world = make_world(asked=there)
     sent, refused = [], 0
     for number in range(1_100):

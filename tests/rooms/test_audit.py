@@ -90,7 +90,7 @@ class TestInternalRoom:
         assert world.hub._watchers == {}
 
     def test_in_no_list(self, make_world: Callable[..., World]) -> None:
-        """It is no active room, counts in no figure, and no extension is told of it."""
+        """The audit room is no active room, counts in no metric, and no extension is told of it."""
 
         class Told:
             def __getattr__(self, name: str) -> Callable[..., None]:
@@ -141,7 +141,7 @@ def test_removals(world: World) -> None:
 
 
 def test_own_messages(world: World) -> None:
-    """What its author took back is kept nowhere: of an operator only that it did."""
+    """An author's retraction leaves no text; an operator's leaves a record without the text."""
     eve = world.caller("192.0.2.1", EVE)
     say(world, "mine")
     result(world.chat.retract(eve, "r", [1]))
@@ -157,7 +157,7 @@ def test_own_messages(world: World) -> None:
 
 
 def test_refused_acts(world: World) -> None:
-    """What was not done is not recorded."""
+    """Refused acts are not recorded."""
     say(world, "x")
     for refs in ([], [2], list(range(200))):
         with pytest.raises(ChatError):
@@ -220,7 +220,7 @@ def test_repeated_while_its_record_waits(world: World, monkeypatch: pytest.Monke
 
 
 def test_too_many_wait(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then nothing is done that could not be recorded; authors still take back their own."""
+    """A full audit refuses acts that could not be recorded; authors still retract their own."""
     log = Broken(world, monkeypatch)
     for _ in range(MOST_WAITING):
         going(world.chat.audit.record(ADMIN, Action("sign_in"))).addErrback(lambda _: None)

@@ -27,7 +27,7 @@ def test_nobody_moderates(world: World) -> None:
 
 
 def test_no_records(world: World) -> None:
-    """What is no record, or none of the room, is passed over."""
+    """Invalid records and those of other rooms are skipped."""
     bob = moderator(world)
     bob.heard()
     texts = ("", "{}", '{"action":{"type":"sign_in"},"by":{"kind":"operator"},"room":"r"}',
@@ -45,7 +45,7 @@ class AwayTest(SynchronousTestCase):
         self.directory = tmp_path / "state"
 
     def test_tried_again(self) -> None:
-        """It is tried again with the next moderator that comes."""
+        """A failed subscription is tried again with the next moderator that joins."""
         world = World(self.directory)
         self.addCleanup(world.close)
         log: Any = world.backend.messages

@@ -67,7 +67,7 @@ def ids(found: Any) -> list[str]:
 
 
 def test_found_by_what_it_is(shared: Shared) -> None:
-    """At every process, those that begin later too, until it is decided."""
+    """A case is found at every process, a new one too, until it is decided."""
     assert shared.here.add("h")
     assert shared.here.add("c", REPORT)
     for register in (shared.here.register, shared.there.register, Desk(shared.map).register):
@@ -89,7 +89,7 @@ def test_found_by_what_it_is(shared: Shared) -> None:
 
 
 def test_decided_once(shared: Shared) -> None:
-    """Of two changes of the same case one counts."""
+    """Two processes decide the same case: one decision counts."""
     shared.here.add("h")
     first, second = shared.here.register.find("h"), shared.there.register.find("h")
     assert first is not None
@@ -125,7 +125,7 @@ def test_bound_of_reports(shared: Shared) -> None:
 
 
 def test_being_opened(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is under way counts too, and no longer when it failed."""
+    """Cases being opened count towards the bound until they fail."""
     waiting: list[Deferred[bool]] = []
 
     def put(*_: object, **__: object) -> Deferred[bool]:

@@ -35,7 +35,7 @@ class TestHold:
     """A message that waits."""
 
     def test_waits(self, world: World) -> None:
-        """Its author is told so, nobody else sees it, and it is kept whole."""
+        """A held message is acknowledged as held, kept whole, and hidden from everybody else."""
         rules(world, hold="all")
         ann, other = user(world), Client(world)
         case = held(ann, "hello", data={"a": [1, "x"]}, reply_to=3, nonce="mine")
@@ -77,7 +77,7 @@ class TestHold:
         rules(world, hold="all")
         refused = does(ann, type="edit", ref=hers, message="y")
         assert code(refused) == "forbidden"
-        assert "say it anew" in refused["error"]["detail"]
+        assert "send it as a new message" in refused["error"]["detail"]
         assert does(bob, type="edit", ref=his, message="y")["type"] == "ack"
         assert listed(world) == []
 
@@ -113,7 +113,7 @@ class TestHold:
         assert listed(world) == []
 
     def test_bounds(self, world: World) -> None:
-        """Of one user, and of all guests of an address, whatever keys they make."""
+        """Held messages are bounded for a user, and for all guests of an address together."""
         rules(world, hold="all")
         ann = user(world)
         for number in range(MOST_OF_AN_OWNER):
@@ -156,7 +156,7 @@ class TestHold:
         held(ann, nonce="2")
 
     def test_plain_client(self, world: World) -> None:
-        """It is told by the frame that it knows."""
+        """A plain client gets the error frame that it knows."""
         rules(world, hold="all")
         plain = PlainClient(world)
         plain.says({"message": "hi"})
@@ -167,7 +167,7 @@ class TestReport:
     """A message that somebody complains of."""
 
     def test_kept(self, world: World) -> None:
-        """With its text, its author and the reason; the same one twice is one case."""
+        """A report keeps text, author and reason; repeating it opens no second case."""
         eve, ann = user(world, "13"), user(world)
         says(eve, "spam", data={"a": 1})
         ack = reports(ann, reason="is \u202ebad")
@@ -187,7 +187,7 @@ class TestReport:
         assert reports(user(world, "43"))["case"] != ack["case"]
 
     def test_no_message(self, world: World) -> None:
-        """What is gone, events, and what never was."""
+        """Gone messages, events and numbers that never were cannot be reported."""
         ann = user(world)
         says(ann, "x", nonce="1")
         says(ann, "y", nonce="2")
@@ -198,7 +198,7 @@ class TestReport:
         assert listed(world) == []
 
     def test_who_may(self, world: World) -> None:
-        """Whoever may be in the room: not those that are out, nor in internal rooms."""
+        """Reporting takes the right to join; internal rooms have no reports."""
         ann, bob = user(world), moderator(world)
         says(bob, "x")
         does(bob, type="restrict", user="42", kind="mute")
@@ -210,7 +210,7 @@ class TestReport:
             assert refused.value.kind is Kind.FORBIDDEN
 
     def test_long_message(self, world: World) -> None:
-        """As much of it is kept as there is room for: anything can be reported."""
+        """A long message is reported with as much text as fits."""
         eve, ann = user(world, "13"), user(world)
         says(eve, "x" + "\x01" * 16_000, data={"x": '"\\' * 1_000})
         assert reports(ann)["type"] == "ack"
@@ -238,7 +238,7 @@ class TestClosedByOthers:
     """A retraction or a ban closes what it hits."""
 
     def test_retracted(self, world: World, shared: LoneMap) -> None:
-        """By whomever: from the ack on the text is in no case."""
+        """A retraction by anybody removes the text from its cases with the ack."""
         eve, ann, bob = user(world, "13"), user(world), moderator(world)
         for number, text in enumerate(("secret", "spam")):
             says(eve, text, nonce=str(number))
@@ -294,7 +294,7 @@ class TestClosedByOthers:
         assert listed(world) == []
 
     def test_banned(self, world: World) -> None:
-        """What waits is rejected, and reports of what was said are closed: there, or everywhere."""
+        """A ban rejects held messages and closes reports on them, in the room or everywhere."""
         rules(world, hold="all")
         eve, elsewhere = user(world, "13"), user(world, "13", "s")
         bob, boss = moderator(world), manager(world)
@@ -335,7 +335,7 @@ def test_owners(world: World) -> None:
     assert owner_of(guest) == owner_of(other)
     assert "192.0.2.1" not in owner_of(guest)
     assert owner_of(user(world).session._actor) == "u:42"
-    # Where the mark could not be made.
+    # The address's mark could not be made.
     assert owner_of(Actor("guest", world.source("192.0.2.1"), User("x", "X"))) == "g:x"
     assert "192" not in owner_of(Actor("guest", world.source("192.0.2.1")))
 

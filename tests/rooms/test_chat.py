@@ -38,7 +38,7 @@ def test_sent_is_stored_and_delivered(world: World) -> None:
 
 
 def test_after_leaving(world: World) -> None:
-    """Who has left gets nothing; leaving twice is nothing."""
+    """A member that has left gets nothing; leaving again is a no-op."""
     client = RecordingClient()
     run(world.chat.join(ANN, "r", client))
     world.chat.leave(ANN, "r", client)
@@ -106,7 +106,7 @@ def test_trouble(world: World) -> None:
 
 
 def test_the_second_member_waits_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody is in a room before it is delivered, however many join meanwhile."""
+    """Every join waits until the room's subscription holds, however many wait."""
     subscribing: list[Deferred[None]] = []
 
     def subscribe(room: str) -> Deferred[None]:
@@ -124,7 +124,7 @@ def test_the_second_member_waits_too(world: World, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_join_that_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who cannot be given a room's messages is not in it."""
+    """A member whose room cannot be subscribed is not in it."""
     unsubscribed: list[str] = []
     away = ChatError(Kind.UNAVAILABLE, "Away.")
     monkeypatch.setattr(world.backend.messages, "subscribe", lambda room: fail(away))
@@ -136,7 +136,7 @@ def test_a_join_that_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_watching(world: World) -> None:
-    """Who watches is shown what is said, whether or not anybody is there."""
+    """A watcher sees messages whether or not the room has members."""
     watcher = RecordingSink()
     run(world.chat.watch(ANN, "r", watcher))
     say(world, "a")
@@ -221,7 +221,7 @@ def test_counted_though_nobody_waits_any_more(make_world: Callable[..., World]) 
 
 
 def test_a_sender_that_has_left(make_world: Callable[..., World]) -> None:
-    """Its message is stored and delivered to those that are still there."""
+    """A sender's message is stored and delivered to the others after it has left."""
     world = make_world(held=True)
     stays, leaves = RecordingClient(), RecordingClient()
     for client in (stays, leaves):

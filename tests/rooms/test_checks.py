@@ -33,14 +33,14 @@ def test_accepted_texts(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", " \n", "\u200d", "\u3164"])
 def test_unseen_texts(text: str) -> None:
-    """Where nothing is to be seen there would be an empty line."""
+    """A text without visible characters would be an empty line, and is refused."""
     with pytest.raises(ChatError) as caught:
         check_seen(text)
     assert caught.value.kind is Kind.EMPTY_MESSAGE
 
 
 def test_seen_texts() -> None:
-    """One visible character is enough."""
+    """A single visible character is enough."""
     check_seen("\u200dx")
 
 

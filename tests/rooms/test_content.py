@@ -84,7 +84,7 @@ def test_phrases() -> None:
     ],
 )
 def test_symbols_at_the_ends(word: str, there: str, not_there: str) -> None:
-    """Such a word is a literal; nothing of it has a meaning."""
+    """Words with symbols at their ends are literals."""
     assert Words([word]).find(there) == word
     assert Words([word]).find(not_there) is None
 
@@ -101,7 +101,7 @@ def test_scripts_without_blanks() -> None:
 
 
 def test_vowels_that_are_marks() -> None:
-    """Of Hindi words that differ in a vowel only one is meant; Hebrew points make no difference."""
+    """Hindi words that differ in a vowel are different; Hebrew points make no difference."""
     assert Words(["\u0915\u093f"]).find("\u0915\u0940") is None
     assert Words(["\u0915\u093f"]).find("\u0915\u093f") is not None
     assert Words(["\u05e9\u05dc"]).find("\u05e9\u05c1\u05b6\u05dc") is not None
@@ -116,7 +116,7 @@ def test_of_two_words_that_begin_alike() -> None:
 
 
 def test_words_without_anything_to_see() -> None:
-    """They are in no text."""
+    """Words without visible characters match no text."""
     words = Words(["\u200b", " ", "\u0301", "\u3164"])
     for text in ("x", " ", "\u200b", ""):
         assert words.find(text) is None
@@ -128,7 +128,7 @@ def test_words_without_anything_to_see() -> None:
     st.text(max_size=9),
 )
 def test_every_word_is_found_in_itself(word: str, other: str) -> None:
-    """Whatever is visible in it: alone, in capitals, and between others."""
+    """A word matches itself alone, in capitals and between other words."""
     words = Words([word, "zzz"])
     if words.find(word) is not None:
         assert words.find(word.upper()) == words.find(f"x {word} y") == word

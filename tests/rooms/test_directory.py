@@ -93,7 +93,7 @@ def test_active_rooms_are_looked_up_once(world: World, monkeypatch: pytest.Monke
 def test_active_rooms_while_the_backend_is_away(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who looks then sees who is there."""
+    """A backend that is away leaves the members of rooms visible."""
     run(world.chat.join(ANN, "r", RecordingClient()))
     monkeypatch.setattr(
         world.backend.messages, "newest", lambda names: fail(ChatError(Kind.UNAVAILABLE, "away"))

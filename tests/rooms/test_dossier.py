@@ -25,7 +25,7 @@ async def _rest(lines: Any) -> list[Any]:
 
 
 def test_at_once(world: World) -> None:
-    """Of very many at a time some are refused; one that is broken off makes room."""
+    """Dossiers read at once are bounded; one that is broken off makes room."""
     world.store.write([Draft("r", "x", ANN)])
     read = world.chat.forgetting.dossiers.read
     made = [read(ADMIN, "42", guest=False) for _ in range(MOST_AT_ONCE)]
@@ -57,12 +57,12 @@ def test_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_archive(world: World) -> None:
     world.chat.forgetting.dossiers._archive = None
-    with pytest.raises(ChatError, match="looked through"):
+    with pytest.raises(ChatError, match="cannot list its rooms"):
         world.chat.forgetting.dossiers.read(ADMIN, "42", guest=False)
 
 
 def test_silence(world: World) -> None:
-    """Where long nothing of the person comes, a line says that it goes on."""
+    """A long silence is filled with lines of progress."""
     world.store.write([Draft(f"r{number}", "x") for number in range(9)])
 
     read = world.backend.messages.read

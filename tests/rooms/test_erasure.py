@@ -49,7 +49,7 @@ def test_traced() -> None:
         AuditRecord(Action("retract", user=User("4", "42", verified=True)), Author("operator")),
     ],
 )
-def test_others(record: AuditRecord) -> None:
+def test_records_of_others(record: AuditRecord) -> None:
     """A guest of this id, and numbers and names that look like it, are others'."""
     assert VEIL.over_record(record_to_text(record)) == record_to_text(record)
 

@@ -31,12 +31,12 @@ class CountingMember(RecordingClient):
         super().write(frames)
 
     def texts(self) -> list[str]:
-        """What it heard since this was asked last."""
+        """Texts heard since the last call."""
         return [json.loads(frame)["message"] for frame in self.frames()]
 
 
 class BrokenMember(CountingMember):
-    """Its connection cannot be written to."""
+    """A member whose connection cannot be written to."""
 
     def write(self, frames: bytes) -> None:
         raise OSError(frames)
@@ -180,14 +180,14 @@ class HubTest(SynchronousTestCase):
 
 
 class TurnsTest(SynchronousTestCase):
-    """What is written when."""
+    """Batches and the turns in which they are written."""
 
     def setUp(self) -> None:
         self.clock = TurnClock()
         self.hub = Hub(Time(self.clock), write_all)
 
     def turn(self) -> None:
-        """One turn of the reactor: what is called in it for later comes in the next one."""
+        """Advance by one turn of the reactor; calls made for later run in the next one."""
         self.clock.advance(TURN)
 
     def join(self, room: str, count: int) -> list[CountingMember]:
@@ -197,7 +197,7 @@ class TurnsTest(SynchronousTestCase):
         return members
 
     def test_one_write(self) -> None:
-        """What is delivered in one turn is one write to each member, at its end."""
+        """Deliveries of a turn become one write to each member, at its end."""
         (member,) = self.join("a", 1)
         self.hub.deliver("a", "e", messages("x", "y"))
         self.hub.deliver("a", "e", messages("z"))
@@ -215,7 +215,7 @@ class TurnsTest(SynchronousTestCase):
         assert one.last is two.last
 
     def test_joining_in_between(self) -> None:
-        """Who joins between two messages of a turn gets the second one only."""
+        """A member that joins between two messages of a turn gets the second one only."""
         (before,) = self.join("a", 1)
         self.hub.deliver("a", "e", messages("x"))
         (between,) = self.join("a", 1)
@@ -277,7 +277,7 @@ class TurnsTest(SynchronousTestCase):
         assert late[0].texts() == ["3"]
 
     def test_leaving_between_slices(self) -> None:
-        """Who has left is not written to any more."""
+        """A member that has left is not written to any more."""
         members = self.join("a", 2 * SLICE)
         self.hub.deliver("a", "e", messages("x"))
         self.turn()
@@ -287,7 +287,7 @@ class TurnsTest(SynchronousTestCase):
         assert [member.writes for member in members[SLICE : SLICE + 11]] == [0] * 10 + [1]
 
     def test_a_broken_member_in_a_slice(self) -> None:
-        """It costs the others nothing, wherever it stands."""
+        """A broken member costs the others nothing, wherever it stands in the slice."""
         broken: list[CountingMember] = [BrokenMember() for _ in range(3)]
         members = self.join("a", SLICE)
         for member in broken:
@@ -301,7 +301,7 @@ class TurnsTest(SynchronousTestCase):
         assert all(member.texts() == ["x"] for member in members)
 
     def test_flush(self) -> None:
-        """At the end, everything is written at once."""
+        """Flushing writes everything at once."""
         members = self.join("a", 3 * SLICE)
         (other,) = self.join("b", 1)
         self.hub.deliver("a", "e", messages("x"))

@@ -58,7 +58,7 @@ def members(room: LocalRoom, pairs: list[Pair]) -> list[Member]:
 
 
 def test_by_the_wire(room: LocalRoom, members: list[Member]) -> None:
-    """Nobody is told of what all wires took; batch after batch in order."""
+    """Members whose wires took everything get no call; batches go out in order."""
     room.deliver("e", [X])
     done, batch = room.write(9)
     assert batch is not None
@@ -169,7 +169,7 @@ def test_a_connection_that_closes_in_a_slice(room: LocalRoom, members: list[Memb
 
 @pytest.mark.parametrize("after", [False, True])
 def test_a_bug_in_the_write(part: ModuleType, members: list[Member], after: bool) -> None:
-    """Where nobody knows who has got how much, the members of the slice are cut off."""
+    """After a failed write the progress is unknown, so the slice's members are cut off."""
 
     def write_all(*arguments: object) -> list[tuple[int, int]]:
         if after:

@@ -134,7 +134,7 @@ def test_blocking_listener() -> None:
 
 
 def test_after_everybody() -> None:
-    """Nobody is told in the turn in which something happens."""
+    """Listeners are called in a later turn than the one in which something happens."""
     clock = Clock()
     recorder = Recorder(clock)
     listeners = Listeners([recorder], clock)

@@ -61,7 +61,7 @@ def write(room: LocalRoom) -> None:
 
 
 def test_a_broken_member(room: LocalRoom) -> None:
-    """It is removed and cut; the others get everything."""
+    """A broken member is removed and its connection cut; the others get everything."""
     before, broken, after = Member(), Broken(), Member()
     join(room, before, broken, after)
     deliver(room, 1, "x")
@@ -138,7 +138,7 @@ def test_early(room: LocalRoom) -> None:
 
 @pytest.mark.parametrize(("seq", "epoch"), [(5, "e"), (1, "another")])
 def test_gaps(room: LocalRoom, seq: int, epoch: str) -> None:
-    """Where deliveries do not follow each other, members that know numbers are told."""
+    """A gap between deliveries is reported to members that know numbers."""
     v1, plain = Member(), Member(Encoding.PLAIN)
     join(room, v1, plain)
     deliver(room, 1, "a")
@@ -209,7 +209,7 @@ def test_a_retraction_of_what_is_delivered_with_it(room: LocalRoom) -> None:
 
 
 def test_events_alone_write_nothing_to_plain_members(room: LocalRoom) -> None:
-    """Not even an empty piece."""
+    """Events alone write nothing to plain members, not even an empty piece."""
     plain = Broken(Encoding.PLAIN)
     join(room, plain)
     room.deliver("e", [Gone(1, 9)])

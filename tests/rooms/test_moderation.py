@@ -6,19 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from msgspec import convert
 from twisted.internet.defer import Deferred, fail
 
 from livechat.errors import ChatError, Kind
-from livechat.identity.actor import Actor
 from livechat.identity.door import Claim
-from livechat.protocol.actions import ChangeRoom
 from livechat.protocol.messages import Draft, User
 from livechat.rooms.history import Window
 from livechat.rooms.restrictions import MOST_RESTRICTIONS
-from tests.members.session_client import Client
+from tests.members.session_client import KEY, Client
 from tests.rooms.moderating import (
     acts,
+    closed,
     code,
     manager,
     moderator,
@@ -31,15 +29,10 @@ from tests.support import ADMIN, World, kind, run
 from tests.support.outcomes import publish
 
 NOW = 1_790_000_000
-KEY = "k" * 16
-
-
-def closed(client: Client) -> tuple[Kind, str] | None:
-    return None if client.refused is None else (client.refused.kind, client.refused.detail)
 
 
 def test_mute(world: World) -> None:
-    """Whoever is muted is told so, reads on, and cannot say, edit, take back or type anything."""
+    """A muted member is told so; it reads on, and cannot send, edit, retract or type."""
     ann, bob = user(world), moderator(world)
     ann.sends({"message": "first"})
     ann.heard()
@@ -63,7 +56,7 @@ def test_mute(world: World) -> None:
 
 
 def test_the_end_of_a_mute(world: World) -> None:
-    """At its end the client is told its rights, and has them."""
+    """The end of a mute tells the client its rights, which then hold."""
     ann, bob = user(world), moderator(world)
     restricts(bob, seconds=600)
     ann.heard()
@@ -142,7 +135,7 @@ def test_guests(world: World) -> None:
 
 
 def test_manages_only(world: World) -> None:
-    """Whoever may not remove messages does not restrict by half: nothing is done."""
+    """A ban that would also remove messages needs both rights; without one nothing is done."""
     eve = Client(world, token=world.token("8", rooms={"*": ["join", "manage"]}))
     assert code(restricts(eve, "ban", retract=600)) == "forbidden"
     assert user(world).heard()[0]["type"] == "hello"
@@ -151,7 +144,7 @@ def test_manages_only(world: World) -> None:
 
 @pytest.mark.parametrize("everywhere", [False, True])
 def test_what_they_said(world: World, everywhere: bool) -> None:
-    """It goes with the restriction, as far back as that says, and what comes a moment later."""
+    """A restriction removes messages as far back as it says, and those of the next moments."""
     ann = user(world)
     ann.sends({"message": "long ago"})
     world.clock.advance(3_600)
@@ -181,7 +174,7 @@ def said(world: World, room: str) -> list[str]:
 
 
 def test_a_ban_that_becomes_less(world: World) -> None:
-    """With another restriction of the person in its place, the address is free again."""
+    """A lesser restriction in place of the ban frees the address again."""
     ann, bob = Client(world, name="Ann", key=KEY), moderator(world)
     (hello,) = ann.hears("hello")
     eve = hello["user"]["id"]
@@ -248,7 +241,7 @@ def test_ranks(world: World) -> None:
     ],
 )  # fmt: skip
 def test_refused(world: World, action: Any, expected: str) -> None:
-    """What cannot be done, or not by a moderator; nothing is recorded of it."""
+    """Invalid actions and those beyond a moderator's rights are refused and not recorded."""
     assert code(acts(moderator(world), **action)) == expected
     assert recorded(world) == []
 
@@ -279,7 +272,7 @@ def test_audit(world: World) -> None:
 
 
 def test_bulletins(world: World) -> None:
-    """Those that moderate the room see what others do there, and nobody else does."""
+    """Moderators of the room see what others do there, and nobody else does."""
     ann, bob, carl = user(world), moderator(world), moderator(world, "9")
     elsewhere = Client(world, "x", token=world.token("11", rooms={"x": ["*"]}))
     restricts(bob, user="43", reason="spam")
@@ -306,7 +299,7 @@ def test_listed(world: World) -> None:
 
 
 def test_unavailable(world: World) -> None:
-    """What cannot be stored is not done, and said so; what holds goes on holding."""
+    """A restriction that cannot be stored fails; the one in force stays."""
     ann, bob = user(world), moderator(world)
     restricts(bob)
     shared = world.chat.restrictions._shared
@@ -332,7 +325,7 @@ class Broken:
 
 
 def test_full(world: World) -> None:
-    """Where no more fit, nothing is dropped for a new one."""
+    """A full map refuses new restrictions and drops none."""
     shared = world.chat.restrictions._shared
     shared._most = 1  # type: ignore[attr-defined]
     bob = moderator(world)
@@ -340,124 +333,3 @@ def test_full(world: World) -> None:
     assert code(restricts(bob, user="2")) == "overloaded"
     assert restricts(bob, "ban", user="1")["type"] == "ack"
     assert MOST_RESTRICTIONS == 50_000
-
-
-def test_settings_of_a_room(world: World) -> None:
-    """Members are told the room's settings, but for its words; one that comes sees them."""
-    ann, bob = user(world), moderator(world)
-    assert "settings" not in ann.heard()[0]
-    acts(bob, type="room", set={"slow": 5, "words": ["bad"], "topic": "ships"})
-    assert ann.hears("room") == [{"type": "room", "settings": {"slow": 5, "topic": "ships"}}]
-    assert user(world).heard()[0]["settings"] == {"slow": 5, "topic": "ships"}
-    acts(bob, type="room", set={"words": ["worse"]})
-    assert ann.hears("room") == []
-    acts(bob, type="room", set={"slow": None, "topic": None, "words": None})
-    assert ann.hears("room") == [{"type": "room", "settings": {}}]
-
-
-def test_slow_mode(world: World) -> None:
-    """A user waits between two messages, wherever it is; moderators do not."""
-    ann, again, bob = user(world), user(world), moderator(world)
-    acts(bob, type="room", set={"slow": 10})
-    assert acts(ann, type="message", message="1")["type"] == "ack"
-    refused = acts(again, type="message", message="2")["error"]
-    assert refused["code"] == "slow_mode"
-    assert 0 < refused["retry_ms"] <= 10_000
-    assert acts(bob, type="message", message="3")["type"] == "ack"
-    assert acts(bob, type="message", message="4")["type"] == "ack"
-    world.clock.advance(10)
-    assert acts(ann, type="message", message="5")["type"] == "ack"
-
-
-def test_slow_mode_of_guests(world: World) -> None:
-    """A guest that comes by another key from the same address waits all the same."""
-    bob = moderator(world)
-    acts(bob, type="room", set={"slow": 10})
-    assert acts(Client(world, key=KEY), type="message", message="1")["type"] == "ack"
-    assert code(acts(Client(world, key="z" * 16), type="message", message="2")) == "slow_mode"
-    assert acts(user(world), type="message", message="3")["type"] == "ack"
-
-
-def test_the_rate_of_a_room(world: World) -> None:
-    """All together have so many messages a second."""
-    eve = manager(world)
-    acts(eve, type="room", set={"rate": 2})
-    ann, bob = user(world), user(world, "43")
-    for client in (ann, bob):
-        client.sends({"message": "x"}, {"message": "x"}, {"message": "x"})
-    assert len(ann.hears("ack") + bob.hears("ack")) <= 3
-    assert {each["error"]["code"] for each in bob.hears("error")} <= {"slow_mode"}
-    assert acts(eve, type="message", message="x")["type"] == "ack"
-
-
-def test_a_closed_room(world: World) -> None:
-    """All but those that moderate or manage leave, and are told why."""
-    ann, bob, eve = user(world), moderator(world), manager(world)
-    guest = Client(world)
-    acts(bob, type="room", set={"closed": True})
-    world.clock.advance(0)
-    assert closed(ann) == closed(guest) == (Kind.ROOM_CLOSED, "This room is closed.")
-    assert closed(bob) is closed(eve) is None
-    assert kind(user(world).opening) is Kind.ROOM_CLOSED
-    acts(bob, type="room", set={"closed": False})
-    assert user(world).heard()[0]["type"] == "hello"
-
-
-def test_guests_that_only_read(world: World) -> None:
-    """The rights of those that are there change with the setting."""
-    guest, eve = Client(world), manager(world)
-    guest.heard()
-    acts(eve, type="room", set={"guests": "read"})
-    world.clock.advance(0)
-    assert guest.hears("rights") == [{"type": "rights", "can": ["join", "history"]}]
-    acts(eve, type="room", set={"members": True})
-    world.clock.advance(0)
-    assert closed(guest) == (Kind.UNAUTHORIZED, "Only members may enter this room.")
-
-
-def test_presence_off(world: World) -> None:
-    """Members are told numbers when they ask, and nothing of each other; a moderator sees all."""
-    bob, eve = moderator(world), manager(world)
-    acts(eve, type="room", set={"presence": False})
-    ann, carl = user(world), user(world, "43")
-    ann.heard()
-    ann.sends({"type": "typing"})
-    ann.session.close()
-    world.clock.advance(30)
-    carl.sends({"type": "presence"})
-    assert [frame for frame in carl.heard() if frame["type"] not in ("hello", "room")] == [
-        {"type": "presence", "users": 3, "connections": 3, "members": []}
-    ]
-    bob.heard()
-    bob.sends({"type": "presence"})
-    assert len(bob.hears("presence")[0]["members"]) == 3
-
-
-@pytest.mark.parametrize("room", ["*", "team-*", "r*", "!audit*", "a*b", ""])
-def test_patterns(world: World, room: str) -> None:
-    """Settings of a pattern of rooms are for who manages all rooms."""
-    change: Any = {"type": "room", "set": {"slow": 5}}
-    fits = room in ("*", "team-*", "r*")
-    expected = None if fits else Kind.BAD_ROOM
-    eve: Actor = manager(world).session._actor
-    assert set_for(world, eve, room, change) is expected
-    bob: Actor = moderator(world).session._actor
-    assert set_for(world, bob, room, change) is (Kind.FORBIDDEN if fits else Kind.BAD_ROOM)
-    assert world.chat.settings.of("r").slow == (5 if room in ("*", "r*") else 0)
-
-
-def set_for(world: World, actor: Actor, room: str, change: Any) -> Kind | None:
-    action = convert({"set": change["set"], "type": "room"}, ChangeRoom)
-    try:
-        world.chat.moderation.change(actor, room, action)
-    except ChatError as reason:
-        return reason.kind
-    return None
-
-
-def test_rates_and_leases(world: World) -> None:
-    """Acts count as any others do, and those of a token that has ended are refused."""
-    bob = moderator(world)
-    world.clock.advance(3_600)
-    assert code(restricts(bob)) == "token_expired"
-    assert code(acts(bob, type="room", set={"slow": 3})) == "token_expired"

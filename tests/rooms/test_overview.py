@@ -14,7 +14,7 @@ ROOMS = [Room(name, 0, 0.0, None) for name in ("lobby", "team-a", "team-b")]
 
 
 def test_moderated(world: World) -> None:
-    """Of the rooms an actor sees those that it moderates, or all."""
+    """The list has the rooms that an actor moderates, or all for an operator."""
     names = [
         [each.name for each in world.chat.overview.moderated(actor, ROOMS)]
         for actor in (ADMIN, SOMEBODY, moderating("team-*"), moderating("lobby"))

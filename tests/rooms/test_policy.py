@@ -89,7 +89,7 @@ def raised(call: Callable[[], Any]) -> ChatError:
 
 
 def test_a_missing_right() -> None:
-    """It is refused by its name, and no extension is asked, which could only refuse too."""
+    """A missing right is refused by name, and no extension is asked."""
     extra = Extra(lambda: None)
     rules = policy(extra)
     for call in (
@@ -103,7 +103,7 @@ def test_a_missing_right() -> None:
 
 
 def test_each_extension_may_refuse() -> None:
-    """In their order; the client is told the reason of the first one."""
+    """Extensions are asked in order; the client gets the first refusal's reason."""
     calm, strict, late = Extra(lambda: None), Extra(refuse), Extra(lambda: None)
     error = raised(lambda: policy(calm, strict, late).send(ANN, DRAFT))
     assert (error.kind, error.detail) == (Kind.FORBIDDEN, "Not on Sundays.")
@@ -123,7 +123,7 @@ def test_what_extensions_are_asked() -> None:
 
 
 class BrokenPolicyTest(SynchronousTestCase):
-    """What does not work is logged, and refuses only its own call, without a word of why."""
+    """A broken policy is logged, and refuses its own call without giving a reason."""
 
     def test_raises(self) -> None:
         error = raised(lambda: policy(Extra(lambda: 1 // 0)).send(ANN, DRAFT))
@@ -150,7 +150,7 @@ class BrokenPolicyTest(SynchronousTestCase):
         assert len(self.flushLoggedErrors(AttributeError)) == 1
 
     def test_returns_nonsense(self) -> None:
-        """What may have been meant as a refusal is none that could be told, and no consent."""
+        """A return value that might mean a refusal is neither that nor consent."""
         events: list[LogEvent] = []
         remember = cast("ILogObserver", events.append)
         globalLogPublisher.addObserver(remember)
@@ -197,7 +197,7 @@ def test_the_order_of_checks(make_world: Callable[..., World]) -> None:
 
 
 def test_a_refused_send(make_world: Callable[..., World]) -> None:
-    """It is not stored, and the next one is, which is not refused."""
+    """A refused message is not stored; the next one is."""
     extra = Extra(refuse, "send")
     world = make_world(policies=policies(extra))
     assert raised(lambda: world.chat.send(ANN, "r", "x")).kind is Kind.FORBIDDEN
@@ -221,7 +221,7 @@ def told(world: World, client: RecordingClient) -> list[Any]:
 
 
 def test_a_refused_resume(make_world: Callable[..., World]) -> None:
-    """It is answered once, then the member is live: docs/protocol.md, Resume."""
+    """A refused resume is answered once, then the member is live: docs/protocol.md, Resume."""
     world = make_world(policies=policies(Extra(refuse, "read")))
     result(world.chat.send(ANN, "r", "missed"))
     epoch = run(world.chat.place(ANN, "r")).epoch
@@ -237,7 +237,7 @@ def test_a_refused_resume(make_world: Callable[..., World]) -> None:
 
 
 def test_a_refused_page(make_world: Callable[..., World]) -> None:
-    """Of a history: an error, and the member stays."""
+    """A refused page of history is an error, and the member stays."""
     world = make_world(policies=policies(Extra(refuse, "read")))
     client, session = v1(world)
     told(world, client)
@@ -257,7 +257,7 @@ def test_refused_typing(make_world: Callable[..., World]) -> None:
 
 
 def test_a_plain_client_that_may_not_read(make_world: Callable[..., World]) -> None:
-    """It is told so as of a message that was refused, and is live."""
+    """A plain client that may not read gets an error frame, and is live."""
     world = make_world(policies=policies(Extra(refuse, "read")))
     result(world.chat.send(ANN, "r", "missed"))
     client = RecordingClient()

@@ -62,7 +62,7 @@ class Scene:
         self.hub.join("r", self.watcher)
 
     def heard(self) -> list[tuple[str, str]]:
-        """What the watcher heard: types, and of whom."""
+        """Frames that the watcher heard: their types, and the users' names."""
         self.hub.flush()
         frames = [json.loads(frame) for frame in self.watcher.frames()]
         return [(frame["type"], frame.get("user", {}).get("name", "")) for frame in frames]
@@ -83,11 +83,11 @@ def share(*actors: Actor) -> Share:
 
 
 def test_is_told_of_others(scene: Scene) -> None:
-    """It is what a backend tells of other processes."""
+    """Presence is the sink for backends' news of other processes."""
     assert verifyObject(IPresenceSink, scene.presence)
 
 
-def test_others(scene: Scene) -> None:
+def test_users_of_other_processes(scene: Scene) -> None:
     """Users of other processes join and leave like those of this one."""
     scene.presence.present("r", [share(ANN), share(BOB)])
     assert sorted(scene.heard()) == [("joined", "Ann"), ("joined", "Bob")]
@@ -101,7 +101,7 @@ def test_others(scene: Scene) -> None:
 
 
 def test_one_user_at_two_processes(scene: Scene) -> None:
-    """Who is at two processes is one user, who is here until gone from both."""
+    """A user at two processes is one user, present until gone from both."""
     scene.presence.enter("r", ANN)
     assert scene.heard() == [("joined", "Ann")]
     scene.presence.present("r", [share(ANN)])
@@ -119,7 +119,7 @@ def test_one_user_at_two_processes(scene: Scene) -> None:
 
 
 def test_what_others_are_told(scene: Scene) -> None:
-    """They are told once a second who is here, also of the last one who goes."""
+    """Other processes get a share once a second, also when the last user leaves."""
     scene.presence.enter("r", ANN)
     scene.presence.enter("r", BOB)
     assert scene.elsewhere.shares == []
@@ -127,7 +127,7 @@ def test_what_others_are_told(scene: Scene) -> None:
     assert scene.elsewhere.shares.pop() == ("r", share(ANN, BOB))
     scene.presence.leave("r", ANN)
     scene.clock.advance(PUBLISH_EVERY)
-    # One that may be back is still there, without a connection.
+    # A user who may return is still present, without a connection.
     assert scene.elsewhere.shares.pop() == ("r", Share((user(ANN), user(BOB)), 2, 1))
     scene.presence.leave("r", BOB)
     scene.clock.advance(RETURN_WITHIN - PUBLISH_EVERY)
@@ -165,13 +165,13 @@ def test_very_many_elsewhere(scene: Scene) -> None:
 
 
 def test_nobody_listens(scene: Scene) -> None:
-    """What is said of a room that nobody here is in is not kept."""
+    """Shares of a room without local members are not kept."""
     scene.presence.present("other", [share(ANN)])
     assert scene.presence._rooms == {}
 
 
 def test_typing(scene: Scene) -> None:
-    """It is told here and elsewhere; who types elsewhere is told here only."""
+    """Typing is told here and elsewhere; typing elsewhere is told here only."""
     scene.presence.enter("r", ANN)
     scene.heard()
     assert scene.presence.types("r", ANN)
@@ -182,7 +182,7 @@ def test_typing(scene: Scene) -> None:
 
 
 def test_a_name_from_elsewhere(scene: Scene) -> None:
-    """At two processes a guest has the newest name, in whichever order they hear of names."""
+    """A guest at two processes has the newest name, in whatever order they hear of names."""
     scene.presence.enter("r", ANN)
     followed: list[tuple[str, str, bool]] = []
     scene.presence.follow = lambda room, user, told: followed.append((room, user.name, told))
@@ -220,7 +220,7 @@ def test_a_large_room_becomes_small(scene: Scene) -> None:
     scene.presence.present("r", [Share((), LARGE_ROOM, LARGE_ROOM)])
     scene.clock.advance(PUBLISH_EVERY)
     assert scene.heard() == [("presence", "")]
-    # What has not changed is not told again.
+    # An unchanged share is not told again.
     scene.presence.present("r", [Share((), LARGE_ROOM, LARGE_ROOM)])
     scene.clock.advance(PUBLISH_EVERY)
     assert scene.heard() == []
@@ -233,7 +233,7 @@ def test_a_large_room_becomes_small(scene: Scene) -> None:
 
 
 def test_many_who_are_away(scene: Scene) -> None:
-    """Those who come and go do not make a room large in which few are."""
+    """Users who come and go do not make a room with few members a large one."""
     for number in range(3 * LARGE_ROOM):
         actor = regular(str(number))
         scene.presence.enter("r", actor)

@@ -37,7 +37,7 @@ def frame(told: Any) -> dict[str, Any]:
 
 
 def test_author() -> None:
-    """What became of the message that it sent, and why."""
+    """An author gets its message's verdict and the reason."""
     assert frame(told_author("c1", FULL)) == {
         "case": "c1", "kind": "held", "state": "rejected", "nonce": "client-nonce", "seq": 9,
         "reason": "reviewers-reason",
@@ -45,7 +45,7 @@ def test_author() -> None:
 
 
 def test_reporter() -> None:
-    """What became of its report, and why."""
+    """A reporter gets its report's verdict and the reason."""
     report = _with(kind="report", state="closed")
     assert frame(told_reporter("c1", report)) == {
         "case": "c1", "kind": "report", "state": "closed", "ref": 8, "reason": "reviewers-reason"
@@ -67,7 +67,7 @@ def test_moderators() -> None:
 
 
 def test_approved() -> None:
-    """Its author is told when it was said, and not before."""
+    """An approved message's author is told once it has a number, and not before."""
     assert told_author("c1", _with(state="approved", seq=None)) is None
     told = told_author("c1", _with(state="approved"))
     assert told is not None
@@ -119,7 +119,7 @@ def test_reports_delivered(world: World) -> None:
 
 
 def test_moderator_that_reports(world: World) -> None:
-    """It is told once, as one that moderates."""
+    """A moderator that reports is told once, as a moderator."""
     bob = moderator(world)
     says(bob, "x")
     bob.heard()

@@ -3,241 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
 
-from livechat.errors import ChatError, Kind
-from livechat.net.fast import write_all
-from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import (
-    Entry,
-    Gone,
     Message,
-    Page,
     Place,
-    Position,
-    Retracted,
-    retracted_by,
 )
 from livechat.rooms import recovery
-from livechat.rooms.hub import Hub
 from livechat.rooms.recovery import BUFFER_ENTRIES, MOST_RETRIES, RETRY_AFTER, Replay
-from livechat.system.time import Time
+from tests.rooms.reading import Play, Stream
 from tests.support import RecordingClient, result
 from tests.support.examples import examples
-from tests.support.transcripts import Transcript
-
-
-class Stream:
-    """
-    A room of which every step is taken by itself: a message is stored, then delivered, alone
-    or with others; what a reader is told may be older than what was delivered meanwhile.
-    """
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        # The backend, and its log of messages.
-        self.messages = self
-        self.epoch = "e0"
-        self.stored: list[Entry] = []
-        # As they were when they were stored.
-        self.told: list[Entry] = []
-        self.oldest = 1
-        self.delivered = 0
-        self.away = False
-        self.troubled = True
-        self._asked: list[tuple[Deferred[Page], int, int]] = []
-        self._found: list[tuple[Deferred[Page], Page]] = []
-
-    def say(self) -> None:
-        seq = len(self.stored) + 1
-        self._store(Message(f"{self.epoch}/{seq}", seq, 0))
-
-    def _store(self, entry: Entry) -> None:
-        self.stored.append(entry)
-        self.told.append(entry)
-
-    def retract(self, which: int) -> None:
-        """One of the newest messages is taken back."""
-        seq = len(self.stored) + 1
-        for entry in self.stored[::-1][which:]:
-            if isinstance(entry, Message):
-                self.stored[entry.seq - 1] = Gone(entry.seq, 0)
-                self._store(Retracted(seq, 0, (entry.seq,), "author"))
-                return
-
-    @property
-    def taken_back(self) -> frozenset[int]:
-        """What was taken back, as far as this process was told."""
-        return retracted_by(self.told[: self.delivered])
-
-    def deliver(self, most: int) -> None:
-        news = self.told[self.delivered : self.delivered + most]
-        news = [entry for entry in news if entry.seq >= self.oldest]
-        self.delivered = max(self.delivered, self.oldest - 1) + len(news)
-        if news:
-            self._hub.deliver("r", self.epoch, news)
-
-    def trim(self, much: int) -> None:
-        self.oldest = min(len(self.stored) + 1, self.oldest + much)
-
-    def begin_anew(self) -> None:
-        """The newest messages are lost, and the numbers after them are given again."""
-        kept = max(self.oldest - 1, len(self.stored) - 2)
-        self.epoch = f"e{int(self.epoch[1:]) + 1}"
-        self.stored, self.told = self.stored[:kept], self.told[:kept]
-        self.delivered = kept
-
-    def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
-        answer: Deferred[Page] = Deferred()
-        self._asked.append((answer, after, limit))
-        return answer
-
-    def look(self) -> None:
-        """What was asked for is read, but not told yet."""
-        asked, self._asked = self._asked, []
-        position = Position(self.epoch, len(self.stored), self.oldest)
-        for answer, after, limit in asked:
-            found = self.stored[max(after, self.oldest - 1) :][:limit]
-            self._found.append((answer, Page(position, tuple(found))))
-
-    def fetch(self) -> None:
-        """What was asked for is told."""
-        self.look()
-        found, self._found = self._found, []
-        for answer, page in found:
-            if self.away:
-                answer.errback(ChatError(Kind.UNAVAILABLE, "Away."))
-            else:
-                # Who asked before numbering began anew is told of what is then.
-                answer.callback(page) if page.position.epoch == self.epoch else answer.errback(
-                    ChatError(Kind.UNAVAILABLE, "Anew.")
-                )
-
-    def trouble(self) -> str | None:
-        return "away" if self.troubled else None
-
-    def busy(self) -> bool:
-        return bool(self._asked or self._found)
-
-    def unsubscribe(self, room: str) -> None:
-        """Nobody is there."""
-
-
-class Member(RecordingClient):
-    """One that comes and goes, and checks what it is told."""
-
-    encoding = Encoding.V1
-
-    def __init__(self, play: Play) -> None:
-        super().__init__()
-        self.play = play
-        self.transcript = Transcript()
-        self.transcript.add({"type": "hello", "epoch": play.stream.epoch, "seq": 0})
-        self.here = False
-        self.replaying = False
-
-    def write(self, frames: bytes) -> None:
-        super().write(frames)
-        written = RecordingClient()
-        written.data = frames
-        for frame in map(json.loads, written.frames()):
-            if frame["type"] == "message":
-                assert frame["seq"] not in self.play.stream.taken_back, frame
-
-    def connect(self) -> None:
-        if not self.here:
-            self.here = True
-            self.reads = True
-            self.play.hub.join("r", self, reads=True)
-            self._replay()
-
-    def _replay(self) -> None:
-        since = self.transcript.place
-        assert since is not None
-        self.transcript.resume()
-        self.replaying = True
-        play = self.play
-        way = Replay(cast("Any", play.stream), play.hub, play.clock, "r", self)
-        Deferred.fromCoroutine(way.resume(since)).addCallback(self._done)
-
-    def _done(self, _: None) -> None:
-        self.replaying = False
-
-    def resume(self) -> None:
-        if self.here and not self.replaying:
-            self.play.hub.flush()
-            self.hear()
-            self._replay()
-
-    def drop(self) -> None:
-        if self.here:
-            self.here = self.replaying = False
-            self.play.hub.leave("r", self)
-            # What it has not heard is lost.
-            self.data = b""
-            self.play.members[self.play.members.index(self)] = self._successor()
-            self.read()
-
-    def _successor(self) -> Member:
-        """The same one, on another connection."""
-        other = Member(self.play)
-        other.transcript = self.transcript
-        return other
-
-    def slow(self) -> None:
-        self.reads = False
-
-    def hurry(self) -> None:
-        self.reads = True
-        self.read()
-
-    def hear(self) -> None:
-        for frame in self.frames():
-            self.transcript.add(json.loads(frame))
-
-
-class Play:
-    """Some members, in a room in which nothing happens by itself."""
-
-    def __init__(self) -> None:
-        self.clock = Clock()
-        self.hub = Hub(Time(self.clock), write_all)
-        self.stream = Stream(self.hub)
-        self.members = [Member(self) for _ in range(2)]
-        self.plain = RecordingClient()
-        self.hub.join("r", self.plain)
-
-    def step(self, what: str, which: int) -> None:
-        stream: dict[str, Callable[[], None]] = {
-            "say": self.stream.say,
-            "deliver": lambda: self.stream.deliver(which + 1),
-            "look": self.stream.look,
-            "fetch": self.stream.fetch,
-            "retract": lambda: self.stream.retract(which),
-            "trim": lambda: self.stream.trim(which),
-            "anew": self.stream.begin_anew,
-            "turn": lambda: self.clock.advance(0),
-        }
-        if what in stream:
-            stream[what]()
-        else:
-            getattr(self.members[which % 2], what)()
-
-    def settle(self) -> None:
-        """Until nothing is under way any more."""
-        self.stream.say()
-        self.stream.deliver(1_000)
-        for _ in range(100):
-            self.stream.fetch()
-            self.clock.advance(RETRY_AFTER)
-
 
 _CALM = ("say", "say", "deliver", "deliver", "look", "fetch", "turn", "connect", "drop", "resume")
 _STEPS = some.tuples(
@@ -290,7 +71,7 @@ def test_nothing_is_missing(steps: list[tuple[str, int]], page: int) -> None:
 @given(some.lists(_CHANGES, min_size=20, max_size=80), some.sampled_from((2, 500)))
 @settings(max_examples=examples(200))
 def test_what_is_taken_back(steps: list[tuple[str, int]], page: int) -> None:
-    """Nobody is written its words once this process knows; everybody sees the same in the end."""
+    """Retracted words reach nobody once this process knows; in the end all see the same."""
     play = plays(steps, page)
     for member in play.members:
         assert member.transcript.gaps == []
@@ -300,12 +81,12 @@ def test_what_is_taken_back(steps: list[tuple[str, int]], page: int) -> None:
 @given(some.lists(_ROUGH, min_size=20, max_size=80), some.sampled_from((2, 500)))
 @settings(max_examples=examples(200))
 def test_gaps_have_labels(steps: list[tuple[str, int]], page: int) -> None:
-    """What is trimmed, or lost with a numbering that began anew, is said to be missing."""
+    """Entries trimmed, or lost with an old numbering, are reported as missing."""
     plays(steps, page)
 
 
 def test_what_cannot_be_read_is_read_later() -> None:
-    """Who resumes while the store is away is told when it is back."""
+    """A resume during the store's absence is answered when it is back."""
     play = Play()
     play.stream.say()
     play.stream.away = True
@@ -322,7 +103,7 @@ def test_what_cannot_be_read_is_read_later() -> None:
 
 
 def test_what_can_never_be_read() -> None:
-    """Where only histories cannot be read, one that would hear nothing is sent away."""
+    """While only histories cannot be read, a member that would hear nothing is disconnected."""
     play = Play()
     play.stream.away, play.stream.troubled = True, False
     member = play.members[0]
@@ -337,7 +118,7 @@ def test_what_can_never_be_read() -> None:
 
 
 def test_a_history_that_lacks_what_was_delivered() -> None:
-    """It is not read again and again, but after a while."""
+    """A history that lacks delivered entries is read again after a pause, not at once."""
     play = Play()
     for _ in range(3):
         play.stream.say()
@@ -357,7 +138,7 @@ def test_a_history_that_lacks_what_was_delivered() -> None:
 
 
 def test_who_goes_meanwhile() -> None:
-    """One that leaves while the store is away is not waited for."""
+    """A member that leaves while the store is away is not waited for."""
     play = Play()
     play.stream.away = True
     member = play.members[0]
@@ -371,7 +152,7 @@ def test_who_goes_meanwhile() -> None:
 
 
 def test_a_busy_room() -> None:
-    """What is delivered during every read does not keep anybody from going live."""
+    """Deliveries during every read do not keep a member from going live."""
     play = Play()
     member = play.members[0]
     member.connect()

@@ -46,7 +46,7 @@ from tests.support.outcomes import refusing
 
 class TestOwn:
     def test_own(self, world: World) -> None:
-        """One may take back all one said oneself; it is recorded nowhere."""
+        """An author may retract all of its own messages, without a record."""
         say(world, "a", "b")
         say(world, "c", user=BOB)
         assert until(world, world.chat.removal.by_subject(of(world, EVE), "r", "g:eve")).count == 2
@@ -64,7 +64,7 @@ class TestOwn:
         ],
     )
     def test_refused(self, world: World, subject: str, rights: tuple[Right, ...]) -> None:
-        """Of others without `moderate`, own ones without `send`."""
+        """Others' messages need `moderate`, one's own need `send`."""
         say(world, "a")
         say(world, "b", user=BOB)
         with pytest.raises(ChatError) as caught:
@@ -73,7 +73,7 @@ class TestOwn:
         assert (texts(world), jobs(world)) == (["a", "b"], {})
 
     def test_an_operators_own(self, world: World) -> None:
-        """Of these the audit says that they were taken back, and not what they were."""
+        """An operator's own messages are recorded as retracted, without their text."""
         say(world, "mine", user=OPERATOR)
         assert until(world, world.chat.removal.by_subject(ADMIN, "r", OPERATOR.subject)).count == 1
         assert records(world) == [AuditRecord(Action("retract", ref=1, user=OPERATOR), BY, "r")]
@@ -81,7 +81,7 @@ class TestOwn:
 
 class TestUntil:
     def test_until(self, world: World) -> None:
-        """What is said until then goes too, soon after it; the answer does not wait for it."""
+        """Messages sent until then are removed soon after; the answer does not wait for that."""
         say(world, "spam", "spam")
         end = world.chat.now() + 1_000
         done = world.chat.removal.by_subject(ADMIN, "r", "g:eve", until=end)
@@ -95,7 +95,7 @@ class TestUntil:
         assert jobs(world) == {}
 
     def test_until_in_an_empty_room(self, world: World) -> None:
-        """Their first message may be on its way."""
+        """An empty room is swept too, since a first message may be on its way."""
         end = world.chat.now() + 1_000
         done = world.chat.removal.by_subject(ADMIN, "r", "g:eve", until=end)
         assert until(world, done).count == 0
@@ -150,7 +150,7 @@ class TestInterrupted:
         )
 
     def test_audit_full(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Then nothing is begun."""
+        """A full audit lets no removal begin."""
         monkeypatch.setattr("livechat.events.recording.MOST_WAITING", 0)
         say(world, "spam")
         for call in (
@@ -164,7 +164,7 @@ class TestInterrupted:
         assert until(world, world.chat.removal.by_subject(of(world, EVE), "r", "g:eve")).count == 1
 
     def test_a_bug(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It is in the log, and answered."""
+        """A bug is logged and answered with an error."""
         say(world, "spam")
         monkeypatch.setattr(world.backend.messages, "amend", refusing(RuntimeError("bug")))
         with capturedLogs() as logged:
@@ -180,7 +180,7 @@ class TestTakenOver:
         other.start()
         done = world.chat.removal.by_subject(ADMIN, "r", "g:eve")
         world.clock.advance(0.01)
-        # It does nothing more, and renews nothing.
+        # The first process does nothing more, and renews no lease.
         world.chat.removal._idle = Deferred()
         goes_on(world, 0.1)
         left = len(texts(world))
@@ -193,7 +193,7 @@ class TestTakenOver:
         assert kind(world, done) is Kind.UNKNOWN
 
     def test_two_at_once(self, world: World) -> None:
-        """Of two that see it, one takes it."""
+        """Two processes see the same job: one takes it."""
         say(world, *("a" for _ in range(300)))
         job = Job("r", BY, moderates=True, below=301, ends=2**40)
         result(jobs_map(world.backend).put("r|*", msgspec.json.encode(job)))
@@ -236,7 +236,7 @@ class TestTakenOver:
         assert (texts(world), jobs(world)) == ([], {})
 
     def test_second_sweep(self, world: World) -> None:
-        """It is not forgotten, by whichever process."""
+        """A job with a second sweep survives the process that began it."""
         say(world, "spam")
         end = world.chat.now() + 5_000
         until(world, world.chat.removal.by_subject(ADMIN, "r", "g:eve", until=end))
@@ -258,7 +258,7 @@ class TestTakenOver:
 
 class TestMany:
     def test_the_same_again(self, world: World) -> None:
-        """It waits for the first, then finds nothing: no message is counted twice."""
+        """A repeated order waits for the first, then finds nothing; no message is counted twice."""
         say(world, *("spam" for _ in range(150)))
         orders = [world.chat.removal.by_subject(ADMIN, "r", "g:eve") for _ in range(5)]
         assert [until(world, each).count for each in orders] == [150, 0, 0, 0, 0]
@@ -272,7 +272,7 @@ class TestMany:
         assert sum(until(world, each).count for each in orders[:-1]) == 300
 
     def test_one_that_takes_long(self, world: World) -> None:
-        """Nobody waits for ever: neither for the own job nor for one before it."""
+        """Waiting for a job, one's own or one before it, is bounded."""
         job = Job("r", BY, moderates=True, below=2, lease=world.wall + 2 * PATIENCE, ends=2**40)
         result(jobs_map(world.backend).put("r|*", msgspec.json.encode(job)))
         assert kind(world, world.chat.removal.clear(ADMIN, "r")) is Kind.UNAVAILABLE

@@ -63,7 +63,7 @@ def test_names_that_nobody_has(world: World, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["Operator", "ad\u200dmin", "\u041eperator", "you", "Modérator"])
 def test_reserved_names(world: World, name: str) -> None:
-    """In place of a reserved name, or of one that looks like it, there is one that is made up."""
+    """A reserved name, or a look-alike, is replaced by one that is made up."""
     client = Client(world, name="Ann", key=KEY)
     called = rename(client, name)["name"]
     assert called.startswith("guest-")
@@ -169,7 +169,7 @@ def test_coming_back(world: World) -> None:
 
 
 def test_large_and_silent_rooms(world: World) -> None:
-    """Where nobody is told of single users, only the guest's own connections are."""
+    """Large rooms are not told of single users; the guest's own connections are."""
     client, tab = Client(world, name="Ann", key=KEY), Client(world, name="Ann", key=KEY)
     others = [Client(world) for _ in range(LARGE_ROOM)]
     for each in (client, tab, others[0]):

@@ -93,7 +93,7 @@ def test_ids_with_bars(here: Here) -> None:
 
 
 def test_ends(here: Here) -> None:
-    """It ends at its second."""
+    """A restriction ends at its second."""
     run(here.restrictions.put("r", ANN.subject, banned(until=NOW + 10)))
     here.clock.advance(9.9)
     assert kinds(here, came(ANN)) == ["ban"]
@@ -104,7 +104,7 @@ def test_ends(here: Here) -> None:
 
 
 def test_addresses(here: Here) -> None:
-    """With its address, nobody from there comes in by another key, for a day at most."""
+    """A bound address keeps out new keys from there, for a day at most."""
     here.restrictions.saw(came(GUEST))
     here.restrictions.saw(came(GUEST, "2001:db8::1"))
     run(here.restrictions.put("r", GUEST.subject, banned(GUEST, address=True)))
@@ -120,7 +120,7 @@ def test_addresses(here: Here) -> None:
 
 
 def test_pardon(here: Here) -> None:
-    """Whoever is pardoned is so by the address, too; others at another address are not."""
+    """A pardon frees the person's address too, and no other address."""
     other = User("other", "Other")
     here.restrictions.saw(came(GUEST))
     here.restrictions.saw(came(other, "192.0.2.2"))
@@ -184,10 +184,10 @@ def test_an_address_with_many_guests() -> None:
 
 
 class UnreadableTest(SynchronousTestCase):
-    """What no livechat has written."""
+    """Map values that no livechat has written."""
 
     def test_unreadable(self) -> None:
-        """It costs only itself, and the log says so."""
+        """An unreadable value is logged and costs only itself."""
         here = Here()
         here.shared.put("r|u:ann", b"7")
         here.shared.put("r|u:bob", msgspec.json.encode(banned()))

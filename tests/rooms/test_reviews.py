@@ -75,7 +75,7 @@ def shared(world: World) -> LoneMap:
 
 
 def test_approved(world: World) -> None:
-    """It is said as its author's, now, with all that belongs to it."""
+    """An approved message is published as its author's, with the present time and its data."""
     waiting = Held(world, text="hello", data={"a": 1}, reply_to=7)
     world.clock.advance(60)
     ack = waiting.reviews("approve", reason="fine")
@@ -97,7 +97,7 @@ def test_approved(world: World) -> None:
 
 
 def test_rejected(waiting: Held, shared: LoneMap) -> None:
-    """It is said nowhere; its text is in the audit alone."""
+    """A rejected message is not published; its text is in the audit alone."""
     ack = waiting.reviews("reject", reason="no")
     assert (ack["type"], ack["case"], "seq" in ack) == ("ack", waiting.case, False)
     assert texts(waiting.world) == []
@@ -112,7 +112,7 @@ def test_rejected(waiting: Held, shared: LoneMap) -> None:
 
 
 def test_report(world: World) -> None:
-    """It is closed; the message stays, and is in no case."""
+    """A report is closed by its review; the message stays."""
     ann, bob = user(world), moderator(world)
     says(ann, "spam")
     case = reports(ann)["case"]
@@ -126,7 +126,7 @@ def test_report(world: World) -> None:
 
 
 def test_who_may(waiting: Held) -> None:
-    """Those that moderate the case's room, wherever they say so; others learn nothing."""
+    """Reviewing takes `moderate` in the case's room, from wherever; others learn nothing."""
     world, case = waiting.world, waiting.case
     for client in (waiting.ann, Client(world)):
         for known_as in (case, "0" * 16):
@@ -213,7 +213,7 @@ def test_killed_after_it_was_said(world: World, nonce: str) -> None:
 
 
 def test_a_process_that_begins_later(waiting: Held, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It goes on with what others have left."""
+    """A new process finishes reviews that others have left."""
     monkeypatch.setattr(waiting.world.chat.cases._reviews, "finish_soon", lambda: None)
     waiting.elsewhere(lambda *_: None).review(ADMIN, "r", Review(waiting.case, "approve"))
     said: list[Draft] = []
@@ -229,7 +229,7 @@ def test_a_process_that_begins_later(waiting: Held, monkeypatch: pytest.MonkeyPa
 
 
 def without_room(broken: pytest.MonkeyPatch, world: World, room: str) -> None:
-    """Let nothing be stored in one room."""
+    """Make every publish in *room* fail."""
     log: Any = world.backend.messages
     publish = log.publish
 
@@ -316,7 +316,7 @@ def test_audit_is_full(waiting: Held, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_not_recorded_yet(waiting: Held, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is said, and the reviewer is told that the record is to come."""
+    """An approval without its record is published; its reviewer gets `unknown`."""
     with capturedLogs(), monkeypatch.context() as broken:
         without_room(broken, waiting.world, AUDIT_ROOM)
         assert code(waiting.reviews("approve")) == "unknown"

@@ -100,7 +100,7 @@ def test_acts(
     rooms: list[str],
     acts: list[tuple[Right, bool, Act]],
 ) -> None:
-    """One actor, in several rooms in any order: what it may in one says nothing of another."""
+    """An actor's rights in one room say nothing of another, in any order of acts."""
     world = worlds[guests]
     user = User("42", "Ann", verified=kind == "user")
     actor = Actor(kind, SOMEBODY.source, user, returns=True, connection="c", grants=grants)

@@ -82,7 +82,7 @@ def test_many_marks() -> None:
 
 @pytest.mark.parametrize("wanted", ["%", "_", ".*", "a b", "'", "\\"])
 def test_literally(world: World, wanted: str) -> None:
-    """What is looked for is no pattern of any kind."""
+    """The wanted text is literal, no pattern of any kind."""
     say(world, "ab", f"with {wanted} in it")
     assert seqs(found(world, text=wanted)) == [2]
 
@@ -113,7 +113,7 @@ def test_as_it_is_now(world: World) -> None:
     forward=some.booleans(),
 )
 def test_every_match_once(hits: set[int], limit: int, forward: bool) -> None:
-    """Whoever follows the links sees each match once, and no more at a time than was asked for."""
+    """Following the links lists each match once, with no more per page than asked for."""
     texts = ["hit" if number in hits else "miss" for number in range(1, 61)]
     history = Listed(texts).history()
     window = Window(limit, after=0) if forward else Window(limit)
@@ -207,7 +207,7 @@ def test_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("text", ["\u0301" * 200, "a" + "\u0315\u0300" * 99, "\ufdfa" * 200])
 def test_marks_cost_little(text: str) -> None:
-    """What is looked for, and where, may be all marks, or stand for sentences."""
+    """Text made of marks, or of ligatures for whole sentences, is searched in bounded time."""
     log = Listed(["e" + "\u0315\u0300\u05ae" * 5_000, "\ufdfa" * 16_000, "x"])
     began = process_time()
     run(search(log.history(), Window(), Wanted(text=folded(text))))

@@ -38,14 +38,14 @@ def test_layers() -> None:
     )
     assert registry.of("x") == RoomSettings(guests="read", slow=1, topic="all")
     assert registry.of("ax") == RoomSettings("a", "all", guests="read", slow=2)
-    # Of beginnings only the longest counts.
+    # Among prefixes only the longest counts.
     assert registry.of("abx") == RoomSettings("", "all", guests="read", slow=3)
     assert registry.of("ab") == RoomSettings("", "ab", guests="read", slow=3)
     assert registry.of("!audit") == USUAL
 
 
 def test_inherited() -> None:
-    """What would hold in a room, or a pattern of rooms, without its own settings."""
+    """Inherited settings are those that would hold without the room's or pattern's own."""
     _, registry = made(
         _={"slow": 1}, a_={"slow": 2, "title": "a"}, ab_={"topic": "x"}, ab={"slow": 4}
     )
@@ -95,7 +95,7 @@ def test_changed_by_others_meanwhile() -> None:
 
 
 def test_others_change_without_end() -> None:
-    """Somebody who never gets his turn is told so."""
+    """A change that never gets its turn fails as unavailable."""
     shared, registry = made()
     shared.put = lambda *_, **__: Deferred.fromCoroutine(no())
 
@@ -127,10 +127,10 @@ def test_retained() -> None:
 
 
 class UnreadableTest(SynchronousTestCase):
-    """What another livechat has written, or nobody has."""
+    """Map values of a later livechat, or of none."""
 
     def test_unreadable(self) -> None:
-        """It does not count, and the log says so."""
+        """An unreadable value is logged and does not count."""
         shared, registry = made(r={"slow": "fast"})
         assert registry.of("r") == USUAL
         shared.put("r", b'{"slow":3}')
@@ -138,7 +138,7 @@ class UnreadableTest(SynchronousTestCase):
 
 
 def test_many() -> None:
-    """What holds in a room is found without a look at all others."""
+    """A room's settings are found without a scan of all others."""
     shared, registry = made(most=10_000)
     for number in range(10_000):
         shared.put(f"room-{number}*", b'{"slow":3}')

@@ -46,7 +46,7 @@ class Resident:
         """Nothing is told in these tests."""
 
     def renamed(self, actor: Actor) -> None:
-        """Nobody is renamed in these tests."""
+        """No-op: these tests rename nobody."""
 
 
 class Rooms:
@@ -85,7 +85,7 @@ class StandingsTest(SynchronousTestCase):
         run(self.rules.settings.change(pattern, SettingsChange(**settings)))
 
     def test_banned_at_the_door(self) -> None:
-        """What happened since it was let in counts at once."""
+        """A ban since the admission counts as soon as the member enters."""
         self.restrict("ban")
         resident, _ = self.enter()
         assert resident.reason is not None
@@ -105,7 +105,7 @@ class StandingsTest(SynchronousTestCase):
         assert another.reason is None
 
     def test_nothing_changed(self) -> None:
-        """Nobody is told of a change that is none for it."""
+        """A change that makes no difference to a member is not told to it."""
         resident, _ = self.enter()
         self.change("r", topic="x")
         self.change("*", title="y", guests="off")
@@ -146,7 +146,7 @@ class StandingsTest(SynchronousTestCase):
         assert resident.told == 3
 
     def test_many(self) -> None:
-        """Of very many some have their turn at a time; what they may is forgotten at once."""
+        """Many members are told in slices; their rights are forgotten at once."""
         residents = [self.enter(f"{number}", f"team-{number}") for number in range(3 * SLICE)]
         self.change("team-*", closed=True, topic="x")
         _, last = residents[-1]

@@ -75,7 +75,7 @@ class TestBySubject:
 
     @pytest.mark.parametrize("known_as", ["a|b", "*", "|", "r|*", "\U0001f600" * 16, "\u202e%s{}"])
     def test_odd_ids(self, world: World, known_as: str) -> None:
-        """Whatever is in an id, it is that person who is meant."""
+        """Ids with odd characters mean exactly their person."""
         user = User(known_as, "X")
         say(world, "spam", "spam", user=user)
         say(world, "stays", user=BOB)
@@ -83,7 +83,7 @@ class TestBySubject:
         assert texts(world) == ["stays"]
 
     def test_since(self, world: World) -> None:
-        """What is older stays, wherever it stands."""
+        """Older messages stay, wherever they stand."""
         say(world, *("old" for _ in range(3 * PAGE)))
         world.clock.advance(60)
         say(world, *("new" for _ in range(PAGE + 7)))
@@ -93,7 +93,7 @@ class TestBySubject:
         assert texts(world) == ["old"] * 3 * PAGE
 
     def test_the_newest_entries(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What somebody said long before is not looked for: the work is bounded."""
+        """Messages far back are not looked for, so that the work is bounded."""
         monkeypatch.setattr(removal, "MOST_LOOKED", 250)
         say(world, *(str(number) for number in range(450)))
         assert until(world, world.chat.removal.by_subject(ADMIN, "r", "g:eve")).count == 250
@@ -120,7 +120,7 @@ class TestBySubject:
         assert [each.text for each in records(world)] == ["second"]
 
     def test_expired_meanwhile(self, make_world: Callable[..., World]) -> None:
-        """What is kept no more is passed over, and the events push out what was kept."""
+        """Expired messages are skipped, and the events push out older entries."""
         world = make_world(retention=Retention(300, 0))
         say(world, *(str(number) for number in range(1_000)))
         log = world.backend.messages
@@ -206,7 +206,7 @@ class TestClear:
 
 
 def test_members(world: World) -> None:
-    """Those that know numbers hear of events only; plain ones of nothing."""
+    """Clients of livechat.v1 get events only; plain clients get nothing."""
 
     class Reader(RecordingClient):
         encoding = Encoding.V1

@@ -25,7 +25,7 @@ LINE = Line("in", 1)
 
 
 def nothing() -> None:
-    """Nobody waits for news."""
+    """No-op in place of a call for news."""
 
 
 class Wires:
@@ -93,7 +93,7 @@ def test_a_slow_reader() -> None:
 
 
 def test_most(world: World) -> None:
-    """There are few traces at a time; one that has ended makes room."""
+    """The number of traces is bounded; an ended one makes room."""
     tracing = world.tracing
     traces = [tracing.begin(Aim("r"), 10, nothing) for _ in range(MOST)]
     with pytest.raises(ChatError, match="traces already"):
@@ -125,7 +125,7 @@ def test_nobody_traces(port: Port) -> None:
 
 
 def test_a_room(port: Port) -> None:
-    """What comes from anybody in it, what it writes to all at once, and who comes and goes."""
+    """A room's trace has frames from its members, its batches, and joins and leaves."""
     one = port.socket()
     elsewhere = port.socket("other")
     trace = port.world.tracing.begin(Aim("r"), 10, nothing)
@@ -150,7 +150,7 @@ def test_a_room(port: Port) -> None:
 
 
 def test_a_person(port: Port) -> None:
-    """What one person sends and gets, wherever it is, and nothing of others."""
+    """A person's trace has its frames in all rooms, and none of others."""
     ann = port.socket()
     member = next(iter(port.sockets.sockets))
     assert member.session is not None

@@ -1,4 +1,4 @@
-"""A site that hangs, while people chat: nobody who does not ask it waits."""
+"""A site that hangs, while people chat: only those wait whose messages it is asked about."""
 
 from __future__ import annotations
 

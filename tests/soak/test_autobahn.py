@@ -1,7 +1,7 @@
 """
 The Autobahn|Testsuite against the port (`tests.tools.echo`): every functional case is right.
 
-The suite needs Python 2.7.  Where there is none this says that it did not run.
+The suite needs Python 2.7.  Without it the test is reported as not run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pytest
 from tests.live.daemon import PATIENCE, ROOT, Output
 
 SUITE = "autobahntestsuite==25.10.1"
-#: Those of RFC 6455 itself; 9 is limits and speed, 12 and 13 compression, which is not offered.
+#: Cases of RFC 6455 itself; 9 is limits and speed, 12 and 13 compression, which is not offered.
 FUNCTIONAL = {"1", "2", "3", "4", "5", "6", "7", "10"}
 RIGHT = {"OK", "INFORMATIONAL"}
 
@@ -44,7 +44,7 @@ def wstest() -> Path:
 
 @pytest.fixture
 def port(tmp_path: Path) -> Iterator[str]:
-    """Where the echo is."""
+    """Run the echo; yield its port."""
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "tests.tools.echo", "--port=0", "--rate=0", "--rate-per-ip=0"],
         cwd=tmp_path,

@@ -136,7 +136,7 @@ def test_f_2_redis_pause(daemon: Daemon, redis: RedisServer, seconds: int) -> No
 
 
 def test_f_3_subs_cut(daemon: Daemon, redis: RedisServer) -> None:
-    """F-3: what the subscriptions miss is read where it is stored."""
+    """F-3: messages that the subscriptions miss are read from the stream."""
 
     def cut() -> None:
         for _ in range(10):
@@ -157,7 +157,7 @@ def test_f_7_worker_kill(daemon: Daemon) -> None:
 
 
 def test_f_8_worker_stop(daemon: Daemon, redis: RedisServer) -> None:
-    """F-8: a worker stands still for a minute; Redis does not keep for ever what it would read."""
+    """F-8: a worker stands still for a minute; Redis keeps a bounded part of what it would read."""
     before = int(redis.ask("INFO", "memory").partition("used_memory:")[2].split()[0])
 
     def stop() -> None:
@@ -236,7 +236,7 @@ def test_f_10_rolling(daemon: Daemon) -> None:
             daemon.log.wait_for(usable, 2)
 
     talk = talk_through(daemon, "F-10 workers restarted one by one", roll, 20, breaks=True)
-    # Whoever was at one is told to come back.
+    # Members of a worker that restarts are told to come back.
     assert len(talk.closed) == len(talk.members)
     assert all("1012" in reason for reason in talk.closed)
 
@@ -253,8 +253,8 @@ class Rolling(Chaos):
                 self.faults.append("a worker is restarted")
 
 
-def test_f_10_who_comes_back(tmp_path: Path) -> None:
-    """F-10: who comes back, as clients do, misses nothing and says nothing twice."""
+def test_f_10_clients_come_back(tmp_path: Path) -> None:
+    """F-10: a client that comes back misses nothing and sends nothing twice."""
     found = run_apart(Rolling(tmp_path, clients=MEMBERS, rooms=20).run(30, 5))
     assert len(found["faults"]) == 1
     assert found["connections"] > MEMBERS
@@ -265,9 +265,9 @@ def test_f_10_who_comes_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fsync", ["everysec"])
 def test_f_11_disk_full(daemon: Daemon, redis: RedisServer) -> None:
     """
-    F-11: where Redis cannot write, who sends is told so, and who reads is not disturbed.
+    F-11: while Redis cannot write, senders are told so, and readers are not disturbed.
 
-    (Where it is to write through each time, `always`, Redis ends itself then: F-1.)
+    (A Redis that writes through each time, `always`, ends itself in this case: F-1.)
     """
 
     def fill() -> None:

@@ -30,7 +30,7 @@ def test_w_11_no_pong(start: Callable[..., Daemon]) -> None:
         began = time.monotonic()
         silent = Raw(daemon, "w11")
         watcher.hears("joined")
-        # It reads nothing either, not even the pings.
+        # The silent peer reads nothing either, not even the pings.
         while not left(watcher):
             assert time.monotonic() - began < PING_EVERY + PONG_WITHIN + 5
             watcher.says(type="ping")
@@ -38,7 +38,7 @@ def test_w_11_no_pong(start: Callable[..., Daemon]) -> None:
 
 
 def left(watcher: Client) -> bool:
-    """Whether somebody leaves within a while."""
+    """Wait a while for a member to leave, and check if one did."""
     try:
         watcher.hears("left")
     except TimeoutError:

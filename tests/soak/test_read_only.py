@@ -27,7 +27,7 @@ def read_only(daemon: Daemon) -> Iterator[None]:
 
 
 def test_a_disk_that_cannot_be_written(start: Callable[..., Daemon]) -> None:
-    """Who sends is told so, who reads notices nothing, and it goes on when it can be written."""
+    """Senders get an error, readers notice nothing, and sending works again with the disk."""
     daemon = start("--rate=0", "--rate-per-ip=0")
 
     def send(text: str) -> str:

@@ -21,7 +21,7 @@ SIZE, TRAFFIC = 16_000, 100 * MEGABYTE
 
 
 def members(operator: Operator) -> int:
-    """How many are in the room, as operators see it."""
+    """Read the number of the room's members on the operators' page."""
     page = operator.get(f"/admin/rooms/{ROOM}/")
     return int(re.findall(r"<dt>Members</dt><dd><strong>([\d,]+)", page)[0].replace(",", ""))
 
@@ -38,7 +38,7 @@ def test_w_12_slow_readers(start: Callable[..., Daemon], tmp_path: Path) -> None
     )
     operator = Operator(daemon, tmp_path / "jar")
     assert operator.sign_in() == 303
-    # What so many connections leave behind in any case.
+    # Measure memory after as many idle connections: some stays allocated in any case.
     assert daemon.load(CONNS, "--mode=idle", "--duration=0.5")["failed_conns"] == 0
     eventually(lambda: members(operator) == 0)
     before = daemon.memory()
@@ -62,7 +62,7 @@ def test_w_12_slow_readers(start: Callable[..., Daemon], tmp_path: Path) -> None
         talking = pool.submit(talk)
         eventually(lambda: members(operator) == MEMBERS + 1)
         eventually(closed)
-        # It has not read anything for as long as the others, and now reads.
+        # The late member, which was as slow as the others, reads again.
         assert (4008).to_bytes(2, "big") + b"too slow" in rest(late, CLOSING + PATIENCE)
         while not talking.done():
             peak = max(peak, daemon.memory())

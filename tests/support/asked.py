@@ -1,4 +1,4 @@
-"""A site that is asked, whose answers tests choose."""
+"""A site that reviews messages, with answers that tests choose."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SECRET = b"s" * 32
 
 
 class Asked(Struct):
-    """A question that the site got."""
+    """A question to the site, which the test answers."""
 
     question: dict[str, Any]
     headers: Mapping[str, str]
     answer: Deferred[bytes | None]
 
     def says(self, verdict: str | None = None, **more: Any) -> None:
-        """Answer; nothing is 204."""
+        """Answer with a verdict; None is a 204 without a body."""
         body = None if verdict is None else json.dumps({"verdict": verdict, **more}).encode()
         self.answer.callback(body)
 
@@ -35,10 +35,10 @@ class Asked(Struct):
 
 class AskedSite:
     """
-    The site.
+    A site in place of one that is reached by HTTP; it verifies each question's signature.
 
     @ivar asked: the questions so far.
-    @ivar usual: how it answers at once; None: when the test says so.
+    @ivar usual: the answer that is given at once; with None, a test answers each of `asked`.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class AskedSite:
 
     @property
     def texts(self) -> list[str]:
-        """The texts that it was asked about."""
+        """Texts of the messages in question, in order."""
         return [each.question["message"] for each in self.asked]
 
 

@@ -12,7 +12,7 @@ from tests.support.world import PASSWORD
 
 
 class Browser:
-    """An operator's browser: it keeps its cookie, and sends the tokens of forms."""
+    """An operator's browser: keeps its cookie, and sends each form's token."""
 
     def __init__(self, port: Port, address: str = "192.0.2.1") -> None:
         self.port = port
@@ -51,7 +51,7 @@ class Browser:
         return self.post("/admin/sign-in/", password=password, **form)
 
     def events(self, target: str, **headers: str) -> Wire:
-        """A connection on which events come."""
+        """Open the page's stream of events."""
         wire = self.port.connect()
         wire.send(request("GET", target, **self.headers(), **headers))
         return wire

@@ -25,7 +25,7 @@ def issue(
     issuer: str = "A CA",
     days: int = 5,
 ) -> tuple[Path, Path]:
-    """A certificate that somebody else signed, and its key; valid for *days* more."""
+    """Issue a certificate by another authority, with its key; valid for *days* more."""
     key, authority = (
         ec.generate_private_key(ec.SECP256R1()),
         ec.generate_private_key(ec.SECP256R1()),

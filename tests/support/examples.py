@@ -1,4 +1,4 @@
-"""How many examples of a kind are tried."""
+"""Counts of Hypothesis examples, scaled by the profile in use."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ _ALL = 100
 
 
 def examples(count: int) -> int:
-    """As many of *count* as the profile has of a hundred: fewer in each run, more in the soak."""
+    """Scale *count* by the profile, in percent: fewer for each run, more for the soak."""
     return max(1, count * settings().max_examples // _ALL)

@@ -1,4 +1,4 @@
-"""Rooms of every kind in an embedded database, for those who move them."""
+"""Rooms of every kind in an embedded database, for tests that move them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ MAPS = {
 
 def furnish(directory: Path) -> None:
     """
-    Make a state directory of which all that rooms can have is in use.
+    Make a state directory in which every feature of rooms is in use.
 
-    Some entries are in the journal, as at a livechat that was killed.
+    Some entries are only in the journal, as after a livechat was killed.
     """
     disk = Disk(directory)
     store = disk.store()

@@ -1,4 +1,4 @@
-"""An HTTPS server that answers as a test wants it, well or badly."""
+"""An HTTPS server whose answers a test writes, well or badly."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class HttpsSite:
     A server on a free port of this machine.
 
     @ivar authority: the file with the certificate that vouches for it.
-    @ivar heads: of the requests that came.
-    @ivar bodies: theirs.
+    @ivar heads: heads of the requests so far.
+    @ivar bodies: bodies of the requests so far.
     @ivar answer: writes an answer.
     @ivar ends: set when the server stops.
     """
@@ -52,7 +52,7 @@ class HttpsSite:
             Thread(target=self._talk, args=[connection], daemon=True).start()
 
     def _talk(self, connection: socket.socket) -> None:
-        # Clients that go away are what some tests are about.
+        # In some tests the client hangs up.
         with connection, suppress(OSError):
             secured = self._context.wrap_socket(connection, server_side=True)
             with secured:
@@ -78,7 +78,7 @@ class HttpsSite:
 
 @contextmanager
 def https_site(directory: Path, answer: Answer) -> Iterator[HttpsSite]:
-    """A server, for as long as it is needed."""
+    """Run a server until the end of the block."""
     site = HttpsSite(directory, answer)
     try:
         yield site
@@ -87,7 +87,7 @@ def https_site(directory: Path, answer: Answer) -> Iterator[HttpsSite]:
 
 
 def with_body(body: bytes, status: str = "200 OK", *headers: str) -> Answer:
-    """Answers with a body."""
+    """Answer each request with a status and a body."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
     data = "\r\n".join(lines).encode() + body
     return lambda connection: connection.sendall(data)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def imports(path: Path, known: Mapping[str, Path]) -> set[str]:
-    """Every module that *path* imports, wherever, and if only to name types."""
+    """Find all modules that *path* imports, in functions and for types only as well."""
     found: set[str] = set()
     for node in _statements(path.read_text()):
         if isinstance(node, ast.Import):
@@ -22,7 +22,7 @@ def imports(path: Path, known: Mapping[str, Path]) -> set[str]:
 
 
 def _statements(text: str) -> Iterator[ast.AST]:
-    """The statements of a module, at any depth: `ast.walk` visits all that is in them, too."""
+    """Yield a module's statements at any depth; `ast.walk` would visit expressions too."""
     waiting: list[ast.AST] = [ast.parse(text)]
     while waiting:
         node = waiting.pop()

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt import algorithms
 
-#: When tests take place.
+#: The time of tests, in seconds since 1970.
 NOW = 1_790_000_000
 SECRET = b"a secret of sixty-four bytes, so that every kind of HMAC takes it"
 Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey

@@ -29,7 +29,7 @@ class Lane:
         return deferred
 
     def work(self) -> None:
-        """Run what waits; whoever waits for it is not told yet."""
+        """Run the waiting calls, without reporting their results yet."""
         waiting, self._waiting = self._waiting, []
         for deferred, f in waiting:
             try:
@@ -38,12 +38,12 @@ class Lane:
                 self._done.append((deferred, Failure()))
 
     def step(self) -> None:
-        """Run what waits, but not what that sets going, and tell those who wait."""
+        """Run the waiting calls and report their results; calls that these add wait on."""
         self.work()
         self.tell()
 
     def tell(self) -> None:
-        """Tell those who wait for what has run."""
+        """Report the results of the calls that have run."""
         done, self._done = self._done, []
         for deferred, result in done:
             deferred.callback(result)

@@ -1,4 +1,4 @@
-"""Minutes of a process, as it counts them."""
+"""Minutes of a process's figures (`livechat.system.day.Minute`)."""
 
 from __future__ import annotations
 

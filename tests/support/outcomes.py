@@ -1,4 +1,4 @@
-"""What Deferreds and coroutines have come to."""
+"""Outcomes of Deferreds and coroutines, which tests read at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def result(deferred: Deferred[T]) -> T:
-    """What *deferred* has fired with; it must have."""
+    """Return the result of *deferred*, which must have fired, or raise its failure."""
     outcome: list[T | Failure] = []
     deferred.addBoth(outcome.append)
     assert outcome, "the Deferred has not fired"
@@ -27,12 +27,12 @@ def result(deferred: Deferred[T]) -> T:
 
 
 def run(coroutine: Any) -> Any:
-    """What *coroutine* returns; it must not have to wait."""
+    """Return the result of *coroutine*, which must not have to wait."""
     return result(Deferred.fromCoroutine(coroutine))
 
 
 def kind(deferred: Deferred[Any]) -> Kind:
-    """What *deferred* was refused with; it must have been."""
+    """Return the kind of the `ChatError` with which *deferred* must have failed."""
     outcome: list[Any] = []
     deferred.addBoth(outcome.append)
     assert outcome, "the Deferred has not fired"
@@ -53,5 +53,5 @@ def amend(log: IMessageLog, amendment: Amendment) -> Deferred[Any]:
 
 
 def refusing(reason: Exception) -> Callable[[object, IReceiver], None]:
-    """In place of a log's `publish` or `amend`: refuses all with *reason*."""
+    """Replace a log's `publish` or `amend`: every call is refused with *reason*."""
     return lambda _, receiver: receiver.not_stored(reason)

@@ -1,4 +1,4 @@
-"""A site on this machine that answers as a test wants it, well or badly."""
+"""A site on this machine whose answers a test writes, well or badly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class PlainSite:
     """
     A server of HTTP on a free port.
 
-    @ivar requests: heads and bodies of those that came.
+    @ivar requests: heads and bodies of the requests so far.
     @ivar answer: writes an answer.
     @ivar ends: set when the server stops.
     """
@@ -39,7 +39,7 @@ class PlainSite:
             Thread(target=self._talk, args=[connection], daemon=True).start()
 
     def _talk(self, connection: socket.socket) -> None:
-        # Clients that go away are what some tests are about.
+        # In some tests the client hangs up.
         with connection, suppress(OSError):
             data = b""
             while True:
@@ -65,7 +65,7 @@ class PlainSite:
 
 @contextmanager
 def plain_site(answer: Answer) -> Iterator[PlainSite]:
-    """A server, for as long as it is needed."""
+    """Run a server until the end of the block."""
     site = PlainSite(answer)
     try:
         yield site
@@ -74,12 +74,12 @@ def plain_site(answer: Answer) -> Iterator[PlainSite]:
 
 
 def answers(body: bytes = b"", status: str = "204 No Content", *headers: str) -> Answer:
-    """Answers with a body, or none."""
+    """Answer each request with a status, and with a body unless it is a 204."""
     lengths = [] if status.startswith("204") else [f"Content-Length: {len(body)}"]
     data = "\r\n".join([f"HTTP/1.1 {status}", *lengths, *headers, "", ""]).encode() + body
     return lambda connection: connection.sendall(data)
 
 
 def hangs(connection: socket.socket) -> None:
-    """Answers nothing, until the other side gives up."""
+    """Give no answer, and wait until the client gives up."""
     connection.recv(1)

@@ -151,7 +151,7 @@ class Port:
         _from: str = "192.0.2.1",
         **headers: str,
     ) -> Answer:
-        """One request on a connection of its own."""
+        """Send a request on a connection of its own, and return the answer."""
         wire = self.connect(_from)
         wire.send(request(method, target, body, **headers))
         answer = wire.answer(method)

@@ -28,7 +28,7 @@ class RecordingSink:
         self.delivered += [(room, epoch, entry) for entry in entries]
 
     def record(self, room: str, entries: Sequence[Entry]) -> None:
-        """As a backend is given one (`livechat.interfaces.Record`)."""
+        """Record a backend's counts (`livechat.interfaces.Record`)."""
         self.recorded += [(room, entry) for entry in entries]
 
     def entries(self, room: str) -> list[Entry]:
@@ -74,7 +74,7 @@ class RecordingClient:
         return waiting
 
     def read(self) -> None:
-        """Read what has gathered, once."""
+        """Read the gathered bytes, once."""
         drained, self._drained = self._drained, []
         for each in drained:
             each.callback(None)

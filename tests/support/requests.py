@@ -26,7 +26,7 @@ class Answer(NamedTuple):
         return json.loads(self.body)
 
     def code(self) -> str:
-        """The code of the problem that this is."""
+        """The code in a problem's body."""
         assert self.headers["content-type"] == "application/problem+json"
         problem = self.json()
         assert problem["status"] == self.status

@@ -31,7 +31,7 @@ class Selection:
         self._starts: dict[Path, bool] = {}
 
     def starts_processes(self, test: Path) -> bool:
-        """Whether a file's tests do, or a fixture that they can see."""
+        """Check if a file's tests, or fixtures in their reach, start other processes."""
         if test not in self._starts:
             conftests = (each / "conftest.py" for each in test.parents)
             near = (each for each in conftests if each.is_relative_to(self._root) and each.exists())

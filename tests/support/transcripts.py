@@ -1,4 +1,4 @@
-"""What a client of ``livechat.v1`` was told, and whether that may be."""
+"""Frames that a client of ``livechat.v1`` got, checked against the protocol's promises."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Transcript:
             self.resume()
 
     def resume(self) -> None:
-        """It asks for what came after `place`."""
+        """Expect the numbers after `place`, which the client asks for."""
         assert self.place is not None
         self._resuming = True
         self._epoch, self._last = self.place
 
     def add(self, frame: Any) -> None:
-        """A frame came."""
+        """Check and count a frame."""
         kind = frame["type"]
         assert self._greeted == (kind != "hello"), frame
         if kind == "hello":

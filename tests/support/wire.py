@@ -21,11 +21,11 @@ from tests.support.requests import Answer
 
 class _Transport(StringTransportWithDisconnection):
     """
-    A transport as `livechat.net.tls` has them, whose peer does not hang up by itself,
+    A transport like those of `livechat.net.tls`, with a peer that never hangs up by itself,
     and may read slowly.
 
-    @ivar full: whether the peer does not read; as real transports do, this one
-        says so to its producer at each write.
+    @ivar full: true while the peer does not read; each write then pauses the producer, as a
+        real transport does.
     """
 
     aborted = False
@@ -54,13 +54,13 @@ class _Transport(StringTransportWithDisconnection):
             self._cut = self._clock.callLater(CLOSING, self.abortConnection)
 
     def gone(self) -> None:
-        """The peer hung up."""
+        """Hang up at the peer's end; the transport is no longer cut."""
         self.connected = False
         if self._cut is not None and self._cut.active():
             self._cut.cancel()
 
     def setTcpNoDelay(self, enabled: bool) -> None:
-        """There is no delay here."""
+        """Ignore the option: bytes in memory are never delayed."""
 
 
 class Wire:
@@ -70,13 +70,13 @@ class Wire:
         self.channel = channel
         self._clock = clock
         self.transport = _Transport(clock)
-        # Where the real one has it, and a WebSocket puts itself.
+        # A real transport names its protocol here, and an upgrade to a WebSocket replaces it.
         self.transport.protocol = channel
         channel.makeConnection(self.transport)
 
     @property
     def protocol(self) -> Any:
-        """What speaks on this connection now."""
+        """The protocol in charge of the connection: HTTP, or a WebSocket after an upgrade."""
         return self.transport.protocol
 
     @property
@@ -91,20 +91,20 @@ class Wire:
         self.protocol.dataReceived(data)
 
     def received(self) -> bytes:
-        """What the server wrote since this was asked last, when its turn has ended."""
+        """Return the bytes written since the last call, after the server's turn has ended."""
         self._clock.advance(0)
         data: bytes = self.transport.value()
         self.transport.clear()
         return data
 
     def answer(self, method: str = "GET") -> Answer:
-        """The one HTTP answer that was written."""
+        """Return the only HTTP answer that was written."""
         answers = self.answers(method)
         assert len(answers) == 1, answers
         return answers[0]
 
     def answers(self, method: str = "GET") -> list[Answer]:
-        """The HTTP answers that were written, whole."""
+        """Parse the HTTP answers that were written; all must be whole."""
         data, found = self.received(), []
         while data:
             head, _, rest = data.partition(b"\r\n\r\n")
@@ -129,7 +129,7 @@ class Wire:
         return found
 
     def events(self) -> list[tuple[str, str]]:
-        """The server-sent events that came since this was asked last: names and data."""
+        """Parse the server-sent events since the last call: names and data."""
         data = self.received()
         if data.startswith(b"HTTP/1.1 200"):
             head, _, data = data.partition(b"\r\n\r\n")
@@ -157,17 +157,17 @@ class Wire:
         self.send(client_frame(json.dumps({"message": text}).encode()))
 
     def heard(self) -> list[str]:
-        """The messages that came on a WebSocket."""
+        """Return the texts of messages since the last call, on a WebSocket."""
         return [json.loads(payload)["message"] for opcode, payload in self.frames() if opcode == 1]
 
     def closed(self) -> int:
-        """The code of the close frame that came last on a WebSocket."""
+        """Return the code of the close frame, which must be a WebSocket's last one."""
         opcode, payload = self.frames()[-1]
         assert opcode == 8
         return int.from_bytes(payload[:2], "big")
 
     def resume(self) -> None:
-        """Let the server know that there is room for more."""
+        """Have the transport ask its producer for more."""
         assert self.transport.producer is not None
         self.transport.producer.resumeProducing()
 
@@ -178,7 +178,7 @@ class Wire:
 
 
 def _pieces(data: bytes) -> bytes:
-    """What whole chunks hold."""
+    """Join the contents of whole chunks, of a body that has not ended."""
     body = b""
     while data:
         size, _, data = data.partition(b"\r\n")

@@ -68,7 +68,7 @@ class Reactor(Clock):
 
 
 class Sockets:
-    """Hands out a socket that is none."""
+    """Hands out a double of a socket."""
 
     def __init__(self) -> None:
         self.dropped: list[int] = []

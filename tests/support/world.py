@@ -58,12 +58,12 @@ CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 def make_leases(time: Time) -> Leases:
-    """Leases of which nobody else knows."""
+    """Make leases that no other process shares."""
     return Leases(LoneMaps(time.wall).get("revoked", most=100, largest=32), time, LIFETIME)
 
 
 def make_free_rules(time: Time, *extra: IPolicy) -> Rules:
-    """Rules of rooms whose settings and restrictions nobody else knows."""
+    """Make rules of rooms, with settings and restrictions that no other process shares."""
     maps = LoneMaps(time.wall)
     settings = SettingsRegistry(maps.get("rooms", most=100, largest=10_000), RoomSettings())
     restrictions = Restrictions(maps.get("restrictions", most=100, largest=10_000), time)
@@ -71,7 +71,7 @@ def make_free_rules(time: Time, *extra: IPolicy) -> Rules:
 
 
 def make_keys(time: Time) -> Keys:
-    """No keys but the local one."""
+    """Make a set of API keys with the local one only."""
     return Keys(LoneMaps(time.wall).get("keys", most=10, largest=20_000), time, LOCAL_KEY)
 
 
@@ -110,7 +110,7 @@ ADMIN = operator(Source("192.0.2.9", Rate.of(0)))
 
 
 def _prompt(log: SqliteMessageLog) -> None:
-    """Let *log* wait for no turn of the reactor to end, for tests that are not about turns."""
+    """Have *log* write at once, not at a turn's end, for tests that are not about turns."""
 
     def gather(*_: object) -> None:
         log._write_group()
@@ -124,7 +124,7 @@ class World:
     """
     The core, on a clock and threads that tests move.
 
-    What is sent is stored and delivered at once, unless its writer is *held*.
+    A message that is sent is stored and delivered at once, unless the writer is *held*.
     """
 
     def __init__(
@@ -243,7 +243,7 @@ class World:
         self.clock.advance(0)
 
     def write(self) -> None:
-        """Let the writer do what it was given in the turns so far."""
+        """Have the writer store what was sent in the turns so far."""
         self.turn()
         self.writer.step()
         self.turn()

@@ -17,14 +17,14 @@ from tests.support.minutes import minute
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[Sample]:
-    """The figures that a look finds."""
+    """Replace the process's figures by a list."""
     found: list[Sample] = []
     monkeypatch.setattr(metrics, "samples", lambda: iter(found))
     return found
 
 
 def test_a_minute(counted: list[Sample]) -> None:
-    """What was counted between two looks, without what was not; and gauges as they are."""
+    """A minute has the counters that grew between two looks, and gauges as they are."""
     found = Day()
     counted += [
         Sample("stored_total", (), 10), Sample("delivered_total", (), 50),
@@ -51,7 +51,7 @@ def test_a_minute(counted: list[Sample]) -> None:
 
 
 def test_times(counted: list[Sample]) -> None:
-    """Of a histogram the bound is kept that 99 of 100 of this minute do not exceed."""
+    """A minute keeps, of a histogram, the bound that 99 of its 100 values do not exceed."""
 
     def buckets(*values: int) -> list[Sample]:
         bounds = ("0.01", "0.1", "1.0", "+Inf")
@@ -64,7 +64,7 @@ def test_times(counted: list[Sample]) -> None:
     for number, values in enumerate([(5, 5, 9, 9), (104, 104, 109, 109), (104, 104, 109, 110)]):
         counted[:] = buckets(*values)
         found.look(60.0 * number)
-    # 99 in time, and one that was in no bucket before; then one beyond all bounds.
+    # 99 within the first bound and one beyond it; then one beyond all bounds.
     assert [each.times for each in found.minutes()] == [
         {"reactor_lag": 0.01}, {"reactor_lag": 1.0},
     ]  # fmt: skip
@@ -102,7 +102,7 @@ def test_a_clock_that_went_back(counted: list[Sample]) -> None:
 
 
 def test_a_day_only(counted: list[Sample]) -> None:
-    """What is older than a day is not kept, however long the process runs."""
+    """Minutes older than a day are dropped, however long the process runs."""
     found = Day()
     for number in range(MINUTES + 5):
         found.look(60.0 * number)
@@ -120,7 +120,7 @@ def test_takes_the_place_of_another(counted: list[Sample]) -> None:
 
 
 def test_kept(tmp_path: Path) -> None:
-    """The newest file of all processes counts; one that cannot be read is none."""
+    """The newest file of all processes counts; an unreadable one is ignored."""
     assert read_day(tmp_path / "day.1") == []
     old: Sequence[Minute] = [minute(60)]
     new = [minute(60), minute(120)]

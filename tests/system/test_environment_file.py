@@ -22,7 +22,7 @@ def test_refused(text: str) -> None:
 
 
 def test_endless(tmp_path: Path) -> None:
-    """A file that is no file of options is not read for ever."""
+    """An endless file is read up to a bound."""
     with pytest.raises(ValueError, match="more than"):
         environment_file.read(Path("/dev/zero"))
     (tmp_path / "latin").write_bytes(b"A=\xe4")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import resource
+from contextlib import suppress
 
 import pytest
 from twisted.logger import capturedLogs
 
-from livechat.system.process import allow_files, memory
+from livechat.system.process import GARBAGE, allow_files, making_what_stays, memory
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,18 @@ def test_memory() -> None:
     most = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Linux sums up what each CPU has counted only now and then.
     assert 1 << 20 < found <= most + (1 << 20)
+
+
+@pytest.mark.parametrize("error", [None, ValueError()])
+def test_what_stays_is_no_garbage(error: Exception | None) -> None:
+    """Garbage is not looked for while what stays is made, and rarely afterwards, errors or not."""
+    before = gc.get_freeze_count()
+    made: list[list[object]] = []
+    with suppress(ValueError), making_what_stays():
+        assert not gc.isenabled()
+        made += [[] for _ in range(1_000)]
+        if error is not None:
+            raise error
+    assert gc.isenabled()
+    assert gc.get_threshold() == GARBAGE
+    assert gc.get_freeze_count() >= before + len(made)

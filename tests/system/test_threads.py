@@ -42,7 +42,7 @@ class ThreadsTest(TestCase):
         threads.stop()
 
     async def test_order(self) -> None:
-        """One thread runs its calls in order, and is none of the reactor's."""
+        """A single thread, which is not the reactor's, runs its calls in order."""
         from twisted.internet import reactor  # noqa: PLC0415
 
         real: Any = reactor
@@ -70,7 +70,7 @@ class ThreadsTest(TestCase):
         threads.stop()
 
     async def test_as_many_threads_as_calls_need(self) -> None:
-        """One call needs one; none are more than there may be, and all end."""
+        """Threads start as calls need them, up to the bound, and all end."""
         from twisted.internet import reactor  # noqa: PLC0415
 
         real: Any = reactor
@@ -93,7 +93,7 @@ class ThreadsTest(TestCase):
         assert not running()
 
     async def test_nothing_is_left(self) -> None:
-        """No descriptor; and what a call was about is not kept until the next one."""
+        """Threads leave no descriptor open, and keep no argument or result until the next call."""
         from twisted.internet import reactor  # noqa: PLC0415
 
         real: Any = reactor
@@ -130,16 +130,16 @@ def test_more_results_than_a_pipe_holds() -> None:
 
 
 def open_files() -> int:
-    """How many this process has, beside the one by which it looks."""
+    """Count this process's descriptors, with the one that lists them."""
     return len([*Path("/proc/self/fd").iterdir()])
 
 
 class _Large:
-    """Something that can be looked for."""
+    """An object that a weak reference can find."""
 
 
 def test_within() -> None:
-    """Who waits is told after a time; what comes later is nobody's."""
+    """A result that is late is a TimeoutError, and is dropped when it comes."""
     clock = Clock()
     called: Deferred[int] = Deferred()
     answer = within(2, clock, called)

@@ -155,12 +155,12 @@ class TestStarts:
     """A start has no monotonic clock to compare with."""
 
     def test_empty_store(self, machine: Machine) -> None:
-        """A store in which nothing is has nothing to lose."""
+        """The clock is trusted at once with an empty store."""
         assert machine.clock.trusted
         assert machine.said == []
 
     def test_nothing_known(self, machine: Machine) -> None:
-        """A store whose last time is not known waits for a day."""
+        """Removal waits for a day in a store whose last time is not known."""
         clock = machine.process(Record())
         assert not clock.trusted
         assert machine.wrong() == 0
@@ -186,7 +186,7 @@ class TestStarts:
         assert clock.trusted
 
     def test_wrong_until_ntp_answers(self, machine: Machine) -> None:
-        """The right time is trusted as soon as it is there."""
+        """The right time is trusted as soon as it comes."""
         machine.run(HOUR, HOLD)
         machine.jump(40 * DAY)
         machine.restart(away=HOUR)
@@ -222,7 +222,7 @@ class TestStarts:
         assert machine.restart(away=60).trusted
 
     def test_restarts_with_a_right_clock(self, machine: Machine) -> None:
-        """However often a process starts, and however long it is away each night."""
+        """A right clock stays trusted over any number of starts and nights off."""
         for away in (60, 2 * HOUR, 14 * HOUR) * 10:
             machine.run(2 * HOUR, HOLD)
             assert machine.restart(away).trusted

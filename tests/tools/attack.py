@@ -1,11 +1,11 @@
 """
-One attack of each kind at once, while a hundred people chat: ``make attack``, or
+Attacks of every kind at once, while a hundred people chat: ``make attack``, or
 ``python -m tests.tools.attack --seconds 60``.
 
-In the end it says how long what they said was under way to each of them, and by how much the
-daemon's memory has grown.  The attackers are in a process of their own, and so are those who chat;
-all share this machine with the daemon, and take its time.  So the same attack also goes against
-another daemon beside it, in turns, and the verdict compares the two (`tests.tools.verdict`).
+The result is the latency of each delivery to the people who chat, and the growth of the daemon's
+memory.  Attackers and people are in a process each, and take the daemon's share of this machine.
+So the same attack also goes against another daemon beside it, in turns, and the verdict compares
+the two (`tests.tools.verdict`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.support import HANDSHAKE, client_frame, request
 from tests.tools.verdict import SHARES, Found, faults, pooled, ratios
 
 MEMBERS: Final = 100
-#: Messages a second of all of them together.
+#: Messages a second of all members together.
 PACE: Final = 20.0
 #: The last message of all.
 END: Final = "end"
@@ -58,7 +58,7 @@ async def _dial(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
 async def _again(
     port: int, until: float, attack: Callable[..., Awaitable[None]], *what: Any
 ) -> None:
-    """Whatever the server does about it, do it again."""
+    """Repeat *attack* until the end, however the server answers it."""
     while time.monotonic() < until:
         with suppress(OSError, ssl.SSLError, asyncio.IncompleteReadError, TimeoutError):
             await asyncio.wait_for(attack(port, until, *what), until - time.monotonic() + 1)
@@ -66,7 +66,7 @@ async def _again(
 
 
 async def slowloris(port: int, until: float) -> None:
-    """A head that drips in."""
+    """Send a request's head byte by byte, one a second."""
     _, writer = await _dial(port)
     for byte in b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 10_000:
         if time.monotonic() > until or writer.is_closing():
@@ -78,7 +78,7 @@ async def slowloris(port: int, until: float) -> None:
 
 
 async def flood(port: int, until: float, data: bytes) -> None:
-    """The same frames without end, on a socket from which nothing is read."""
+    """Send the same frames without end, and read nothing."""
     reader, writer = await _dial(port)
     writer.write(UPGRADE)
     await reader.readuntil(b"\r\n\r\n")
@@ -90,7 +90,7 @@ async def flood(port: int, until: float, data: bytes) -> None:
 
 
 async def requests(port: int, until: float, data: bytes) -> None:
-    """Requests as fast as they are answered, on new connections."""
+    """Send a request as often as it is answered; a connection that ends is replaced."""
     reader, writer = await _dial(port)
     while time.monotonic() < until:
         writer.write(data)
@@ -101,7 +101,7 @@ async def requests(port: int, until: float, data: bytes) -> None:
 
 
 async def garbage(port: int, until: float) -> None:
-    """What is no TLS."""
+    """Send bytes that are no TLS."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"\x16\x03\x01\x40\x00" + b"x" * 16_000)
     await reader.read(100)
@@ -109,7 +109,7 @@ async def garbage(port: int, until: float) -> None:
 
 
 async def slow_reader(port: int, until: float) -> None:
-    """A member that reads nothing of what is said."""
+    """Join a room, and read nothing."""
     reader, writer = await _dial(port)
     writer.transport.pause_reading()  # type: ignore[attr-defined]
     writer.write(UPGRADE)
@@ -137,7 +137,7 @@ REQUESTS: Final = {
 
 
 def attack(port: int, seconds: float, begun: Any) -> None:
-    """All of them, in a process of its own; *begun* is set once they have had a second."""
+    """Run all attacks, as the main function of a process; set *begun* after a second."""
     until = time.monotonic() + seconds
 
     async def all_of_them() -> None:
@@ -156,14 +156,14 @@ def attack(port: int, seconds: float, begun: Any) -> None:
 
 def chat(port: int, seconds: float, there: Any, begun: Any, told: Any) -> None:
     """
-    Those who behave, in a process of their own.
+    Run the members that behave, as the main function of a process.
 
-    @param there: an event that is set when they have all joined.
-    @param begun: one that they wait for before they talk.
+    @param there: an event that is set when all have joined.
+    @param begun: an event that they wait for before they talk.
     @param told: a queue that gets the milliseconds of each delivery.
     """
     took: list[float] = []
-    # Limits hold for each address, and theirs is not the attackers'.
+    # Limits hold for each address, so members have another one than attackers.
     source = ("127.0.0.2", 0)
 
     async def listen(socket: Any) -> None:
@@ -201,7 +201,7 @@ def chat(port: int, seconds: float, there: Any, begun: Any, told: Any) -> None:
 
 
 def measure(daemon: Daemon, seconds: float, attacked: Daemon | None = None) -> Found:
-    """How it goes for those who chat at *daemon*, while *attacked* is attacked."""
+    """Measure deliveries and memory at *daemon*, while *attacked* is attacked."""
     spawn = multiprocessing.get_context("spawn")
     told, there, begun = spawn.Queue(), spawn.Event(), spawn.Event()
     members = spawn.Process(target=chat, args=(daemon.port, seconds, there, begun, told))

@@ -3,8 +3,8 @@ Clients of ``livechat.v1`` that talk and come back, while workers and Redis are 
 ``make chaos``, or ``python -m tests.tools.chaos --seconds 120``; with ``--cluster`` while masters
 of a cluster are killed and slots moved (`tests.tools.chaos_cluster`).
 
-One act in ten edits or takes back a message of the client's own.  All that a client was told it was
-told by the rules (`tests.support.transcripts`); in the end every client has every message that was
+One act in ten edits or takes back a message of the client's own.  Every frame keeps the protocol's
+promises (`tests.support.transcripts`).  In the end every client has every message that was
 acknowledged, once, in order, with its last text.  A client that comes only then sees no text that
 was edited or taken back before.
 """
@@ -45,11 +45,11 @@ PATIENCE = 60.0
 
 class Client:
     """
-    One that repeats every act until it is acknowledged, under the same nonce.
+    A client that repeats every act until it is acknowledged, under the same nonce.
 
     @ivar said: the number and the present text of each message of its own; None: taken back.
     @ivar old: texts that were edited or taken back.
-    @ivar counts: what happened to it.
+    @ivar counts: connections, acknowledgements and errors.
     @cvar changes: the part of its acts that edit or take back.
     """
 
@@ -72,11 +72,11 @@ class Client:
 
     @property
     def waits(self) -> bool:
-        """Whether something is not acknowledged yet."""
+        """True while an act is not acknowledged."""
         return bool(self._outbox)
 
     async def live(self) -> None:
-        """Be there, for ever; come back whenever the connection is lost."""
+        """Stay connected until cancelled; come back whenever the connection is lost."""
         while True:
             with suppress(OSError, WebSocketException, InvalidHandshake, TimeoutError):
                 async with self.connect(self.transcript.place) as socket:
@@ -86,7 +86,7 @@ class Client:
             await asyncio.sleep(random.uniform(0.1, 1.0))
 
     def connect(self, place: Place | None) -> connect:
-        """A connection that resumes from *place*."""
+        """Connect, and resume from *place*."""
         since = "" if place is None else f"&since={place.epoch}:{place.seq}"
         return connect(
             self._address + since,
@@ -127,7 +127,7 @@ class Client:
         self.said[ref] = act.get("message")
 
     async def act(self) -> None:
-        """Say something new, or now and then take back or edit what was said."""
+        """Send a new message, or now and then edit or take back an earlier one."""
         nonce = str(self._sent)
         self._sent += 1
         text = f"{self.name}-{nonce}."
@@ -144,7 +144,7 @@ class Client:
         await self._write(nonce)
 
     async def act_again(self) -> None:
-        """Repeat what was refused, or not answered."""
+        """Repeat the acts that were refused or not answered."""
         for nonce in tuple(self._outbox):
             await self._write(nonce)
 
@@ -178,7 +178,7 @@ async def _whole(client: Client, top: int) -> Transcript:
 
 
 class Chaos:
-    """The daemon, its Redis, their clients, and what is done to them."""
+    """The daemon, its Redis and its clients, and the faults that hit them."""
 
     client = Client
 
@@ -242,7 +242,7 @@ class Chaos:
                     self.faults.append("a worker")
 
     async def _settle(self, lives: list[asyncio.Task[None]]) -> None:
-        """Until every client has its answers, and has heard all that was said."""
+        """Wait until every client has its answers and all messages."""
         until = time.monotonic() + PATIENCE
         while not all(map(self._is_whole, self.clients)):
             for life in lives:
@@ -258,7 +258,7 @@ class Chaos:
         return not client.waits and not self._missing(client.transcript, client.room)
 
     def _said(self, room: str) -> dict[int, str | None]:
-        """What was acknowledged to anybody in *room*."""
+        """Messages that were acknowledged to any client in *room*."""
         return {
             seq: text
             for client in self.clients
@@ -272,7 +272,7 @@ class Chaos:
         return {seq for seq, text in self._said(room).items() if shown.get(seq) != text}
 
     async def _come_late(self) -> dict[str, Transcript]:
-        """In each room, somebody who comes when all is over."""
+        """Have a client come to each room when all is over; return what they read."""
         firsts = {client.room: client for client in self.clients}
         found: dict[str, Transcript] = {}
         for room, client in firsts.items():
@@ -305,7 +305,7 @@ class Chaos:
             "lost": lost,
             "doubled": doubled,
             "out of order": disordered,
-            "old texts shown to who came later": shown_late,
+            "old texts shown to later clients": shown_late,
         }
         assert not lost, found
         assert not doubled, found
@@ -330,7 +330,7 @@ def main() -> None:
     parser.add_argument("--every", type=float, help="seconds between two faults")
     parser.add_argument("--cluster", action="store_true", help="kill masters, move slots")
     asked = parser.parse_args()
-    # It derives from this module's.
+    # `ClusterChaos` derives from `Chaos`.
     from tests.tools.chaos_cluster import EVERY as SELDOM  # noqa: PLC0415
     from tests.tools.chaos_cluster import ClusterChaos  # noqa: PLC0415
 

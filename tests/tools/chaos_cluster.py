@@ -1,10 +1,10 @@
 """
-The same in a cluster of three masters and three replicas: a master is killed every 20 seconds,
+Chaos in a cluster of three masters and three replicas: a master is killed every 20 seconds,
 its replica is promoted, and slots of rooms are moved from one master to another meanwhile.
 
 Redis replicates without waiting, so a promoted replica may lack what was acknowledged last.
-Whatever it has, as it is read from it once it is a master, every client has in the end, once, in
-order; the rest is counted, and every client of the room was told of a gap.
+All that the replica has, as read from it once it is a master, every client has in the end, once,
+in order.  The rest is counted, and every client of the room was told of a gap.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _TEXT = re.compile(r"^c\d+-\d+\.$", re.MULTILINE)
 
 
 class ClusterClient(Client):
-    """One that only says things: what was lost can be neither edited nor taken back."""
+    """A client that only sends: messages that were lost can be neither edited nor taken back."""
 
     changes = 0.0
 
     def _acknowledged(self, frame: Any) -> None:
-        # What was lost by a failover, and sent again meanwhile, is stored under two numbers.
+        # A message that a failover lost, and that was sent again, is stored under two numbers.
         if frame["nonce"] not in self._outbox and self._acked[frame["nonce"]] != frame["seq"]:
             self.counts["stored again after a loss"] += 1
             return
@@ -48,7 +48,7 @@ class ClusterClient(Client):
 
 class ClusterChaos(Chaos):
     """
-    The daemon, its cluster, their clients, and what is done to them.
+    The daemon, its cluster and its clients, and the faults that hit them.
 
     @ivar dumps: all texts that promoted replicas had, by room.
     """
@@ -157,7 +157,7 @@ class ClusterChaos(Chaos):
             lost += len(self._lacks(client))
             lost += len(self.dumps.get(client.room, set()) - {*texts})
             more = len(texts) - len({*texts})
-            # Where nothing was lost, nothing may come again.
+            # Messages may come again only in a room that has lost some.
             again, doubled = (again + more, doubled) if gaps else (again, doubled + more)
             place = {text: at for at, text in enumerate(texts)}
             heard = [place[text] for text in truth if text in place]
@@ -184,7 +184,7 @@ class ClusterChaos(Chaos):
         return found
 
     def _gone(self) -> dict[str, set[str]]:
-        """What was acknowledged, and is not there, by room."""
+        """Messages that were acknowledged and are not stored, by room."""
         gone: dict[str, set[str]] = {room: set() for room in self._names()}
         for client in self.clients:
             said = {text for text in client.said.values() if text is not None}

@@ -1,8 +1,8 @@
 """
 Clients of ``livechat.v1`` that talk while a livechat is renewed, and what happens to them.
 
-Whoever is told to come back does so after the time that it was told, and repeats what was not
-acknowledged.
+A client that is told to come back does so after the time that it was told, and repeats the
+messages that were not acknowledged.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SHOWN: Final = 5
 @dataclass
 class Found:
     """
-    What happened to the clients of a renewal.
+    Counts of a renewal, over all clients.
 
     @ivar longest_silence: the most seconds that a client was without a message.
     @ivar renewed_in: seconds from the signal until all was renewed.
@@ -70,7 +70,7 @@ class Found:
         return Found(**both, refusals=dict(refusals.most_common(SHOWN)))
 
     def faults(self, silence: float) -> list[str]:
-        """Sentences on what should not be."""
+        """Describe all that should not have happened."""
         found = [
             f"{count} {what}"
             for what, count in (
@@ -118,7 +118,7 @@ class Client:
         return bool(self._outbox)
 
     async def live(self) -> None:
-        """Be there, for ever."""
+        """Stay connected until cancelled."""
         while True:
             back_in = await self._visit()
             await asyncio.sleep(back_in)
@@ -191,7 +191,7 @@ class Client:
         await self._write(nonce)
 
     async def say_again(self) -> None:
-        """Repeat what was refused."""
+        """Repeat the messages that were refused."""
         for nonce in tuple(self._outbox):
             await self._write(nonce)
 
@@ -238,14 +238,14 @@ class Crowd:
         return found
 
     async def _come(self, lives: list[asyncio.Task[None]]) -> None:
-        """Have all clients there, some at a time: they are one process, and handshakes are work."""
+        """Connect all clients, a few at a time: handshakes take this process's time."""
         async with asyncio.timeout(LOGGED_WITHIN):
             for start in range(0, len(self.clients), AT_ONCE):
                 coming = self.clients[start : start + AT_ONCE]
                 lives += (asyncio.create_task(each.live()) for each in coming)
                 await asyncio.gather(*(each.ready.wait() for each in coming))
         for each in self.clients:
-            # Whatever it was, it was before the renewal.
+            # Troubles before the renewal do not count.
             each.counts["refused"] = each.counts["cut"] = 0
             each.refusals.clear()
 

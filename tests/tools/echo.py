@@ -2,8 +2,8 @@
 A daemon that echoes, for the Autobahn|Testsuite: ``python -m tests.tools.echo``
 and twistd's options.
 
-It is the daemon's own port, transport, handshake and protocol.  Only what becomes of a message is
-another; and there is no session, whose budgets the suite would overdraw.
+Port, transport, handshake and protocol are the daemon's own.  Messages are echoed, and reach no
+session, whose budgets the suite would overdraw.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ LONGEST: Final = 16 << 20
 
 
 class Echo(Socket):
-    """Says what it hears."""
+    """Sends each message back."""
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         self.sendMessage(payload, isBinary)
 
 
 class EchoFactory(SocketFactory):
-    """Makes them, for messages as long as the suite's."""
+    """Makes `Echo` protocols for messages as long as the suite's."""
 
     def __init__(
         self,

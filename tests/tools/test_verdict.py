@@ -8,7 +8,7 @@ from tests.tools.verdict import GROWTH, RATIO, Found, faults, pooled, ratios
 
 
 def found(p99: float, grown: int = 0) -> Found:
-    """A hundred deliveries, one slower than all others."""
+    """Make a hundred deliveries, one of them slower than all others."""
     return Found((1.0,) * 98 + (p99, 10_000.0), 1_000, 1_000 + grown)
 
 
@@ -64,7 +64,7 @@ def test_the_median_counts_too() -> None:
 
 
 def test_few_slow_ones_are_no_fault() -> None:
-    """Less than one of a hundred."""
+    """Deliveries that are slow count from one in a hundred."""
     assert faults([found(20)], [Found((1.0,) * 199 + (9_999.0,))]) == []
 
 

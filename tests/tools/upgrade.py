@@ -6,9 +6,9 @@ Clients of ``livechat.v1`` that talk while livechat is renewed: ``make upgrade``
                systemd's own systemd-socket-activate
     workers    SIGUSR2 renews two workers, with a real Redis
 
-Whoever is told to come back does so after the time that it was told.  In the end every client has
-every message that was acknowledged to anybody in its room, once, in order; no connection was
-refused; and nobody was without news for long.
+A client that is told to come back does so after the time that it was told.  In the end every
+client has every message that was acknowledged in its room, once, in order.  No connection was
+refused, and no client went without messages for long.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ Renewal = tuple[int, Callable[[], Awaitable[None]]]
 
 @asynccontextmanager
 async def sqlite(directory: Path, _: float) -> AsyncIterator[Renewal]:
-    """A daemon of one process, that is restarted under its socket."""
+    """Measure a daemon of one process that is restarted under its socket."""
     with Kept(directory, *_UNLIMITED) as kept:
 
         async def restart() -> None:
@@ -68,7 +68,7 @@ async def sqlite(directory: Path, _: float) -> AsyncIterator[Renewal]:
 
 @asynccontextmanager
 async def workers(directory: Path, drain: float) -> AsyncIterator[Renewal]:
-    """Two workers with a Redis, which are renewed."""
+    """Measure two workers with a Redis, which are renewed."""
     with (
         RedisServer(directory / "redis") as redis,
         Daemon(

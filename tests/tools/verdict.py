@@ -17,9 +17,9 @@ from typing import Final
 
 #: Quantiles of the deliveries that are compared.
 SHARES: Final = (0.5, 0.99)
-#: How many times longer each of them may take under attack, in the median of the turns.
+#: Bound on the ratio of each quantile, attacked to beside, in the median of the turns.
 #: On a quiet machine this revision has 6.6 and 6.0; without the bound of a group's gathering
-#: (docs/architecture.md, "While others flood") it has 12.6 at 99 %.
+#: (docs/decisions.md, "While others flood") it has 12.6 at 99 %.
 RATIO: Final = 8.0
 #: Bytes by which an attack may let the daemon grow.
 GROWTH: Final = 50 << 20
@@ -28,7 +28,7 @@ GROWTH: Final = 50 << 20
 @dataclass(frozen=True, slots=True)
 class Found:
     """
-    Measurements of those who chat, and of their daemon.
+    Measurements of the members, and of their daemon.
 
     @ivar took: milliseconds of each delivery, sorted.
     @ivar before: bytes of the daemon before.
@@ -44,11 +44,11 @@ class Found:
         return self.most - self.before
 
     def quantile(self, share: float) -> float:
-        """Milliseconds that *share* of the deliveries did not exceed."""
+        """Return the milliseconds that *share* of the deliveries did not exceed."""
         return self.took[ceil(share * len(self.took)) - 1]
 
     def figures(self) -> dict[str, float]:
-        """Figures for people."""
+        """Return rounded figures, for people to read."""
         return {
             "deliveries": len(self.took),
             "p50 ms": round(self.quantile(0.5), 1),
@@ -60,22 +60,22 @@ class Found:
 
 
 def pooled(turns: Sequence[Found]) -> Found:
-    """All turns as one: deliveries count alike, and growth is since before the first."""
+    """Join all turns: deliveries count alike, and growth is since before the first."""
     took = chain.from_iterable(turn.took for turn in turns)
     return Found(tuple(sorted(took)), turns[0].before, max(turn.most for turn in turns))
 
 
 def ratios(share: float, beside: Sequence[Found], attacked: Sequence[Found]) -> list[float]:
-    """How many times longer that share of the deliveries took under attack, in each turn."""
+    """Divide the quantile under attack by that beside, in each turn."""
     pairs = zip(attacked, beside, strict=True)
     return [under.quantile(share) / left.quantile(share) for under, left in pairs]
 
 
 def faults(beside: Sequence[Found], attacked: Sequence[Found]) -> list[str]:
     """
-    All that must not be, in words.
+    Describe all exceeded bounds.
 
-    The median of the turns decides: whatever else the machine did in one of them is no fault.
+    The median of the turns decides, so a turn in which the machine was busy is no fault.
     """
     found = []
     for share in SHARES:

@@ -1,4 +1,4 @@
-"""A back end with a key, and what the audit has of it."""
+"""A back end with a key, and its records in the audit."""
 
 from __future__ import annotations
 

@@ -53,14 +53,14 @@ def test_send(port: Port) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "\u200d", "\u3164"])
-def test_messages_of_which_nothing_is_seen(port: Port, text: str) -> None:
-    """They are delivered, as they always were."""
+def test_blank_messages(port: Port, text: str) -> None:
+    """Messages without visible characters are delivered."""
     assert post(port, {"message": text}).status == 200
     assert texts(port) == [text]
 
 
 def test_names(port: Port) -> None:
-    """A message is by whoever it is said to be; not by the server, and not by what nobody sees."""
+    """A message has the given name; a reserved one is replaced, an ambiguous one refused."""
     for name in ("Ann", "Admin"):
         assert post(port, {"message": "x"}, f"/chat/send/?name={name}").status == 200
     one, two = (each["user"]["name"] for each in history(port))
@@ -161,7 +161,7 @@ def test_bad_forms(port: Port, body: bytes, code: str) -> None:
 
 
 def test_json_sent_as_a_form(port: Port) -> None:
-    """Who forgot to say that it is JSON is told so."""
+    """JSON without its Content-Type is refused with the missing header."""
     answer = port.ask("POST", "/chat/send/", b'{"message": "hi"}', **FORM)
     assert "Content-Type: application/json" in answer.json()["detail"]
 
@@ -190,7 +190,7 @@ def test_media_types(port: Port, media: str, status: int) -> None:
 
 
 def test_history_windows(port: Port) -> None:
-    """limit, before and after choose the part of the history; 100 unless said."""
+    """The query's limit, before and after choose the part of the history; the default is 100."""
     for number in range(1, 151):
         post(port, {"message": str(number)})
     whole = [str(number) for number in range(1, 151)]
@@ -221,7 +221,7 @@ def test_bad_queries(port: Port, query: str) -> None:
 
 
 def test_unknown_parameters(port: Port) -> None:
-    """A parameter that nobody knows is ignored."""
+    """An unknown parameter is ignored."""
     assert port.ask("GET", "/chat/history/?utm_source=x").status == 200
 
 
@@ -278,15 +278,15 @@ def test_number_like_texts(port: Port) -> None:
         assert texts(port, "?limit=1") == [text]
 
 
-def test_not_to_be_cached(port: Port) -> None:
-    """No answer of the API is kept by anybody in between."""
-    for target in ("/chat/history/", "/healthz", "/nowhere"):
-        assert port.ask("GET", target).headers["cache-control"] == "no-store"
+@pytest.mark.parametrize("target", ["/chat/history/", "/healthz", "/nowhere"])
+def test_not_to_be_cached(port: Port, target: str) -> None:
+    """No cache keeps an answer of the API."""
+    assert port.ask("GET", target).headers["cache-control"] == "no-store"
 
 
 @implementer(IAuthenticator)
 class ByHeader:
-    """Knows clients by a header; those with another one are turned away, or wait for ever."""
+    """An authenticator by header: some values are turned away, and others are never answered."""
 
     def __init__(self) -> None:
         self.waiting: list[Deferred[Identity | None]] = []
@@ -324,7 +324,7 @@ WAYS = [
 def test_turned_away(
     guarded: tuple[Port, ByHeader], method: str, path: str, body: bytes, headers: dict[str, str]
 ) -> None:
-    """A client that an authenticator turns away gets in by no way, and is told why."""
+    """A client that an authenticator turns away is refused by every way, with the reason."""
     port, _ = guarded
     answer = port.ask(method, path, body, **headers, X_Bad="1")
     assert (answer.status, answer.code()) == (403, "forbidden")
@@ -399,7 +399,7 @@ def test_known_by_a_token(port: Port) -> None:
 def test_a_token_that_is_over(
     port: Port, method: str, path: str, body: bytes, headers: dict[str, str]
 ) -> None:
-    """Its user gets in by no way."""
+    """An expired token is refused by every way."""
     port.world.wall = time() - 3_600
     minted: Minted = run(port.world.tokens.mint("42", seconds=60))
     port.world.wall = time()
@@ -409,10 +409,10 @@ def test_a_token_that_is_over(
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-def test_what_is_no_token_of_ours(port: Port) -> None:
-    """A credential that extensions may know, and none does, leaves a guest."""
-    for given in ("Bearer opaque", "Basic YTpi", "Bearer "):
-        assert port.ask("GET", "/chat/history/r/", Authorization=given).status == 200
+@pytest.mark.parametrize("given", ["Bearer opaque", "Basic YTpi", "Bearer "])
+def test_unknown_credentials(port: Port, given: str) -> None:
+    """A credential that no extension knows leaves the client a guest."""
+    assert port.ask("GET", "/chat/history/r/", Authorization=given).status == 200
 
 
 def act(port: Port, action: Any, query: str = "client=" + "k" * 16, **headers: str) -> Answer:
@@ -440,7 +440,7 @@ def test_actions(port: Port) -> None:
 
 
 def test_links_go_by_numbers_looked_at(port: Port) -> None:
-    """A page on which nothing is shown leads on to the next one all the same."""
+    """An empty page links to the next one as well."""
     act(port, {"message": "first"})
     act(port, {"message": "x"})
     for number in range(18):
@@ -456,7 +456,7 @@ def test_links_go_by_numbers_looked_at(port: Port) -> None:
 
 
 def test_data_and_replies_of_messages(port: Port) -> None:
-    """``/chat/send/`` takes them too, in JSON."""
+    """``/chat/send/`` takes data and replies too, in JSON."""
     assert post(port, {"message": "x", "reply_to": 3, "data": {"a": None}}).status == 200
     (item,) = history(port)
     assert (item["reply_to"], item["data"]) == (3, {"a": None})
@@ -487,8 +487,8 @@ def test_hostile_actions(port: Port, data: bytes, status: int, code: str) -> Non
     assert port.world.store.read("r", 0, 9).entries == ()
 
 
-def test_actions_of_others(port: Port) -> None:
-    """A message is its author's; one of somebody unknown is nobody's."""
+def test_actions_on_messages_of_others(port: Port) -> None:
+    """Only its author changes a message; one without an author, nobody."""
     act(port, {"message": "x"}, "client=" + "a" * 16)
     act(port, {"message": "y"}, "")
     for query in ("client=" + "b" * 16, "name=Ann", ""):
@@ -498,7 +498,7 @@ def test_actions_of_others(port: Port) -> None:
 
 
 def test_actions_need_json(port: Port) -> None:
-    """A form is no action; nor is a request that reads."""
+    """Actions by a form, or by GET, are refused."""
     answer = port.ask("POST", "/chat/actions/r/", b"message=x", **FORM)
     assert (answer.status, answer.headers["accept"]) == (415, "application/json")
     assert port.ask("GET", "/chat/actions/r/").status == 405

@@ -77,15 +77,15 @@ def test_a_batch(key: BackEnd) -> None:
     ids=range(9),
 )  # fmt: skip
 def test_no_batch(key: BackEnd, body: bytes) -> None:
-    """Nothing is done of a body that is no batch, or too long a one."""
+    """A body that is no batch, or too long, does nothing."""
     answer = key.ask("POST", ACTIONS, body)
     assert answer.status == 400
     assert answer.code() in ("bad_json", "bad_message")
     assert said(key.port, "a") == []
 
 
-def test_broken_ones_among_others(key: BackEnd) -> None:
-    """Each is answered for itself; the others are done."""
+def test_broken_actions_in_a_batch(key: BackEnd) -> None:
+    """A broken action has its own answer; the others are done."""
     found = batch(
         key,
         say("a", "1"),
@@ -112,8 +112,8 @@ def test_broken_ones_among_others(key: BackEnd) -> None:
     assert said(key.port, "a") == ["1", "2"]
 
 
-def test_a_bug_in_one(key: BackEnd, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answer tells of that one, without a word of it; the others are done."""
+def test_a_bug_in_an_action(key: BackEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An action that hits a bug is answered as internal, without details; the others are done."""
     say_it = key.port.world.chat.say
 
     def broken(actor: Any, room: str, *args: Any, **more: Any) -> None:
@@ -152,7 +152,7 @@ def test_guests_and_users(make_world: Callable[..., World]) -> None:
 
 
 def test_beside_an_action(port: Port) -> None:
-    """Fields that guests and users send beside one, to a room's address, are ignored as ever."""
+    """Extra fields beside an action, sent to a room's address, are ignored."""
     for who in (BackEnd(port, ""), BackEnd(port, port.world.token())):
         for more in ({"room": 7}, {"room": "other"}, {"as": {"no": "id"}}):
             answer = who.ask("POST", "/chat/actions/r/", {"message": "x", **more})
@@ -169,7 +169,7 @@ def test_looks_count(make_world: Callable[..., World]) -> None:
 
 
 def test_for_several_users(key: BackEnd) -> None:
-    """Each act has its own user, who can change what they said, and nothing else."""
+    """Each act has its own user, who can change their own messages, and no others."""
     found = batch(
         key,
         say("a", "1", **{"as": {"id": "42", "name": "Ann"}}),
@@ -186,7 +186,7 @@ def test_for_several_users(key: BackEnd) -> None:
 
 
 def test_a_key_of_idempotency_for_many(key: BackEnd) -> None:
-    """The act that such a header is for would be unclear."""
+    """An Idempotency-Key with a batch is refused: its action would be unclear."""
     answer = batch(key, say("a"), Idempotency_Key="k" * 16)
     assert code(answer) == (400, "bad_request")
     single = key.ask("POST", ACTIONS, say("a"), Idempotency_Key="k" * 16)
@@ -194,7 +194,7 @@ def test_a_key_of_idempotency_for_many(key: BackEnd) -> None:
 
 
 def test_a_single_action(key: BackEnd) -> None:
-    """One action is answered as by the address of its room; without one where it needs none."""
+    """A single action is answered as at its room's address, and may need no room."""
     assert key.ask("POST", ACTIONS, say("a")).json()["seq"] == 1
     assert code(key.ask("POST", ACTIONS, {"message": "x"})) == (400, "bad_room")
     assert code(key.ask("POST", ACTIONS, {"type": "revoke"})) == (400, "bad_message")
@@ -223,7 +223,7 @@ def test_revoked(key: BackEnd) -> None:
 
 
 def test_long_batches(port: Port) -> None:
-    """A key may send a megabyte; others no more than elsewhere, whatever they call themselves."""
+    """A key may send a megabyte; others have the usual bound, with any header."""
     key, usual = BackEnd(port), port.factory.max_body
     text = "x" * 10_000
     assert results(batch(key, *[say("a", text)] * MOST_ACTIONS)) == list(range(1, MOST_ACTIONS + 1))
@@ -256,7 +256,7 @@ def enter(port: Port, room: str, name: str, count: int = 1) -> None:
 
 
 def test_rooms(port: Port) -> None:
-    """The active ones, by name, a page at a time, for those who manage everything."""
+    """Active rooms are listed by name, in pages, for callers who manage everything."""
     for room in "cab":
         enter(port, room, "Ann", 2)
     key = BackEnd(port)
@@ -333,7 +333,7 @@ def test_patterns(port: Port) -> None:
     for room in ("*", "team-*", "team-a*"):
         change = {"type": "room", "room": room, "set": {"slow": 1}}
         assert code(lesser.ask("POST", ACTIONS, change)) == (403, "forbidden")
-    # In a path there are rooms only.
+    # A path names rooms only.
     for path in ("team-%2A", "%2A", "team-*"):
         answer = key.ask("POST", f"{ACTIONS}{path}/", {"type": "room", "set": {"slow": 1}})
         assert code(answer) == (400, "bad_room")
@@ -344,7 +344,7 @@ def state(of: BackEnd, room: str) -> Any:
 
 
 def test_everywhere(port: Port) -> None:
-    """What is done in all rooms needs none."""
+    """An action in all rooms needs no room's name."""
     key = BackEnd(port)
     ban = {"type": "restrict", "user": "7", "kind": "ban", "everywhere": True}
     assert key.ask("POST", ACTIONS, ban).status == 200
@@ -360,7 +360,7 @@ def test_everywhere(port: Port) -> None:
 
 
 def test_settings_of_a_room(port: Port) -> None:
-    """All see them, but the words only those that moderate."""
+    """A room's settings are for all, but its filter's words only for moderators."""
     key = BackEnd(port)
     sets(key, "a", words=["bad"], slow=5, members=False)
     assert state(key, "a")["settings"] == {"words": ["bad"], "slow": 5}
@@ -422,7 +422,7 @@ HOSTILE: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("action", "expected"), HOSTILE, ids=str)
 def test_hostile_actions(port: Port, action: dict[str, Any], expected: str) -> None:
-    """By itself, in its room and in a batch; nothing is done, and nothing recorded."""
+    """A hostile action is refused by itself, in its room and in a batch, and not recorded."""
     key = BackEnd(port)
     assert key.ask("POST", f"{ACTIONS}r/", action).code() == expected
     found = batch(key, {"room": "r", **action}, say("a"))
@@ -431,7 +431,7 @@ def test_hostile_actions(port: Port, action: dict[str, Any], expected: str) -> N
 
 
 def test_a_room(port: Port) -> None:
-    """Its users, its place and one's rights, for those who may be there."""
+    """A room has its users, its place and the caller's rights, for callers who may join."""
     enter(port, "a", "Ann", 2)
     enter(port, "a", "Ben")
     key = BackEnd(port)
@@ -526,7 +526,7 @@ def test_members_elsewhere(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_members_that_are_not_told_of(port: Port) -> None:
-    """Where the members do not see each other, nobody is named, but to those that moderate."""
+    """A room without presence names its members to moderators only."""
     key = BackEnd(port)
     enter(port, "a", "Ann")
     sets(key, "a", presence=False)
@@ -537,7 +537,7 @@ def test_members_that_are_not_told_of(port: Port) -> None:
 
 
 def test_a_backend_that_is_away(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says so, and nothing is left behind."""
+    """A backend that is away is an error, and leaves nothing behind."""
 
     def away(room: str) -> Any:
         raise ChatError(Kind.UNAVAILABLE, "away")

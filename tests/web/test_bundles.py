@@ -128,7 +128,7 @@ def test_chunks_in_node(tmp_path: Path) -> None:
 
 @pytest.mark.processes
 def test_a_chunk_that_could_not_be_had(tmp_path: Path) -> None:
-    """An import that fails says so; the next one asks for another address, and finds it."""
+    """An import that fails is an error; the next one tries another address, and succeeds."""
     made(MODULES, "first.js", tmp_path)
     assert ran(
         'import { renameSync } from "node:fs";\nimport { lazy } from "./bundle.mjs";\n'
@@ -142,7 +142,7 @@ def test_a_chunk_that_could_not_be_had(tmp_path: Path) -> None:
 
 @pytest.mark.processes
 def test_a_chunk_of_another_version(tmp_path: Path) -> None:
-    """A process of another version has a chunk that may not fit: it is the last that is taken."""
+    """A chunk of another version, which may not fit, is taken only after its own address fails."""
     made(MODULES, "first.js", tmp_path)
     chunk = tmp_path / "lazy.chunk.mjs"
     right = chunk.read_text()
@@ -153,7 +153,7 @@ def test_a_chunk_of_another_version(tmp_path: Path) -> None:
         "console.log(await tried(), await tried(), await tried()%s);\n"
     )
     assert ran(first + trying % ", await tried()", tmp_path)[-1] == "refused refused refused -38"
-    # Meanwhile the right one may answer.
+    # The right one may answer meanwhile.
     (tmp_path / "new").write_text(bundles.stamped(right, "chunk"))
     script = trying.replace("await tried(), await", 'await tried(), renameSync("new", "%s"), await')
     script = script.replace("%s", "lazy.chunk.mjs", 1) % ""
@@ -161,7 +161,7 @@ def test_a_chunk_of_another_version(tmp_path: Path) -> None:
 
 
 def test_chunks_that_import_each_other() -> None:
-    """Neither's address could be in the other: it is an error that names them."""
+    """Chunks that import each other are an error that names them: no digest can be in both."""
     circle = {
         "a.js": 'import("./b.js");\n',
         "b.js": 'import("./c.js");\n',
@@ -172,7 +172,7 @@ def test_chunks_that_import_each_other() -> None:
 
 
 def test_comments_go_and_texts_stay() -> None:
-    """Comments are not sent; what looks like one in a text is."""
+    """Comments are removed; texts that look like comments stay."""
     text = bundles.bundle(MODULES, ["last.js"], {})
     assert "Hoisted" not in text
     assert "Kept" not in text

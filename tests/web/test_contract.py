@@ -37,7 +37,7 @@ HELLO = b'{"message": "hi"}'
 
 
 class Described:
-    """A document, which must describe all that is sent."""
+    """A document that must describe every body that is sent."""
 
     def __init__(self, document: Any) -> None:
         self.document = document
@@ -51,7 +51,7 @@ class Described:
         return Draft202012Validator({**schema, "components": components}).is_valid(value)
 
     def carried(self, operation: str, value: Any, *, more: bool = False) -> list[str]:
-        """The names of the messages of an operation that *value* can be."""
+        """Find an operation's messages that describe *value*, by name."""
         names = [
             each["$ref"].rpartition("/")[2]
             for each in self.document["operations"][operation]["messages"]
@@ -60,7 +60,7 @@ class Described:
         return [name for name in names if self.fits(messages[name]["payload"], value, more=more)]
 
     def check(self, method: str, target: str, answer: Answer) -> None:
-        """An HTTP answer is one of those that are described."""
+        """Check that an HTTP answer is described."""
         media, path = answer.headers.get("content-type", ""), target.partition("?")[0]
         for template, item in self.document["paths"].items():
             pattern = re.sub(r"\{\w+\}", "[^/]+", template).removesuffix("/") + "/?"
@@ -79,7 +79,7 @@ class Described:
 
 
 def closed(schema: Any) -> Any:
-    """The same, except that what is not described is not allowed."""
+    """Copy a schema so that keys that are not described are not allowed."""
     if isinstance(schema, list):
         return [closed(each) for each in schema]
     if not isinstance(schema, dict):
@@ -89,7 +89,7 @@ def closed(schema: Any) -> Any:
 
 
 def found(value: Any, key: str) -> Iterator[Any]:
-    """What stands under *key*, anywhere."""
+    """Find all values under *key*, at any depth."""
     if isinstance(value, dict):
         yield from (each for name, each in value.items() if name == key)
     if isinstance(value, dict | list):
@@ -137,12 +137,12 @@ def test_names() -> None:
 
 
 def test_openapi_is_valid(openapi: Described) -> None:
-    """It is what the specification calls valid."""
+    """The document is valid by the specification's own schema."""
     validate(openapi.document)
 
 
 def test_every_endpoint(port: Port, openapi: Described) -> None:
-    """What can be asked by programs is described, and nothing else."""
+    """All endpoints for programs are described, and nothing else."""
     pages = {"/", "/developers/", "/rooms/", "/rooms/{room}/", "/static/{name}"}
     assert {
         path: {method.upper() for method in item.keys() - {"parameters"}}
@@ -156,7 +156,7 @@ def test_every_endpoint(port: Port, openapi: Described) -> None:
 
 
 def test_every_kind(openapi: Described, asyncapi: Described) -> None:
-    """All that can go wrong is described."""
+    """Every kind of error is described."""
     texts = (
         openapi.document["components"]["schemas"]["Problem"],
         asyncapi.document["components"]["schemas"]["ErrorText"],
@@ -168,7 +168,7 @@ def test_every_kind(openapi: Described, asyncapi: Described) -> None:
 
 
 def test_limits(make_world: Callable[..., World]) -> None:
-    """The limits are those of the chat."""
+    """The described limits are those of the chat."""
     chat = make_world(max_message=10, rate=3).chat
     for document, names in (
         (contract.openapi(chat, []), ["SendRequest"]),
@@ -226,7 +226,7 @@ def test_answers(
     headers: dict[str, str],
     expected: int | str,
 ) -> None:
-    """What is answered is described, and so is what goes wrong."""
+    """Answers of all kinds are described, errors included."""
     say(port.world, "before", "it")
     ann = messages.User("1", "A")
     port.world.chat.send(port.world.caller("192.0.2.2", ann), "r", "x")
@@ -236,7 +236,7 @@ def test_answers(
 
 
 def test_moderation(port: Port, openapi: Described) -> None:
-    """What moderators do and see is described, and what those hear that they moderate."""
+    """Requests of moderators and refusals of restricted users are described."""
     key, user = BackEnd(port), BackEnd(port, port.world.token("7", name="Ann"))
 
     def ask(by: BackEnd, method: str, target: str, body: Any = None) -> None:
@@ -285,7 +285,7 @@ def test_held(port: Port, openapi: Described, target: str, body: bytes) -> None:
 
 
 def test_refusals(make_world: Callable[..., World], openapi: Described) -> None:
-    """What goes wrong now and then, whatever is asked, is described too."""
+    """Refusals that any request may get are described too."""
     port = Port(make_world(), most=2, most_per_address=1)
     first, slow = port.connect("192.0.2.1"), port.connect("192.0.2.2")
     crowded = port.ask("GET", "/healthz", _from="192.0.2.1")
@@ -304,7 +304,7 @@ def test_refusals(make_world: Callable[..., World], openapi: Described) -> None:
 def test_failures(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch, openapi: Described
 ) -> None:
-    """So is what goes wrong with a message, and with the server."""
+    """Failures of a message, and of the server, are described."""
     world = make_world(rate_per_ip=1)
     port, codes = Port(world), []
 
@@ -370,7 +370,7 @@ NAMES = [
 def test_parameters(
     port: Port, openapi: Described, method: str, path: str, known: dict[str, list[str]]
 ) -> None:
-    """What a schema allows is accepted, and what it does not is refused."""
+    """The server accepts exactly the values that a parameter's schema allows."""
     described = openapi.document["paths"][path][method.lower()]["parameters"]
     schemas = {each["name"]: each["schema"] for each in described if each["in"] == "query"}
     assert known.keys() == schemas.keys() - (
@@ -385,7 +385,7 @@ def test_parameters(
 
 
 def asked(port: Port, method: str, target: str, **headers: str) -> int:
-    """The status of an answer, which may go on."""
+    """Ask for something; return the status of the answer, which may go on."""
     wire = port.connect()
     wire.send(request(method, target, HELLO if method == "POST" else b"", **headers))
     status = int(wire.received().split()[1])
@@ -394,9 +394,9 @@ def asked(port: Port, method: str, target: str, **headers: str) -> int:
 
 
 def test_headers(port: Port, openapi: Described) -> None:
-    """It is the same with the headers that are described."""
+    """The server accepts exactly the values that a header's schema allows."""
     for method, path, name, values in (
-        # What the schema says is for those without `client`; with it more is accepted.
+        # The schema is for requests without `client`; with it more is accepted.
         ("POST", "/chat/send/", "Idempotency-Key", ["n" * 16, "n" * 64, "n" * 65, "\xe9" * 20]),
         ("GET", "/chat/events/{room}/", "Last-Event-ID", PLACES),
     ):
@@ -444,17 +444,17 @@ def test_every_frame(asyncapi: Described, operation: str, union: Any) -> None:
         assert " ".join(struct.__doc__.replace("``", "`").split()).startswith(" ".join(words))
 
 
-def test_what_is_said_of_fields(asyncapi: Described) -> None:
-    """It stands with them, under the names that they have on the wire."""
+def test_descriptions_of_fields(asyncapi: Described) -> None:
+    """Fields are described under their names on the wire."""
     fields = asyncapi.document["components"]["schemas"]["Resumed"]["properties"]
     assert "first message that follows" in fields["from"]["description"]
-    # What is not there is left out, and not null.
+    # Optional fields are left out, and never null.
     assert fields["to"] == {"type": "integer", "description": "the newest number."}
 
 
 @pytest.mark.parametrize(("value", "frame"), UNDERSTOOD, ids=named)
 def test_understood(asyncapi: Described, value: Any, frame: frames.ClientFrame) -> None:
-    """What is understood is what is described."""
+    """A frame that the session understands is described as that frame."""
     assert asyncapi.carried("receiveV1", value, more=True) == [type(frame).__name__]
 
 
@@ -462,7 +462,7 @@ def test_understood(asyncapi: Described, value: Any, frame: frames.ClientFrame) 
     "value", [value for value, _ in HOSTILE if not isinstance(value, bytes)], ids=str
 )
 def test_refused(asyncapi: Described, value: Any) -> None:
-    """What is refused is not described."""
+    """A frame that the session refuses is not described."""
     assert asyncapi.carried("receiveV1", value, more=True) == []
 
 
@@ -525,7 +525,7 @@ def test_every_frame_as_it_is_sent(make_world: Callable[..., World], asyncapi: D
 
 
 def test_plain_frames(world: World, asyncapi: Described) -> None:
-    """So it is in plain mode."""
+    """Each frame of plain mode is described."""
     client = PlainClient(world)
     for data, kind in HOSTILE_JSON:
         client.session.text_received(data)
@@ -541,7 +541,7 @@ def test_plain_frames(world: World, asyncapi: Described) -> None:
 
 
 def test_events(port: Port, asyncapi: Described) -> None:
-    """And in server-sent events, whose names are the frames' types."""
+    """Server-sent events are described, by the types of their frames."""
     wire = port.connect()
     wire.send(request("GET", "/chat/events/r/"))
     say(port.world, "hi")

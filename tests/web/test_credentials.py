@@ -22,7 +22,7 @@ OWN, ALLOWED, FOREIGN = "https://localhost:10443", "https://app.example", "https
 def find(
     world: World, named: str | None = "chat", /, **headers: str | tuple[str, ...]
 ) -> str | None:
-    """The token of a request with these headers; underscores are dashes."""
+    """Find the token of a request with these headers; underscores are dashes."""
     origins = Origins(frozenset({ALLOWED, "null"}), lambda: ("localhost",), world.time)
     given = {
         name.replace("_", "-"): (value,) if isinstance(value, str) else value
@@ -81,8 +81,8 @@ def test_cookies(world: World, headers: dict[str, Any], found: bool) -> None:
         (("a=chat=c",), None), (("",), None), (("chat=a=b",), "a=b"),
     ],
 )  # fmt: skip
-def test_how_cookies_are_read(world: World, lines: tuple[str, ...], found: str | None) -> None:
-    """One is found by its name among others."""
+def test_cookies_by_name(world: World, lines: tuple[str, ...], found: str | None) -> None:
+    """A cookie is found by its name among others."""
     assert find(world, origin=OWN, cookie=lines) == found
 
 
@@ -100,21 +100,21 @@ def test_without_the_option(world: World) -> None:
     ],
 )
 def test_two(world: World, headers: dict[str, Any]) -> None:
-    """A request with two tokens is nobody's."""
+    """A request with two tokens is refused."""
     with pytest.raises(ChatError) as caught:
         find(world, **headers)
     assert caught.value.kind is Kind.BAD_REQUEST
 
 
 def test_empty(world: World) -> None:
-    """An empty token is none."""
+    """An empty token is ignored."""
     given = {"authorization": "Bearer ", "sec_websocket_protocol": "livechat.token."}
     assert find(world, **given, origin=OWN, cookie="chat=c") == "c"
 
 
 @pytest.mark.parametrize("spoken", ["livechat.v1", "livechat.plain"])
 def test_subprotocols(port: Port, spoken: str) -> None:
-    """The one that is spoken is echoed, and the token never."""
+    """The chosen subprotocol is echoed, and the token never."""
     token = run(port.world.tokens.mint("42", name="Ann")).token
     wire = port.connect()
     offered = {"Sec_WebSocket_Protocol": f"livechat.token.{token}, {spoken}"}
@@ -131,7 +131,7 @@ def test_subprotocols(port: Port, spoken: str) -> None:
 
 
 def test_both_subprotocols(port: Port) -> None:
-    """The richer one of two is spoken, in whatever order they are offered."""
+    """The richer one of two subprotocols is chosen, in any order."""
     wire = port.connect()
     offered = {"Sec_WebSocket_Protocol": "livechat.plain, livechat.v1"}
     wire.send(request("GET", "/ws/chat/r/", **HANDSHAKE, **offered))
@@ -156,7 +156,7 @@ def test_a_token_in_the_query(port: Port, tmp_path: Path) -> None:
 
 
 def test_huge_tokens(port: Port) -> None:
-    """64 KB of token are a request whose head is too long, by whichever way they come."""
+    """A token of 64 KB makes the head too long, by every way."""
     for headers in (
         {"Authorization": "Bearer " + "x" * 65_536},
         {"Sec_WebSocket_Protocol": "livechat.token." + "x" * 65_536, **HANDSHAKE},

@@ -10,7 +10,7 @@ from livechat.web.html import folder
 
 
 def test_s_10_links_and_directories(tmp_path: Path) -> None:
-    """Of a directory its files are served: nothing else, and nothing from elsewhere."""
+    """Only a directory's own files are served: no folders, and no links out of it."""
     (tmp_path / "secret").write_text("secret")
     static = tmp_path / "static" / "chat"
     (static / "more").mkdir(parents=True)
@@ -47,7 +47,7 @@ def test_new_contents_new_address(tmp_path: Path) -> None:
 
 
 def test_what_comes_first_is_one_request() -> None:
-    """The page of a room has what one reads and writes with in one script, its style sheet too."""
+    """A room's page has one script and one style sheet for reading and writing."""
     read = files.read(folder("static"))
     first = read.named[read.newest["embed.js"]].plain.body.decode()
     assert "\nimport " not in first
@@ -59,7 +59,7 @@ def test_what_comes_first_is_one_request() -> None:
 
 
 def test_what_comes_later_is_by_itself() -> None:
-    """Each chunk has its address with a digest; none brings what is there when it is needed."""
+    """Each chunk has an address with a digest, and leaves out modules that are loaded before."""
     read = files.read(folder("static"))
 
     def modules(name: str) -> list[str]:
@@ -86,7 +86,7 @@ def test_what_comes_later_is_by_itself() -> None:
 
 
 def test_style_sheets_are_small() -> None:
-    """Comments and idle space are left out of those in scripts, and nothing else."""
+    """Only comments and idle space are left out of style sheets in scripts."""
     text = files.small(
         "/* No. */\n:host {\n  --a: light-dark(#fff, #000);\n}\n\n"
         '@media (min-width: 1px) {\n  a > b:is(c, d) e::before {\n    content: "";\n'

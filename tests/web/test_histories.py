@@ -1,4 +1,4 @@
-"""`livechat.web.histories`: searches and exports; `tests.web.test_api` has plain histories."""
+"""`livechat.web.histories`: searches and exports; `tests.web.test_api` tests plain histories."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_search(port: Port, key: BackEnd) -> None:
 
 
 def test_links(port: Port, key: BackEnd) -> None:
-    """They lead on with the same search, over pages without a match, too."""
+    """Links keep the search, and lead over pages without a match."""
     say(key, "a&b=ü", *["x"] * 25, "a&b=ü", user="42")
     target: str | None = f"/chat/history/r/?user=42&guest=0&limit=1&q={quote('a&b=ü')}"
     found, pages = [], 0
@@ -81,7 +81,7 @@ def test_no_search(port: Port, query: str) -> None:
 
 
 def test_who_may_not_search(port: Port, key: BackEnd) -> None:
-    """To search is to read: a banned user, or a key without the right, finds nothing."""
+    """A search needs the right to read: banned users, and keys without it, are refused."""
     say(key, "x", user="42")
     key.ask("POST", "/chat/actions/r/", {"type": "restrict", "user": "7", "kind": "ban"})
     banned = BackEnd(port, port.world.token("7"))
@@ -92,7 +92,7 @@ def test_who_may_not_search(port: Port, key: BackEnd) -> None:
 
 
 def test_searches_count(make_world: Any) -> None:
-    """Whoever searches too often waits; plain histories go on."""
+    """Searches beyond the rate are refused; plain histories go on."""
     port = Port(make_world(rate_per_ip=1))
     statuses = [port.ask("GET", "/chat/history/r/?q=x").status for _ in range(3)]
     assert statuses == [200, 200, 429]
@@ -100,7 +100,7 @@ def test_searches_count(make_world: Any) -> None:
 
 
 def test_whole(port: Port, key: BackEnd) -> None:
-    """All that is kept comes as a message a line, however much that is, or all that fits."""
+    """A whole history has all kept messages, one a line, beyond the bound of a page."""
     count = LONGEST_HISTORY + 5
     say(key, *(str(number) for number in range(count)))
     say(key, "mine", user="42")
@@ -116,7 +116,7 @@ def test_whole(port: Port, key: BackEnd) -> None:
 
 
 def test_who_gets_the_whole(port: Port, key: BackEnd) -> None:
-    """Only those that manage the room, in the form that can be long."""
+    """A whole history is for callers who manage the room, in NDJSON only."""
     say(key, "x")
     assert code(port.ask("GET", WHOLE, **NDJSON)) == (401, "unauthorized")
     lesser = BackEnd(port, rooms={"r": ["join", "history", "moderate"]}, name="lesser")
@@ -130,7 +130,7 @@ def test_who_gets_the_whole(port: Port, key: BackEnd) -> None:
 
 
 def test_plain_histories(port: Port, key: BackEnd) -> None:
-    """They are what they were, whatever a client accepts."""
+    """Plain histories are the same with any Accept header."""
     say(key, "x")
     plain = port.ask("GET", "/chat/history/r/")
     other = port.ask("GET", "/chat/history/r/?guest=1", **NDJSON)
@@ -148,7 +148,7 @@ def lines(answer: Answer) -> list[Any]:
 
 
 def test_export(port: Port, key: BackEnd) -> None:
-    """All that somebody said, wherever, and what moderators have of them; the last line counts."""
+    """An export has a user's messages of all rooms, and moderators' data; its last line counts."""
     say(key, "one", "two", user="42")
     say(key, "another's", user="7")
     key.ask("POST", "/chat/send/other/", {"message": "three", "user": "42"})
@@ -182,7 +182,7 @@ def test_bad_export(key: BackEnd, query: str) -> None:
 
 
 def test_forbidden_export(port: Port, key: BackEnd) -> None:
-    """Only those that manage everything may."""
+    """Exports are for callers who manage everything."""
     assert port.ask("GET", EXPORT).status == 401
     world = port.world
     token = world.token("42", rooms={"*": ["join", "history", "send", "moderate"]})
@@ -191,7 +191,7 @@ def test_forbidden_export(port: Port, key: BackEnd) -> None:
 
 
 def test_cut_export(key: BackEnd, port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that breaks off says so, and has no last line."""
+    """An export that breaks off ends with an error, and has no last line."""
     say(key, "one", user="42")
 
     def away(*_: object) -> Any:

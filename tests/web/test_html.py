@@ -52,18 +52,18 @@ def test_words(expression: str, value: Any, expected: str) -> None:
      ("auth0|4711", True, "auth…4711"), ("<b>", False, "<b>")],
 )  # fmt: skip
 def test_tags(known_as: str, verified: bool, expected: str) -> None:
-    """Ids of a site's users may begin alike, so their ends are shown, too."""
+    """Tags of long ids have the end too, as ids of a site's users may begin alike."""
     assert tag(User(known_as, "x", verified=verified)) == expected
 
 
 def test_queries_of_links() -> None:
-    """What is empty is left out."""
+    """Empty parameters are left out."""
     found = shown("(value|with(before=3, after=none))|urlencode", {"room": "a b", "person": ""})
     assert found == "room=a+b&amp;before=3"
 
 
 def test_pages() -> None:
-    """A page is kept by nobody, and may load and do only what is the server's own."""
+    """A page is not cached, and may load and do only what is the server's own."""
     page = Templates().page("room.html", room="r", title="", words="")
     headers = dict(page.headers)
     assert headers["Cache-Control"] == "no-store"
@@ -74,7 +74,7 @@ def test_pages() -> None:
 
 
 def test_no_inline_scripts_or_styles() -> None:
-    """No template needs what the policy forbids."""
+    """Templates have no inline scripts or styles, which the policy forbids."""
     for path in folder("templates").rglob("*.html"):
         text = path.read_text()
         assert not re.search(r"<[^>]*\s(style|on\w+)=", text)

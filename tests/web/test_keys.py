@@ -30,7 +30,7 @@ def manager(port: Port) -> BackEnd:
     ],
 )
 def test_who_may_not(port: Port, method: str, target: str, body: Any) -> None:
-    """Keys are for those who manage everything; nothing is said of what there is."""
+    """Keys are for callers who manage everything; others do not learn which exist."""
     for rooms in ({}, {"*": ["moderate", "send"]}, {"lobby": ["*"]}, {"lobby*": ["*"]}):
         lesser = BackEnd(port, rooms=rooms, name=str(rooms))
         assert code(lesser.ask(method, target, body)) == (403, "forbidden")
@@ -47,7 +47,7 @@ def test_who_may_not(port: Port, method: str, target: str, body: Any) -> None:
 @pytest.mark.parametrize("origin", ["https://localhost:10443", "https://elsewhere.example"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_key_in_a_browser(manager: BackEnd, origin: str, method: str) -> None:
-    """No page gets anywhere with one, and its author is told what to do."""
+    """A key from a page is refused, and its developer is told what to use."""
     body = {"name": "n", "rooms": {}} if method == "POST" else None
     answer = manager.ask(method, KEYS, body, Origin=origin)
     assert answer.status == 403
@@ -106,14 +106,14 @@ def test_more_than_one_has(port: Port) -> None:
 
 
 def test_a_third_of_a_name(manager: BackEnd) -> None:
-    """Two are enough to take turns."""
+    """Two keys of a name are enough to replace one; a third is refused."""
     for _ in range(MOST_OF_A_NAME):
         assert manager.make().status == 200
     assert code(manager.make()) == (409, "too_many_keys")
 
 
 def test_made_listed_dropped(manager: BackEnd) -> None:
-    """Its secret is in one answer only; dropped, it counts no more; all of it is in the audit."""
+    """A key's secret is in one answer only; a dropped key is refused; the audit has both acts."""
     port = manager.port
     made = manager.make(rate=7, seconds=60, as_users=True).json()
     credential = made.pop("key")
@@ -141,7 +141,7 @@ def test_made_listed_dropped(manager: BackEnd) -> None:
 
 
 def test_an_audit_that_cannot_be_written(manager: BackEnd, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is done of which there would be no record."""
+    """No key is made or dropped without a record in the audit."""
     monkeypatch.setattr("livechat.events.recording.MOST_WAITING", 0)
     assert code(manager.make()) == (503, "unavailable")
     assert code(manager.ask("DELETE", f"{KEYS}{manager.id}/")) == (503, "unavailable")
@@ -178,7 +178,7 @@ def test_its_events_for_a_user(manager: BackEnd) -> None:
 
 
 def test_says_for_users(manager: BackEnd) -> None:
-    """`user` counts with a key only, and if it may; with what others send nothing has changed."""
+    """The field `user` counts with a key that may act for users, and is ignored without."""
     port = manager.port
 
     def say(of: BackEnd, user: Any) -> Answer:
@@ -188,7 +188,7 @@ def test_says_for_users(manager: BackEnd) -> None:
     assert {say(manager, user).status for user in (ann, "7", None)} == {200}
     assert manager.may("news", "POST")
     guest, user = BackEnd(port, ""), BackEnd(port, port.world.token("9"))
-    for nonsense in ("7", {"no": "id"}, 7, ["x"]):  # as before there were keys
+    for nonsense in ("7", {"no": "id"}, 7, ["x"]):  # ignored, as without keys
         assert say(guest, nonsense).status == say(user, nonsense).status == 200
     said = manager.ask("GET", "/chat/history/news/").json()["chat_history"]
     users = [each.get("user") for each in said]
@@ -223,7 +223,7 @@ def test_no_such_tokens(manager: BackEnd, body: object, status: int, expected: s
 
 
 def test_tokens_are_for_keys_that_may(port: Port) -> None:
-    """Guests, users and other keys mint none, whatever they manage."""
+    """Guests, users and keys without that right mint no tokens, with any other rights."""
     for who, status in (
         (BackEnd(port, ""), 401),
         (BackEnd(port, port.world.token(rooms=ALL)), 403),
@@ -233,7 +233,7 @@ def test_tokens_are_for_keys_that_may(port: Port) -> None:
 
 
 def test_a_token(manager: BackEnd) -> None:
-    """Its user is known by it, until it ends, which is not later than the key does."""
+    """A token identifies its user, and ends no later than the key that minted it."""
     port = manager.port
     answer = manager.mint(name="Ann", role="vip", seconds=90).json()
     assert answer["expires"] == NOW + 90
@@ -247,7 +247,7 @@ def test_a_token(manager: BackEnd) -> None:
 
 
 def test_rights_of_a_token(port: Port) -> None:
-    """No more than the key's: what all users may if the key may, else as far as it may."""
+    """A token has no more rights than its key: by default those of users that the key has too."""
     whole = BackEnd(port, rooms={"*": ["*"]}, as_users=True, name="whole")
     part = BackEnd(port, rooms={"a": ["*"], "b": ["send"]}, as_users=True, name="part")
     for key, rooms, expected in (
@@ -264,13 +264,13 @@ def test_rights_of_a_token(port: Port) -> None:
 
 
 def test_rates(port: Port) -> None:
-    """Everything that a key asks for here counts."""
+    """All requests of a key count for its rate."""
     slow = BackEnd(port, rate=1, as_users=True)
     assert [slow.mint().status for _ in range(3)] == [200, 200, 429]
 
 
 def test_metrics(port: Port) -> None:
-    """Figures are for keys with that scope, from anywhere."""
+    """Metrics are for keys with that scope, from any address."""
     port.ask("GET", "/healthz")
     scoped = BackEnd(port, rooms={}, scope="metrics", name="prometheus")
     assert scoped.ask("GET", "/metrics").status == 200

@@ -46,7 +46,7 @@ def listed(by: BackEnd, target: str = RESTRICTIONS) -> list[tuple[str, str]]:
     "target", [RESTRICTIONS, f"{RESTRICTIONS}r/", CASES, f"{CASES}r/", AUDIT, EVENTS]
 )
 def test_who_may_not(port: Port, target: str) -> None:
-    """Guests, users, those that moderate elsewhere, and those that only manage see nothing."""
+    """Guests, users, moderators of other rooms and mere managers are refused."""
     assert code(port.ask("GET", target)) == (401, "unauthorized")
     elsewhere = BackEnd(port, rooms={"other": ["*"], "r": ["manage"]}, name="elsewhere")
     user = BackEnd(port, port.world.token())
@@ -55,7 +55,7 @@ def test_who_may_not(port: Port, target: str) -> None:
 
 
 def test_restrictions(port: Port, key: BackEnd) -> None:
-    """What was taken from whom, by whom, until when and why; of a room, or of all."""
+    """Restrictions of a room, or of all, have user, kind, author, end and reason."""
     moderator = BackEnd(port, rooms={"r": MODERATING["*"]}, name="night shift")
     restrict(moderator, "42", seconds=60, reason="<b>")
     port.world.clock.advance(1)
@@ -78,7 +78,7 @@ def test_restrictions(port: Port, key: BackEnd) -> None:
 
 
 def test_addresses(port: Port, key: BackEnd) -> None:
-    """Nothing of an address is listed, nor its mark, nor that one is restricted."""
+    """Restricted addresses are not listed, and leave no trace of address or mark."""
     wire = port.connect("203.0.113.77")
     wire.send(request("GET", f"/chat/events/r/?name=Eve&client={'k' * 16}"))
     ((_, hello), *_) = wire.events()
@@ -119,7 +119,7 @@ def acts(by: BackEnd, room: str, query: str = "", **action: Any) -> Answer:
 
 
 def test_cases(port: Port, key: BackEnd) -> None:
-    """What waits and what was reported, with all that a moderator needs, and no address."""
+    """Cases are held messages and reports, with their context, and without addresses."""
     guest = BackEnd(port, "")
     said = acts(key, "r", message="rude").json()["seq"]
     assert acts(key, "r", type="room", set={"hold": "guests"}).status == 200
@@ -155,7 +155,7 @@ def marks(port: Port) -> list[str]:
 
 
 def test_held_by_send(port: Port, key: BackEnd) -> None:
-    """A message that waits is neither sent nor refused; in a batch it is told by its case."""
+    """A held message is answered with 202 and its case, in a batch with the case alone."""
     acts(key, "r", type="room", set={"hold": "guests"})
     answer = port.ask("POST", "/chat/send/r/", b'{"message":"x"}', Content_Type="application/json")
     assert answer.status == 202
@@ -183,7 +183,7 @@ def test_pages_of_cases(port: Port, key: BackEnd) -> None:
 
 
 def test_audit(port: Port, key: BackEnd) -> None:
-    """Records as objects, page by page as histories have them."""
+    """The audit has records as objects, in pages like a history's."""
     moderator = BackEnd(port, rooms=MODERATING, name="night shift")
     for number in range(5):
         restrict(key, str(number), seconds=60)
@@ -206,7 +206,7 @@ def test_an_empty_audit(key: BackEnd) -> None:
 
 
 def test_a_record_that_cannot_be_read(port: Port, key: BackEnd) -> None:
-    """It is listed as one, without what it does not have."""
+    """An unreadable record is listed with its number and time alone."""
     result(publish(port.world.backend.messages, Draft(AUDIT_ROOM, "{")))
     restrict(key, "1")
     broken, whole = key.ask("GET", AUDIT).json()["records"]
@@ -225,7 +225,7 @@ def heard(wire: Wire) -> list[tuple[str, Any]]:
 
 
 def test_events(port: Port, key: BackEnd) -> None:
-    """Records come as they are made; first it is said where the stream begins."""
+    """A stream begins with its place, and has records as they are made."""
     restrict(key, "1")
     wire = listen(key)
     ((name, told),) = heard(wire)
@@ -239,7 +239,7 @@ def test_events(port: Port, key: BackEnd) -> None:
 
 
 def test_resume(port: Port, key: BackEnd) -> None:
-    """What came meanwhile comes first; what is missing is named."""
+    """Missed records come first, and a gap is named."""
     for number in range(250):
         restrict(key, str(number))
     epoch = key.ask("GET", AUDIT).headers["livechat-epoch"]
@@ -256,7 +256,7 @@ def test_resume(port: Port, key: BackEnd) -> None:
 
 
 def test_the_end_of_a_key(port: Port, key: BackEnd) -> None:
-    """A key that is dropped hears why, and nothing more."""
+    """A dropped key's stream ends with the reason."""
     other = BackEnd(port, rooms=MODERATING, name="other")
     wire = listen(other)
     heard(wire)
@@ -298,7 +298,7 @@ def test_a_long_stream(port: Port, key: BackEnd) -> None:
 
 
 def test_a_backend_that_is_away(port: Port, key: BackEnd, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The refusal says so; a stream that has begun ends with it."""
+    """A stream is refused while the backend is away, and ends if it has begun."""
     wire = listen(key)
     heard(wire)
     away = ChatError(Kind.UNAVAILABLE, "away")

@@ -34,7 +34,7 @@ number = 7
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of a module with resources."""
+    """Write a module with resources; return its name."""
     (tmp_path / "a_site_to_mount.py").write_text(SITE)
     monkeypatch.syspath_prepend(tmp_path)
     return "a_site_to_mount"
@@ -61,7 +61,7 @@ def test_load(site: str) -> None:
     ],
 )
 def test_unusable(site: str, name: str, said: str) -> None:
-    """What cannot be used is a line that says for which path, and why."""
+    """An unusable resource stops the start with a line that has path and reason."""
     with pytest.raises(StartError, match=said) as raised:
         load([("/x", f"{site}.{name}")], REACTOR)
     assert str(raised.value).startswith("--mount /x: ")
@@ -79,7 +79,7 @@ def test_unusable(site: str, name: str, said: str) -> None:
         *(("/x", found, "is no IResource") for found in (7, None, Resource, "Resource")),
     ],
 )  # fmt: skip
-def test_refused(world: World, path: str, resource: object, said: str) -> None:
+def test_paths_that_are_refused(world: World, path: str, resource: object, said: str) -> None:
     """Nothing is mounted where endpoints are, at what is no path, or that is no resource."""
     with pytest.raises(StartError, match=said):
         Port(world, mounts={path: resource})
@@ -93,7 +93,7 @@ def test_in_the_way(world: World, paths: tuple[str, str]) -> None:
 
 
 def test_beside(world: World) -> None:
-    """Mounts may share the way to them."""
+    """Mounts may share the beginning of their paths."""
     port = Port(world, mounts={"/a/b": Resource(), "/a/c": Resource()})
     assert port.ask("GET", "/a").code() == "not_found"
     assert port.ask("GET", "/a/c/d").headers["content-type"].startswith("text/html")

@@ -8,7 +8,7 @@ from tests.support import Port, World
 
 
 def test_names(port: Port) -> None:
-    """Each operation has a name of its own, and says what it is for."""
+    """Each operation has a name of its own, and a summary."""
     described = [
         described
         for place in port.tree.places()

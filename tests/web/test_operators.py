@@ -64,7 +64,7 @@ def records(world: World) -> list[AuditRecord]:
 def test_those_who_may_not(
     port: Port, manager: Manager, rooms: Any, method: str, target: str, body: Any
 ) -> None:
-    """A caller that does not manage everything gets to know and to change nothing."""
+    """A caller that does not manage everything is refused, and learns nothing."""
     manager.put("ann", {"lobby": ["moderate"]})
     assert code(Manager(port, rooms).ask(method, target, body)) == (403, "forbidden")
     data = b"" if body is None else json.dumps(body).encode()
@@ -74,7 +74,7 @@ def test_those_who_may_not(
 
 
 def test_nobody_gives_more_than_they_have(port: Port) -> None:
-    """Rights that one lacks oneself cannot be given by way of an operator."""
+    """A caller cannot give an operator rights that it lacks."""
     most = Manager(port, {"*": ["join", "history", "moderate", "manage"], "secret": []})
     for rooms in (ALL, {"lobby": ["send"]}, {"secret": ["join"]}, {"s*": ["moderate"]}):
         expected = 200 if rooms == {"s*": ["moderate"]} else 403
@@ -83,7 +83,7 @@ def test_nobody_gives_more_than_they_have(port: Port) -> None:
 
 
 def test_adding_changing_dropping(port: Port, manager: Manager, world: World) -> None:
-    """A password is shown once, where it was made; what is kept is listed without it."""
+    """A made password is in one answer only, and never listed."""
     made = manager.put("ann", {"lobby": ["moderate"]})
     assert made.status == 200
     password = made.json()["password"]
@@ -143,7 +143,7 @@ def test_bad_names(manager: Manager, name: str) -> None:
 
 
 def test_a_full_map(manager: Manager, world: World) -> None:
-    """One too many is refused, and nothing is dropped for it."""
+    """An operator beyond the bound is refused, and none is dropped."""
     for number in range(MOST_ACCOUNTS):
         run(world.operators.accounts.put(f"a{number}", {}, "hash"))
     assert code(manager.put("ann", {})) == (503, "overloaded")

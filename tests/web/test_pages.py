@@ -13,14 +13,14 @@ from livechat.web.html import folder
 from tests.support import Port
 
 
-def test_a_room(port: Port) -> None:
-    """A room's page names the room, and is nothing that anybody keeps or frames."""
-    for path in ("/rooms/a.b~c/", "/rooms/a.b~c", "/rooms/%61.b~c/"):
-        answer = port.ask("GET", path)
-        assert answer.status == 200
-        assert 'data-livechat="a.b~c"' in answer.body.decode()
-        assert answer.headers["cache-control"] == "no-store"
-        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+@pytest.mark.parametrize("path", ["/rooms/a.b~c/", "/rooms/a.b~c", "/rooms/%61.b~c/"])
+def test_a_room(port: Port, path: str) -> None:
+    """A room's page names the room, and may be neither cached nor framed."""
+    answer = port.ask("GET", path)
+    assert answer.status == 200
+    assert 'data-livechat="a.b~c"' in answer.body.decode()
+    assert answer.headers["cache-control"] == "no-store"
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize("path", ["/", "/rooms/", "/rooms/?room=-!", "/rooms/r/", "/developers/"])
@@ -57,7 +57,7 @@ def test_finding_a_room_twice(port: Port) -> None:
 
 
 def test_static_files(port: Port) -> None:
-    """Each file is served with its type, to any page, and not again to who has it."""
+    """A file is served with its type, to any page, and as 304 to a client that has it."""
     served = files.read(folder("static"))
     for name in [*(path.name for path in folder("static").glob("*/*")), *served.named]:
         answer = port.ask("GET", f"/static/{name}", Origin="https://other.example")
@@ -77,7 +77,7 @@ def test_static_files(port: Port) -> None:
 
 
 def test_kept_for_ever(port: Port) -> None:
-    """A name with a digest is kept without asking; all that pages name have one."""
+    """A name with a digest is cached for ever, and pages use such names only."""
     for path in ("/", "/rooms/r/", "/rooms/", "/developers/"):
         page = port.ask("GET", path).body.decode()
         own = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
@@ -95,7 +95,7 @@ def test_old_addresses(port: Port, name: str) -> None:
 
 
 def test_of_another_version(port: Port) -> None:
-    """A digest of another version leads to the file as it is, which nobody keeps under it."""
+    """A digest of another version has the file as it is now, not to be cached under that name."""
     answer = port.ask("GET", "/static/livechat.AAAAAAAA.css")
     assert answer.body == port.ask("GET", "/static/livechat.css").body
     assert answer.headers["cache-control"] == "no-cache"
@@ -125,7 +125,7 @@ def test_of_another_version(port: Port) -> None:
     ],
 )
 def test_compressed(port: Port, accepted: str, compressed: bool) -> None:
-    """Who takes gzip gets it, with a tag of its own; others do not."""
+    """Clients that accept gzip get it, with an entity tag of its own."""
     target, path = "/static/livechat.css", folder("static") / "chat" / "livechat.css"
     answer = port.ask("GET", target, Accept_Encoding=accepted)
     body = gzip.decompress(answer.body) if compressed else answer.body
@@ -144,8 +144,8 @@ def test_compressed(port: Port, accepted: str, compressed: bool) -> None:
     assert other.status == 200
 
 
-def test_the_scripts_load_only_what_is_there(port: Port) -> None:
-    """What a module imports is served, as JavaScript."""
+def test_imports_of_scripts(port: Port) -> None:
+    """Every module that a script imports is served, as JavaScript."""
     for path in folder("static").rglob("*.js"):
         for module in re.findall(r'^import .* from "\./([^"]+)";', path.read_text(), re.MULTILINE):
             answer = port.ask("GET", f"/static/{module}")
@@ -153,7 +153,7 @@ def test_the_scripts_load_only_what_is_there(port: Port) -> None:
 
 
 def test_ranges(port: Port) -> None:
-    """Ranges are ignored: there is no way to ask for more than a file."""
+    """Ranges are ignored: the whole file is sent."""
     many = "bytes=" + ",".join(["0-"] * 2_500)
     whole = port.ask("GET", "/static/livechat.css")
     assert port.ask("GET", "/static/livechat.css", Range=many[:9_000]).body == whole.body

@@ -10,7 +10,7 @@ from livechat.web.queries import number, window
 
 
 def test_number() -> None:
-    """A whole number, or none; nothing else that Python would read as one."""
+    """A number is in ASCII digits, or left out; other forms that Python reads are refused."""
     assert number({"n": "007"}, "n") == 7
     assert number({}, "n") is None
     for text in ("", "-1", "+1", "1_0", " 1", "1.0", "\u0663", "9" * 16):
@@ -20,7 +20,7 @@ def test_number() -> None:
 
 
 def test_window() -> None:
-    """The newest messages, unless the query says otherwise; one side only."""
+    """The newest messages are the default; a query names one side of a number, not both."""
     assert window({}, 50) == Window(50)
     assert window({"limit": "3", "after": "9"}, 50) == Window(3, after=9)
     with pytest.raises(ChatError):

@@ -16,7 +16,7 @@ PAGE = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0
 
 
 def text(answer: Answer) -> str:
-    """The text of a page, which must be in the house's style."""
+    """Return the text of a page, which must have the common style sheet."""
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.headers["content-security-policy"].startswith("default-src 'none'; script-src")
     assert answer.headers["cache-control"] == "no-store"
@@ -43,7 +43,7 @@ def text(answer: Answer) -> str:
 def test_pages(
     port: Port, method: str, target: str, headers: dict[str, str], status: int, said: str
 ) -> None:
-    """A browser that goes to an address gets a page; a fetch gets JSON as ever."""
+    """A browser that navigates gets a page; a fetch gets JSON."""
     page = port.ask(method, target, **(PAGE | headers))
     assert page.status == status
     assert said in text(page)
@@ -92,7 +92,7 @@ def test_text_stays_text(port: Port) -> None:
 
 
 def test_held() -> None:
-    """Only a message that waits is answered so; other errors remain errors."""
+    """Only a held message is answered with 202; other errors stay errors."""
     answer = held(ChatError(Kind.HELD, "It waits.", case="c1"))
     assert (answer.status, answer.body) == (202, b'{"case":"c1","message":"Message held."}')
     assert ("Livechat-Case", "c1") in answer.headers

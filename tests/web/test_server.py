@@ -14,7 +14,7 @@ def config(**options: str) -> Config:
 
 
 def test_limits() -> None:
-    """The limits in force are told in words, those that are none too."""
+    """The limits in force are told in words, "no limit" included."""
     shown = {limit.option: limit.value for limit in limits(config())}
     assert shown["--max-message"] == "16,384 bytes"
     assert shown["--rate"] == "20 a second"

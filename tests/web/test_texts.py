@@ -42,12 +42,12 @@ _READ = re.compile(r'\s(?:aria-label|placeholder|title|alt|label)="([^"{]*[A-Za-
 
 
 def forms(text: object) -> list[str]:
-    """A text as it is with each number."""
+    """Render a text's forms by number."""
     return list(text.values()) if isinstance(text, dict) else [str(text)]
 
 
 def gaps(text: object) -> set[str]:
-    """Places in a text that values take."""
+    """Find the places for values in a text."""
     return {name for form in forms(text) for name in re.findall(r"\{(\w+)\}", form)}
 
 
@@ -100,7 +100,7 @@ def test_each_language_has_all_files() -> None:
 
 
 def test_no_text_is_missing_or_idle() -> None:
-    """All that code and pages say is in the catalogue, and the catalogue has nothing else."""
+    """The catalogue has all texts of code and pages, and no others."""
     scripts = [*SCRIPTS, STATIC / "chat" / "texts.js"]
     code = "\n".join(_COMMENT.sub("", path.read_text()) for path in scripts)
     pages = "\n".join(path.read_text() for path in PAGES)
@@ -115,7 +115,7 @@ def test_no_text_is_missing_or_idle() -> None:
 
 
 def test_texts_of_what_comes_first() -> None:
-    """The modules that a visitor sees first say the texts that come with them, and no other."""
+    """Modules of the first request use only the texts that come with them."""
     sources = {path.name: path.read_text() for path in STATIC.glob("c*/*.js")}
     sources |= dict.fromkeys(("chat-css.js", "chat-rest-css.js", "chat-launcher-css.js"), "")
     first = [
@@ -129,12 +129,12 @@ def test_texts_of_what_comes_first() -> None:
     said |= {key for key in ENGLISH if key.startswith(begun)}
     module = sources["texts-en.js"]
     there = set(json.loads(module[module.index("default {") + 8 : module.rindex("}") + 1]))
-    # Quotes are named by these, which are said when the quotes are filled.
+    # Names of quotes, whose texts are used once the quotes are filled.
     assert there == (said | {"direction"}) - {"quote.reply", "quote.pinned"}
 
 
 def sentences(source: str) -> Iterator[str]:
-    """Strings of a script that look like something for people to read."""
+    """Find a script's strings that look like text for people."""
     for found in _STRING.findall(_REGEX.sub("0", _COMMENT.sub("", source))):
         text = found[1:-1]
         if re.search(r"<[a-z]", text):
@@ -188,7 +188,7 @@ def test_no_text_is_left_in_pages(path: Path) -> None:
     ],
 )
 def test_choosing(accepted: str, language: str) -> None:
-    """The browser's first language that there is; whatever it sends, there is one."""
+    """The browser's first known language is chosen, or a default for any other header."""
     assert choose(accepted, STATIC, TEMPLATES).language == language
 
 
@@ -201,7 +201,7 @@ def test_numbers_and_times() -> None:
 
 
 def test_values_are_no_texts() -> None:
-    """A value with braces stays what it is."""
+    """Braces in a value are no placeholder."""
     assert Texts("x", {"a": "{name}, hi"})("a", name="{count}") == "{count}, hi"
 
 
@@ -209,7 +209,7 @@ def test_values_are_no_texts() -> None:
     "path", ["/", "/developers/", "/rooms/", "/rooms/x/", "/rooms/%00/", "/nowhere"]
 )
 def test_german_pages(port: Port, path: str) -> None:
-    """A German browser gets German pages: what is English says so."""
+    """A German browser gets German pages, with English parts marked as such."""
     answer = port.ask("GET", path, Accept="text/html", Accept_Language="de-DE,de;q=0.9,en;q=0.8")
     page = answer.body.decode()
     assert '<html lang="de" dir="ltr">' in page

@@ -22,7 +22,7 @@ def minted(world: World, **claims: Any) -> str:
 
 
 def test_whose_it_is(port: Port, world: World) -> None:
-    """The user, the end, and the rights that it carries."""
+    """A token's check has its user, its end and its rights."""
     token = minted(world, name="Ann", role="vip", rooms={"lobby": ["join"]}, seconds=90)
     user = {"id": "42", "name": "Ann", "role": "vip", "verified": True}
     assert check(port, token).json() == {
@@ -34,7 +34,7 @@ def test_whose_it_is(port: Port, world: World) -> None:
 
 
 def test_why_it_is_refused(port: Port, world: World) -> None:
-    """In the words of the refusal that the token gets anywhere else."""
+    """A refused token has the same words as in any other request."""
     token = minted(world, seconds=90)
     altered = f"{token[:-4]}{'A' * 4}"
     for credential, code in (

@@ -18,7 +18,7 @@ ALL = {"*": ["*"]}
 
 
 def headers(port: Port, rooms: Mapping[str, Sequence[str]] | None = None) -> dict[str, str]:
-    """Those of a client that may do everything, unless said."""
+    """Make the headers of a client with a token, by default with all rights."""
     minted = run(port.world.door._tokens.mint("42", rooms=ALL if rooms is None else rooms))
     return {"Authorization": f"Bearer {minted.token}"}
 
@@ -28,7 +28,7 @@ def asked(port: Port, query: str) -> Answer:
 
 
 def begun(port: Port, query: str = "room=r") -> Wire:
-    """A trace that goes on."""
+    """Begin a trace, which goes on."""
     wire = port.connect()
     wire.send(request("GET", f"/chat/trace/?{query}", **headers(port)))
     assert port.world.tracing.active
@@ -36,14 +36,14 @@ def begun(port: Port, query: str = "room=r") -> Wire:
 
 
 def lines(port: Port, wire: Wire) -> list[dict[str, Any]]:
-    """What the trace has told."""
+    """Return the trace's lines so far."""
     port.world.clock.pump([PAUSE] * 3)
     return [json.loads(data) for name, data in wire.events() if name == "frame"]
 
 
 @pytest.mark.parametrize("rooms", [{}, {"r": ["*"]}, {"*": ["join", "history", "moderate"]}])
 def test_who_may(port: Port, rooms: Mapping[str, Sequence[str]]) -> None:
-    """To see what people send is for those that manage everything."""
+    """Traces are for callers who manage everything."""
     answer = port.ask("GET", "/chat/trace/?room=r", **headers(port, rooms))
     assert (answer.status, answer.code()) == (403, "forbidden")
     assert port.ask("GET", "/chat/trace/?room=r").status in (401, 403)
@@ -60,7 +60,7 @@ def test_who_may(port: Port, rooms: Mapping[str, Sequence[str]]) -> None:
     ],
 )  # fmt: skip
 def test_nothing_to_trace(port: Port, query: str, code: str) -> None:
-    """What there cannot be is refused before anything is traced."""
+    """A bad query is refused before anything is traced."""
     answer = asked(port, query)
     assert (answer.status, answer.code()) == (400, code)
     assert not port.world.tracing.active
@@ -110,7 +110,7 @@ def test_audit(port: Port) -> None:
 
 
 def test_end(port: Port) -> None:
-    """It ends by itself, with an event that says so; or with its reader."""
+    """A trace ends by itself, with an event "end", or with its reader."""
     wire = begun(port, "room=r&seconds=2")
     port.world.clock.pump([0.25] * 12)
     assert wire.events()[-1][0] == "end"
@@ -122,7 +122,7 @@ def test_end(port: Port) -> None:
 
 
 def test_a_reader_that_is_too_slow(port: Port) -> None:
-    """It is told how many lines it has lost."""
+    """A slow reader is told the number of lost lines."""
     member = port.socket()
     wire = begun(port)
     for _ in range(WAITING // 2 + 5):

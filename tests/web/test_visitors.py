@@ -66,7 +66,7 @@ def test_rooms_named_by_people(port: Port, words: str, target: str) -> None:
 
 @pytest.mark.parametrize("words", ["", "..", "\u202e", "🎉", "x" * 10_000])
 def test_words_that_name_no_room(port: Port, words: str) -> None:
-    """The form says what is wrong, of the room, and asks again."""
+    """The form says why the words name no room, and asks again."""
     answer = port.ask("GET", f"/rooms/?{urlencode({'room': words})}")
     assert answer.status == 400
     assert "A room&#39;s name " in answer.body.decode()
@@ -87,7 +87,7 @@ def test_the_words_of_a_link(port: Port, words: str, shown: str | None) -> None:
 
 @pytest.mark.parametrize("query", ["title=%ff", "title=a&title=b", "&" * 5_000, "title"])
 def test_queries_that_cannot_be_read(port: Port, query: str) -> None:
-    """A room is there, whatever is behind its address."""
+    """A room's page ignores an unreadable query."""
     answer = port.ask("GET", f"/rooms/r/?{query}")
     assert (answer.status, words_of(answer)) == (200, None)
 
@@ -103,7 +103,7 @@ def test_a_title_of_the_room(port: Port) -> None:
 
 @pytest.mark.parametrize("setting", [{"closed": True}, {"members": True}, {"guests": "off"}])
 def test_titles_that_strangers_must_not_know(port: Port, setting: dict[str, Any]) -> None:
-    """The page of a room that guests cannot enter says nothing but its name."""
+    """The page of a room that guests cannot enter has only its name."""
     sets(port, "r", title="Layoffs", topic="in May", listed=True, **setting)
     for path in ("/rooms/r/", "/", "/rooms/"):
         page = port.ask("GET", path).body.decode()
@@ -121,7 +121,7 @@ def test_no_rooms_address(port: Port) -> None:
 
 
 def test_the_front_page(port: Port) -> None:
-    """The front page is for visitors: what this is, rooms; code is on a page of its own."""
+    """The front page explains the chat and lists rooms; code is on a page of its own."""
     sets(port, "news", listed=True, title="The <b>news", topic="\u202eships")
     answer = port.ask("GET", "/")
     page = answer.body.decode()
@@ -133,7 +133,7 @@ def test_the_front_page(port: Port) -> None:
 
 
 def test_thousands_of_listed_rooms(port: Port) -> None:
-    """The front page has some of them, and leads to pages of all."""
+    """The front page has some of the listed rooms, and links to pages of all."""
     count = 3 * ROOMS_PER_PAGE
     for number in range(count):
         sets(port, f"r{number:04}", listed=True)

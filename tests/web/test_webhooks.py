@@ -23,7 +23,7 @@ def manager(port: Port) -> BackEnd:
 
 
 def test_states(manager: BackEnd, port: Port) -> None:
-    """A manager sees how it goes, without the path of an address, which may be a secret."""
+    """A manager sees receivers' states, without the path of an address, which may be a secret."""
     found = manager.ask("GET", STATES).json()["webhooks"]
     assert found == [{"receiver": NAME, "url": "https://hooks.example/…"}]
     now = int(1000 * port.world.wall)
@@ -37,7 +37,7 @@ def test_states(manager: BackEnd, port: Port) -> None:
 
 
 def test_rewind(manager: BackEnd, port: Port) -> None:
-    """A manager has receivers told anew, which is in the audit; the answer says how many rooms."""
+    """A manager rewinds receivers; the audit has it, and the answer counts the rooms."""
     board = port.world.board
 
     def rewound(names: Any) -> None:
@@ -73,7 +73,7 @@ def test_bad_requests(manager: BackEnd, port: Port, body: Any, status: int) -> N
 
 
 def test_nobody_else(port: Port) -> None:
-    """Only those that manage everything see it, or change it."""
+    """Receivers are for callers who manage everything, to see and to rewind."""
     for rooms in ({"*": ["moderate"]}, {"lobby": ["*"]}):
         lesser = BackEnd(port, rooms=rooms, name=str(rooms))
         assert code(lesser.ask("GET", STATES)) == (403, "forbidden")
@@ -82,7 +82,7 @@ def test_nobody_else(port: Port) -> None:
 
 
 def test_nobody_leads(port: Port) -> None:
-    """Where no process tells receivers, the answer says so, after a while."""
+    """A rewind that no process takes is answered as such, after a while."""
     done = Deferred.fromCoroutine(port.world.board.rewind([NAME], 17))
     assert not done.called
     port.world.clock.advance(ANSWERED_WITHIN)

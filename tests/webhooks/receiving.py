@@ -1,4 +1,4 @@
-"""A receiver in memory, and what tells it, on a clock that tests move."""
+"""A receiver in memory, and a process that tells it, on a clock that tests move."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Receiver:
     Hears requests, verifies them, and answers as it is told to; usually 204.
 
     @ivar heard: the texts of messages, as they came, with those that came again.
-    @ivar ids: those of the requests.
-    @ivar times: when they came.
+    @ivar ids: the ids of requests.
+    @ivar times: the times of requests.
     @ivar cut: requests that were given up before they were answered.
     """
 
@@ -81,7 +81,7 @@ def _raise(error: Exception) -> Any:
 
 
 class World:
-    """One process that tells receivers of an outbox in memory."""
+    """A process that tells receivers of an outbox in memory."""
 
     def __init__(self, *urls: str, outbox: MemoryOutbox | None = None) -> None:
         urls = urls or (URL,)
@@ -120,7 +120,7 @@ class World:
         self.go(0.5)
 
     def go(self, seconds: float, step: float = 0.1) -> None:
-        """Let time pass, in small steps."""
+        """Pass time, in small steps."""
         for _ in range(round(seconds / step)):
             self.clock.advance(step)
 

@@ -42,5 +42,5 @@ def test_jitter() -> None:
     ],
 )
 def test_retry_after(text: str, seconds: float | None) -> None:
-    """A receiver may say when to come back, but not that it never shall be."""
+    """A receiver may say when to come back, up to a bound."""
     assert asked_for(text, NOW) == seconds

@@ -1,4 +1,4 @@
-"""`livechat.webhooks.board`; tests/webhooks/test_telling.py has how it is used."""
+"""`livechat.webhooks.board`; tests/webhooks/test_telling.py tests its use."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class World:
 
 
 def test_written_when_it_changes() -> None:
-    """What is as it was is written seldom; a state that is not written any more is unknown."""
+    """An unchanged state is rewritten at intervals only; one that is not is unknown in the end."""
     world = World()
     world.write(state="sending")
     first = world.state
@@ -54,7 +54,7 @@ def test_written_when_it_changes() -> None:
 
 
 def test_written_by_another_version() -> None:
-    """What cannot be read is as if it were not there."""
+    """Entries that this version cannot read count as missing."""
     world = World()
     for key in ("state", "asked", "done"):
         result(world.shared.put(f"{key}|{NAME}", b'{"of":"later"}'))
@@ -64,7 +64,7 @@ def test_written_by_another_version() -> None:
 
 
 def test_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A state that cannot be written costs nothing; a request that cannot be stored is refused."""
+    """A state that cannot be written is dropped; a request that cannot be stored is refused."""
     world = World()
     error = ChatError(Kind.UNAVAILABLE, "The store is away.")
     monkeypatch.setattr(world.shared, "put", lambda *_, **__: fail(error))
@@ -73,15 +73,15 @@ def test_away(monkeypatch: pytest.MonkeyPatch) -> None:
         run(world.board.rewind([NAME], 1))
 
 
-def test_another() -> None:
-    """A receiver that there is not cannot be rewound."""
+def test_unknown_receiver() -> None:
+    """A rewind of an unknown receiver is refused."""
     with pytest.raises(ChatError) as caught:
         run(World().board.rewind(["hook-2"], 1))
     assert caught.value.kind is Kind.NOT_FOUND
 
 
 def test_two_requests() -> None:
-    """Of two requests for the same receiver the last counts, and its answer is not the first's."""
+    """The last of two requests for a receiver counts, and its answer is not the first's."""
     world = World()
     first = Deferred.fromCoroutine(world.board.rewind([NAME], 1))
     second = Deferred.fromCoroutine(world.board.rewind([NAME], 2))

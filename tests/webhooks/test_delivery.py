@@ -19,7 +19,7 @@ def world() -> World:
 
 
 def test_in_order(world: World) -> None:
-    """All that is said is told, in order, once, and signed."""
+    """Every message is delivered in order, once, and signed."""
     world.start()
     world.outbox.say("a", "b")
     world.outbox.say("c", room="q")
@@ -42,14 +42,14 @@ def test_in_order(world: World) -> None:
     ],
 )  # fmt: skip
 def test_tried_again(world: World, answer: object) -> None:
-    """Whatever is no 2xx is tried again, with the same id; nothing behind it comes first."""
+    """An answer without a 2xx is tried again, with the same id; later messages wait."""
     world.receiver.answers = [answer] * 4  # type: ignore[list-item]
     world.start()
     world.outbox.say("a")
     world.go(0.5)
     world.outbox.say("b")
     world.go(20)
-    # Each attempt is of what waits then: "b" came while "a" was failing.
+    # Each attempt has all that waits then: "b" came while "a" was failing.
     first = world.receiver.heard[0]
     assert first == "a"
     assert world.receiver.heard[-2:] == ["a", "b"]
@@ -81,7 +81,7 @@ def test_pauses(world: World) -> None:
 
 
 def test_three_days(world: World) -> None:
-    """A receiver that is away for three days gets all of it when it is back, as it is then."""
+    """A receiver that is away for three days gets all entries when it is back, as they are then."""
     world.receiver.usual = refused()
     world.outbox.leads_for = 1e6
     world.start()
@@ -118,7 +118,7 @@ def test_retry_after(world: World, given: str, least: float, most: float) -> Non
 
 
 def test_gone(world: World) -> None:
-    """A receiver that says so is told no more, and somebody is told that, loudly."""
+    """A receiver that answers 410 is told no more, with a loud line in the log."""
     world.receiver.usual = status(410)
     world.outbox.leads_for = 1e6
     world.start()
@@ -191,7 +191,7 @@ def test_a_thousand_at_once(world: World) -> None:
 
 
 def test_a_gap(world: World) -> None:
-    """What was dropped meanwhile is said, not passed over."""
+    """Dropped messages are told as a gap."""
     world.receiver.usual = refused()
     world.start()
     world.outbox.say("a", "b", "c", "d")

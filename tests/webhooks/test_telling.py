@@ -85,7 +85,7 @@ def test_stopped() -> None:
 
 
 def test_states() -> None:
-    """All processes see how it goes with each receiver, and monitors do."""
+    """All processes, and monitors, see the state of each receiver."""
     world = World()
     assert world.state().state == "unknown"
     world.receiver.usual = refused("no route")
@@ -163,7 +163,7 @@ def test_rewound_later() -> None:
 
 
 def test_an_emptied_store() -> None:
-    """A store that knows the receivers no more is told of them again."""
+    """A store that has lost the receivers is told of them again."""
     from livechat.errors import ChatError, Kind  # noqa: PLC0415
 
     world = World()

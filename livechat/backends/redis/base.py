@@ -216,7 +216,7 @@ class BackendInRedis(ABC):
 
     @abstractmethod
     def _forget_stored(self) -> None:
-        """Stored entries may be lost, and that is known."""
+        """Forget what is known of stored entries: Redis may have lost them."""
 
     # As the host of its subscriptions.
 
@@ -261,7 +261,9 @@ class BackendInRedis(ABC):
             if self._keys.is_trial(channel):
                 return
             # Somebody else has published it; what we published is read where it is missing.
-            self._log.warn("{channel!r} tells what no livechat says.", channel=channel)
+            self._log.warn(
+                "A message on {channel!r} is not livechat's, and is ignored.", channel=channel
+            )
             return
         if generation != self.generation.name:
             # Its sender knows an older one, or this process does.
@@ -269,7 +271,7 @@ class BackendInRedis(ABC):
         self._subscriptions.published(channel, entry)
 
     def _controlled(self, news: bytes) -> None:
-        """Another process, or this one, tells all."""
+        """Handle a message to all processes, from another one or from this one."""
         if not self._maps.hear(news) and not self.receivers.hear(news):
             self.generation.hear(news)
 

@@ -112,16 +112,16 @@ class ConnectionListener(Protocol):
         """Nothing is subscribed any more, or an attempt failed."""
 
     def subscribed(self, channel: bytes) -> None:
-        """From now on, `published` gets what is published there."""
+        """The subscription holds: `published` gets every message of the channel."""
 
     def unsubscribed(self, channel: bytes) -> None:
         """No more, whoever wanted it."""
 
     def subscription_refused(self, reason: str) -> bool:
-        """Something was not subscribed.  Returns whether the connection is of use all the same."""
+        """A subscription was refused.  Return True if the connection can be used all the same."""
 
     def published(self, channel: bytes, payload: bytes) -> None:
-        """Something was published."""
+        """A message was published."""
 
 
 class _Factory(Factory):
@@ -192,13 +192,13 @@ class Connection:
         return gatherResults(stopped)
 
     def command(self, *words: bytes) -> Deferred[Any]:
-        """As `Commands.command`, whatever the keys are."""
+        """Implement `Commands.command`, for any keys."""
         if self._commands is None:
             return fail(UnansweredError("it is not connected", sent=False))
         return self._commands.send(*words)
 
     def call(self, script: Script, keys: Sequence[bytes], args: Sequence[bytes]) -> Deferred[Any]:
-        """As `Commands.call`."""
+        """Implement `Commands.call`."""
         digest, count = script.digest.encode(), b"%d" % len(keys)
         called = self.command(b"EVALSHA", digest, count, *keys, *args)
 
@@ -224,7 +224,7 @@ class Connection:
         return self.command(b"TIME").addCallback(answered)
 
     def time(self, seconds: float, _: bytes = b"") -> int:
-        """As `Commands.time`."""
+        """Implement `Commands.time`."""
         return int(1000 * seconds) + self._ahead
 
     def _now(self) -> int:

@@ -140,7 +140,7 @@ class Entering:
 
     def stored(self, room: str, word: bytes) -> None:
         """
-        Something was stored in *room*: tell of it.
+        Tell that an entry was stored in *room*.
 
         @param word: of its numbering.  Where it is another one, Redis has lost what it had.
         """

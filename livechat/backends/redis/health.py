@@ -73,7 +73,7 @@ class Health:
         self._warned = False
 
     def trouble(self) -> str | None:
-        """Why it cannot be used; None if it can."""
+        """The reason why Redis cannot be used; None if it can."""
         reason = self.reason()
         return None if reason is None else f"Redis cannot be used: {reason}"
 

@@ -121,7 +121,7 @@ class Change(NamedTuple):
 
 
 def packed_entry(entry: MapEntry) -> bytes:
-    """As `change.lua` has it."""
+    """Pack *entry* as `change.lua` does."""
     return b"%d %b" % (entry.until, entry.value)
 
 

@@ -54,16 +54,16 @@ class Maps:
             try:
                 self._maps[name].hear(change)
             except ValueError:
-                self._log.warn("What is told of a map is not understood.")
+                self._log.warn("A message about a shared map cannot be read.")
         return True
 
     async def refresh(self) -> None:
-        """As `RedisMap.refresh`, for all."""
+        """Call `RedisMap.refresh` of all maps."""
         for each in tuple(self._maps.values()):
             await each.refresh()
 
     def refresh_soon(self) -> None:
-        """From now on all changes are heard of: see whether some were missed."""
+        """Changes are heard again: compare soon, since some may have been missed."""
         for each in self._maps.values():
             each.refresh_soon()
 

@@ -104,7 +104,7 @@ class RedisMessageLog:
 
     async def page(self, room: str, after: int, limit: int, *, hidden: bool = False) -> Page:
         """
-        As `read`, but fails as `Commands.command`.
+        Read like `read`, but fail like `Commands.command`.
 
         @param hidden: as `livechat.interfaces.IArchive.read`.
         """

@@ -38,7 +38,7 @@ from livechat.backends.redis.connection import (
 from livechat.backends.redis.entering import Entered, Entering
 from livechat.backends.redis.entries import stored_entry
 from livechat.backends.redis.excess import Excess, give_up
-from livechat.backends.redis.generation import Generation
+from livechat.backends.redis.generation import Generation, epoch_of
 from livechat.backends.redis.history import CHARACTERS, READ_WORD_LASTS
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.receivers import Receivers
@@ -47,6 +47,7 @@ from livechat.backends.retention import RoomRetention
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IOutbox, Waiting
 from livechat.limits.rates import LogLimit, Rate
+from livechat.protocol.counts import counted
 from livechat.protocol.messages import Page, Position
 from livechat.protocol.names import EVENTS_ROOM
 from livechat.system.wallclock import WallClock
@@ -61,6 +62,8 @@ LEASE: Final = 10.0
 LOOK_EVERY: Final = 5.0
 #: Rooms that are asked for together.
 STEP: Final = 200
+#: Rooms that are read at the same time.
+READ_AT_ONCE: Final = 32
 #: Entries that one call looks at to erase some.
 ERASED: Final = 500
 #: The largest number that goes into a script: it is exact there, and in JavaScript.
@@ -94,6 +97,7 @@ class Unsent(NamedTuple):
     hold: int
     since: int
     entries: list[Any]
+    before: bytes
 
     @property
     def quiet(self) -> bool:
@@ -206,8 +210,8 @@ class RedisOutbox:
         dropped = await give_up([each.excess for each in boxes])
         if dropped:
             self._log.warn(
-                "Webhooks lag: the oldest {count} entries that waited for them were dropped.",
-                count=dropped,
+                "Webhooks lag: {entries} dropped, the oldest that waited for them.",
+                entries=counted(dropped, "entry was", "entries were"),
             )
 
     async def stop(self) -> None:
@@ -235,7 +239,8 @@ class RedisOutbox:
             for room, each in told.items():
                 if each.since:
                     epoch = self._generation.epoch(room, each.word)
-                    found.append(Waiting(room, epoch, each.told, each.top, each.since))
+                    before = _epoch_before(room, each.before)
+                    found.append(Waiting(room, epoch, each.told, each.top, each.since, before))
             quiet = {room: rooms[room] for room, each in told.items() if each.quiet}
             await self._entered.leave(quiet, rooms.keys() - quiet.keys())
             if len(rooms) < STEP:
@@ -281,6 +286,24 @@ class RedisOutbox:
         epoch = self._generation.epoch(room, told.word)
         entries = (stored_entry(number, kept, told.word).entry() for number, kept in told.entries)
         return Page(Position(epoch, told.top, told.oldest, told.event), tuple(entries))
+
+    def pages(self, receiver: str, limits: Mapping[str, int]) -> Deferred[Mapping[str, Page]]:
+        return self._asking(self._pages(receiver, limits))
+
+    async def _pages(self, receiver: str, limits: Mapping[str, int]) -> Mapping[str, Page]:
+        self._known(receiver)
+        for room in limits:
+            check_room(room)
+        found: dict[str, Page] = {}
+        rooms = [*limits]
+        for start in range(0, len(rooms), READ_AT_ONCE):
+            some = rooms[start : start + READ_AT_ONCE]
+            pages = await answers(
+                Deferred.fromCoroutine(self._read(receiver, room, bounded(limits[room])))
+                for room in some
+            )
+            found |= zip(some, pages, strict=True)
+        return found
 
     def advance(self, receiver: str, told: Mapping[str, tuple[str, int]]) -> Deferred[None]:
         return self._asking(self._advance(receiver, told))
@@ -369,6 +392,14 @@ class RedisOutbox:
                 )
             raise _away() from None
         return failure
+
+
+def _epoch_before(room: str, cursor: bytes) -> str:
+    """Name the numbering of a cursor that was kept when another one began; empty without one."""
+    if not cursor:
+        return ""
+    generation, word, _ = cursor.split(b" ", 2)
+    return epoch_of(generation, room, word)
 
 
 def _away() -> ChatError:

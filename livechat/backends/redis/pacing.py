@@ -48,9 +48,9 @@ def paces(drafts: Sequence[Draft], names: Keys, keys: list[bytes], secret: bytes
 
 def refusal(draft: Draft, wait: int, verdict: int) -> ChatError:
     """
-    Why *draft* is not let through.
+    Make the error for a *draft* beyond its room's pace.
 
-    @param wait: milliseconds until it is.
+    @param wait: milliseconds until it may be sent.
     """
     assert draft.throttle is not None
     return too_soon(wait) if verdict == TOO_SOON else too_many(wait, draft.throttle.rate)

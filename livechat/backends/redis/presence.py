@@ -97,7 +97,7 @@ class PresenceRelay:
         self._stopped = True
 
     def share(self, room: str, share: Share) -> None:
-        """As `livechat.interfaces.IPresenceRelay.share`."""
+        """Implement `livechat.interfaces.IPresenceRelay.share`."""
         if not self._stopped and (share.count or room in self._mine):
             self._mine[room] = share
             self._say(room, share)
@@ -125,11 +125,11 @@ class PresenceRelay:
             del self._mine[room]
 
     def typing(self, room: str, user: User) -> None:
-        """As `livechat.interfaces.IPresenceRelay.typing`."""
+        """Implement `livechat.interfaces.IPresenceRelay.typing`."""
         self._publish(room, b"%b %b %b" % (TYPING, self._process, user_to_bytes(user)))
 
     def renamed(self, room: str, user: User, when: int) -> None:
-        """As `livechat.interfaces.IPresenceRelay.renamed`."""
+        """Implement `livechat.interfaces.IPresenceRelay.renamed`."""
         told = b"%b %b %d %b" % (RENAMED, self._process, when, user_to_bytes(user))
         self._publish(room, told)
 
@@ -214,7 +214,9 @@ class PresenceRelay:
             share = _decoder.decode(value) if value else Share()
         except msgspec.MsgspecError as reason:
             # Of another version.
-            self._log.warn("A process is not understood: {reason}", reason=str(reason))
+            self._log.warn(
+                "The users at another process cannot be read: {reason}", reason=str(reason)
+            )
             return
         if share.count:
             shares[process] = share
@@ -222,7 +224,7 @@ class PresenceRelay:
             shares.pop(process, None)
 
     def alive(self, processes: Iterable[bytes]) -> None:
-        """These are in the registry, and no others."""
+        """Keep the shares of processes in the registry, and of no others."""
         there = frozenset(processes)
         if self._process not in there:
             # They have forgotten this one while it was silent.

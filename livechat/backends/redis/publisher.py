@@ -135,7 +135,7 @@ class Publisher:
         self._unsure: list[Sending | Change] = []
 
     def publish(self, draft: Draft, receiver: IReceiver) -> None:
-        """As `livechat.interfaces.IMessageLog.publish`; only while there is a connection."""
+        """Implement `livechat.interfaces.IMessageLog.publish` while there is a connection."""
         try:
             self._add(Sending(draft, self._new_tag(), receiver))
         except UnicodeEncodeError:
@@ -144,7 +144,7 @@ class Publisher:
             refuse(receiver, reason)
 
     def amend(self, amendment: Amendment, receiver: IReceiver) -> None:
-        """As `livechat.interfaces.IMessageLog.amend`; only while there is a connection."""
+        """Implement `livechat.interfaces.IMessageLog.amend` while there is a connection."""
         try:
             self._add(Change(amendment, self._new_tag(), receiver))
         except UnicodeEncodeError:

@@ -104,7 +104,7 @@ class _Watched:
 
 
 def in_words(failure: Failure) -> str:
-    """Why a connection was lost, or not made, in one line."""
+    """Describe in one line why a connection was lost or not made."""
     if failure.check(ConnectionDone):
         return "it closed the connection"
     error = failure.value

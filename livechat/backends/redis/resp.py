@@ -81,7 +81,7 @@ class RespOwner(Protocol):
         """*protocol* is of no use any more."""
 
     def subscribed(self, channel: bytes) -> None:
-        """From now on, `published` gets what is published on *channel*."""
+        """The subscription holds: `published` gets every message of *channel*."""
 
     def unsubscribed(self, channel: bytes) -> None:
         """No more."""
@@ -139,7 +139,7 @@ class RespProtocol(txredisapi.HiredisProtocol):  # type: ignore[misc]
             self._signing_in = None
 
     def stopTrying(self) -> None:
-        """Not because of a password: it may be mended meanwhile."""
+        """Go on trying even with a wrong password: an operator may correct it."""
 
     def connectionError(self, reason: str) -> None:
         """Note why txredisapi could not sign in: it closes the connection then."""
@@ -182,7 +182,7 @@ class CommandProtocol(RespProtocol):
 
     @property
     def waits(self) -> bool:
-        """Something is not answered yet."""
+        """True while a command is not answered."""
         return bool(self._unanswered)
 
     def _check_overdue(self) -> None:
@@ -258,7 +258,7 @@ class SubscriptionProtocol(RespProtocol):
 
 
 def command(words: Sequence[bytes]) -> bytes:
-    """As Redis wants it (RESP: an array of bulk strings)."""
+    """Encode a command in RESP: an array of bulk strings."""
     parts = [b"*%d\r\n" % len(words)]
     parts += [b"$%d\r\n%b\r\n" % (len(word), word) for word in words]
     return b"".join(parts)

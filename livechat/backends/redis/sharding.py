@@ -37,7 +37,7 @@ from livechat.protocol.messages import (
 
 
 def shard(room: str, count: int) -> int:
-    """Which of *count* a room is in.  With one more, few rooms move, and only to that one."""
+    """Find a room's shard among *count*.  With one more, few rooms move, and only to that one."""
     return jump(int.from_bytes(blake2b(room.encode(), digest_size=8).digest(), "big"), count)
 
 
@@ -197,6 +197,18 @@ class _ShardedOutbox:
 
     def read(self, receiver: str, room: str, limit: int) -> Deferred[Page]:
         return maybeDeferred(lambda: self._of(room).read(receiver, room, limit))
+
+    def pages(self, receiver: str, limits: Mapping[str, int]) -> Deferred[Mapping[str, Page]]:
+        return Deferred.fromCoroutine(self._pages(receiver, limits))
+
+    async def _pages(self, receiver: str, limits: Mapping[str, int]) -> Mapping[str, Page]:
+        by_shard: dict[RedisOutbox, dict[str, int]] = {self._boxes[0]: {}}
+        for room, limit in limits.items():
+            by_shard.setdefault(self._of(room), {})[room] = limit
+        found: dict[str, Page] = {}
+        for some in await all_of([box.pages(receiver, each) for box, each in by_shard.items()]):
+            found |= some
+        return found
 
     def advance(self, receiver: str, told: Mapping[str, tuple[str, int]]) -> Deferred[None]:
         return Deferred.fromCoroutine(self._advance(receiver, told))

@@ -82,7 +82,7 @@ class Subscriptions:
         self._sweeper.start(SWEEP_EVERY, now=False)
 
     def enter(self, name: str) -> Deferred[None]:
-        """As `livechat.interfaces.IMessageLog.subscribe`."""
+        """Implement `livechat.interfaces.IMessageLog.subscribe`."""
         room = self._rooms.get(name)
         if room is None:
             if not self._host.ready_for(name):
@@ -110,7 +110,7 @@ class Subscriptions:
         )
 
     def leave(self, name: str) -> None:
-        """As `livechat.interfaces.IMessageLog.unsubscribe`."""
+        """Implement `livechat.interfaces.IMessageLog.unsubscribe`."""
         room = self._rooms.get(name)
         if room is not None and room.linger is None:
             room.linger = self._clock.callLater(LINGER, self._end, room)
@@ -159,7 +159,7 @@ class Subscriptions:
                 room.doubted = room.stream is not None
 
     def listening(self, channel: bytes) -> None:
-        """From now on Redis tells of this one."""
+        """The subscription to *channel* holds: check soon whether entries were missed."""
         room = self._rooms.get(self._keys.room(channel))
         if room is not None:
             room.listening = True
@@ -235,7 +235,7 @@ class Subscriptions:
 
     def _open_again(self, room: Subscription, heard: Sequence[Entry] = ()) -> None:
         """
-        Another numbering may have begun.
+        Open the room again, since another numbering may have begun.
 
         @param heard: the first entries of it.
         """

@@ -115,7 +115,7 @@ class _Room:
         return entry, extra_of_text(row.extra)
 
     def stored(self, seq: int) -> tuple[Message | Edited, Extra] | None:
-        """As `find`, of edits too, whether or not a history shows them."""
+        """Find an entry like `find`, also an edit, and also one that no history shows."""
         row = self._row(seq)
         if row is None or row.kind not in (RecordKind.MESSAGE, RecordKind.EDITED):
             return None

@@ -27,6 +27,7 @@ from typing import Final
 
 from livechat.backends.retention import Retention, RoomRetention
 from livechat.backends.sqlite import quarantine, schema, upkeep
+from livechat.backends.sqlite.clock import KeptClock
 from livechat.backends.sqlite.cursors import Cursors
 from livechat.backends.sqlite.erasing import Eraser
 from livechat.backends.sqlite.held import OutboxReader, OutboxWriter
@@ -38,10 +39,8 @@ from livechat.backends.sqlite.reading import BUSY_TIMEOUT, Reader, connect
 from livechat.backends.sqlite.writing import Writer
 from livechat.errors import StartError
 from livechat.protocol.messages import Amended, Message, Newest, Page, Submission
-from livechat.system.wallclock import Record, WallClock
+from livechat.system.wallclock import WallClock
 
-#: Seconds after which a trusted time is kept again; one that is doubted, at each sweep.
-_KEEP_EVERY: Final = 3_600.0
 #: Groups that are written before the log is taken, if there is time for that.
 _GROUPS_IN_LOG: Final = 32
 
@@ -74,7 +73,7 @@ class Database:
         self.retention = RoomRetention(retention)
         self._wall = wall
         self.clock = WallClock(wall, elapsed)
-        self._kept = Record()
+        self.kept_clock = KeptClock(self.clock)
         self._journal = Journal()
         self._reader = Reader(
             self._path, self._journal, self.retention, self.epoch, self.clock.milliseconds
@@ -87,8 +86,6 @@ class Database:
         self._lock: int | None = None
         # Where a broken file was moved, and what was wrong with it.
         self.broken: tuple[Path, str] | None = None
-        # The line of the clock for the log, at the start.
-        self.doubt = ""
         # There may be something to `tidy`.
         self.untidy = False
         # Pages that were written since the log was taken.
@@ -190,15 +187,15 @@ class Database:
             self._journal.forget()
 
     def epoch(self, room: str) -> str:
-        """As `Numberings.epoch`."""
+        """Call `Numberings.epoch`."""
         return self._numberings.epoch(room)
 
     def secret(self) -> bytes:
-        """As `Numberings.guests`."""
+        """Call `Numberings.guests`."""
         return self._numberings.guests()
 
     def write(self, acts: Sequence[Submission]) -> list[Message | Amended | Exception]:
-        """As `Writer.write`."""
+        """Call `Writer.write`."""
         self._groups += 1
         return self._writer.write(acts)
 
@@ -240,15 +237,15 @@ class Database:
             self.close()
 
     def read(self, room: str, after: int, limit: int, *, hidden: bool = False) -> Page:
-        """As `Reader.read`."""
+        """Call `Reader.read`."""
         return self._reader.read(room, after, limit, hidden=hidden)
 
     def names(self, after: str, limit: int) -> list[str]:
-        """As `Reader.names`."""
+        """Call `Reader.names`."""
         return self._reader.names(after, limit)
 
     def newest(self, rooms: Sequence[str]) -> Mapping[str, Newest]:
-        """As `Reader.newest`."""
+        """Call `Reader.newest`."""
         return self._reader.newest(rooms)
 
     def sweep(self, *, first: bool = True) -> bool:
@@ -261,7 +258,7 @@ class Database:
             self._writer.move()
         with self._transaction() as db:
             if first:
-                self._keep_clock(db)
+                self.kept_clock.keep(db)
             swept = self._writer.sweep(db)
         self._swept(swept)
         return swept.go_on is not None
@@ -328,30 +325,13 @@ class Database:
             self._stop_writing()
         return done and self._eraser.under_way
 
-    def _keep_clock(self, db: sqlite3.Connection) -> None:
-        """Have a restart know how far the clock was trusted."""
-        record = self.clock.record()
-        if record.doubted or abs(record.trusted - self._kept.trusted) >= _KEEP_EVERY:
-            db.execute("REPLACE INTO clock VALUES (1, ?, ?, ?)", record)
-            self._kept = record
-
-    def _start_clock(self, db: sqlite3.Connection) -> None:
-        """Start the clock from the newest message where no time was kept yet."""
-        found = db.execute("SELECT trusted, doubted, held FROM clock").fetchone()
-        (moved,) = db.execute("SELECT max(time) FROM rooms").fetchone()
-        newest = max(moved or 0, self._journal.newest)
-        self._kept = Record()
-        if found is not None:
-            self.doubt = self.clock.start(Record(*found))
-        else:
-            self.doubt = self.clock.start(Record(newest / 1000) if newest else None)
-
     def close(self) -> None:
         """Close the file; the next call opens it again."""
         self._stop_writing()
         if self._keeper is not None:
             keeper, self._keeper = self._keeper, None
             keeper.close()
+        self.held.close()
         self._eraser.close()
 
     def _stop_writing(self) -> None:
@@ -361,7 +341,7 @@ class Database:
 
     @contextmanager
     def _transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
-        """As `Transaction`; after an error the file is opened anew."""
+        """Begin a `Transaction`; after an error the file is opened anew."""
         db = self._connection or self._open()
         try:
             if not durable:
@@ -376,7 +356,7 @@ class Database:
             # Closing rolls back; what SQLite believes about the disk goes with it.
             self._stop_writing()
             self._journal.forget()
-            self._kept = Record()
+            self.kept_clock.rolled_back()
             raise
 
     def _open(self) -> sqlite3.Connection:
@@ -398,7 +378,7 @@ class Database:
             self._journal.opened(db)
             self.cursors.opened(db)
             if not self._numberings.secret:
-                self._start_clock(db)
+                self.kept_clock.start(db, self._journal.newest)
                 self._writer.remember_nonces(db)
             self._numberings.read(db)
         except BaseException:

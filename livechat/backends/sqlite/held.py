@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from heapq import nsmallest
 from threading import Lock
 from typing import Final
@@ -19,7 +20,7 @@ from livechat.backends.records import RecordKind, extra_of_text
 from livechat.backends.sqlite.amending import EMPTY
 from livechat.backends.sqlite.cursors import Cursors, Transaction, mark
 from livechat.backends.sqlite.journal import Journal
-from livechat.backends.sqlite.reading import Reader, View
+from livechat.backends.sqlite.reading import PAGE_CHARACTERS, Reader, View
 from livechat.backends.sqlite.rooms import Room
 from livechat.interfaces import Waiting
 from livechat.protocol.messages import Page, user_of_text
@@ -28,20 +29,17 @@ from livechat.protocol.names import EVENTS_ROOM
 #: Rooms that one step of a rewind looks at, and entries that one of `OutboxWriter.erase` does.
 REWIND_STEP: Final = 1_000
 ERASE_STEP: Final = 5_000
-#: Pages that are read with one opening of the file.
-TOGETHER: Final = 50
 
-_TOLD: Final = "SELECT told FROM cursors WHERE receiver = ? AND room = ?"
 _MARKED: Final = """
 SELECT name, coalesce(told, 0) AS told, top, (
     SELECT time FROM messages WHERE messages.room = rooms.id AND seq > coalesce(told, 0)
     ORDER BY seq LIMIT 1
-)
+), coalesce(epoch, '')
 FROM rooms LEFT JOIN cursors ON receiver = ? AND cursors.room = rooms.id
 WHERE waits AND name > ? AND top > coalesce(told, 0) ORDER BY name LIMIT ?
 """
 _TOLD_OF: Final = """
-SELECT room, told FROM cursors
+SELECT room, told, coalesce(epoch, '') FROM cursors
 WHERE receiver = ? AND room IN (SELECT value FROM json_each(?))
 """
 _REWOUND: Final = """
@@ -60,22 +58,6 @@ WHERE room = ? AND seq >= ? AND seq < ? ORDER BY seq LIMIT ?
 """
 
 
-class Asked:
-    """
-    A page that somebody has asked for.
-
-    @ivar page: None until it was read.
-    """
-
-    __slots__ = ("limit", "page", "receiver", "room")
-
-    def __init__(self, receiver: int, room: str, limit: int) -> None:
-        self.receiver = receiver
-        self.room = room
-        self.limit = limit
-        self.page: Page | None = None
-
-
 class OutboxReader:
     """Finds what waits."""
 
@@ -83,12 +65,14 @@ class OutboxReader:
         self._reader = reader
         self._journal = journal
         self._cursors = cursors
-        self._asked: deque[Asked] = deque()
-        self._answering = Lock()
+        self._idle: deque[sqlite3.Connection] = deque()
+        # Changes whenever the file is closed.
+        self._opened = 0
+        self._keeping = Lock()
 
     def waiting(self, receiver: str, after: str, limit: int) -> Sequence[Waiting]:
         """
-        As `livechat.interfaces.IOutbox.waiting`.
+        Implement `livechat.interfaces.IOutbox.waiting`.
 
         @raise livechat.errors.ChatError: there is no such receiver.
         @raise sqlite3.Error: the file cannot be read.
@@ -97,66 +81,84 @@ class OutboxReader:
         # A move behind this line has marked its rooms.
         rooms = self._journal.rooms.copy()
         recent = {name: room for name, room in rooms.items() if name > after}
-        with self._reader.reading() as db:
+        with self._reading() as db:
             marked = db.execute(_MARKED, (number, after, limit)).fetchall()
             found = {row[0]: self._found(*row) for row in marked}
             ids = json.dumps([room.id for room in recent.values()])
-            told = dict(db.execute(_TOLD_OF, (number, ids)).fetchall())
+            told = {
+                room: (seq, before)
+                for room, seq, before in db.execute(_TOLD_OF, (number, ids)).fetchall()
+            }
         for name, room in recent.items():
-            seq = told.get(room.id, 0)
+            seq, before = told.get(room.id, (0, ""))
             if seq >= room.top or not outbox.is_told(name):
                 continue
             if name in found:
                 top = max(room.top, found[name].top)
-                found[name] = self._found(name, seq, top, found[name].since)
+                found[name] = self._found(name, seq, top, found[name].since, before)
             else:
                 row = room.find(seq + 1)
-                found[name] = self._found(name, seq, room.top, None if row is None else row.time)
+                since = None if row is None else row.time
+                found[name] = self._found(name, seq, room.top, since, before)
         return [found[name] for name in nsmallest(limit, found)]
 
-    def _found(self, room: str, told: int, top: int, since: int | None) -> Waiting:
-        return Waiting(room, self._reader.epoch(room), told, top, since)
+    def _found(self, room: str, told: int, top: int, since: int | None, before: str) -> Waiting:
+        return Waiting(room, self._reader.epoch(room), told, top, since, before)
 
-    def ask(self, receiver: str, room: str, limit: int) -> Asked:
+    def pages(self, receiver: str, limits: Mapping[str, int]) -> dict[str, Page]:
         """
-        Ask for a page, which `answer` reads.
+        Implement `livechat.interfaces.IOutbox.pages`, with one statement that looks at all rooms.
 
         @raise livechat.errors.ChatError: there is no such receiver.
-        """
-        asked = Asked(self._cursors.id_of(receiver), room, limit)
-        self._asked.append(asked)
-        return asked
-
-    def answer(self, asked: Asked) -> Page:
-        """
-        Return the page that was asked for.  To open the file costs more than a page, so all
-        that were asked for by then are read with one opening, a few dozen at a time.
-
         @raise sqlite3.Error: the file cannot be read.
         """
-        with self._answering:
-            while asked.page is None:
-                some = [self._asked.popleft() for _ in range(min(len(self._asked), TOGETHER))]
-                if asked not in some and not self._asked:
-                    # Those that it was taken with could not be read.
-                    some.append(asked)
-                with self._reader.reading() as db:
-                    for each in some:
-                        each.page = self._page(db, each)
-        return asked.page
+        number = self._cursors.id_of(receiver)
+        characters = max(PAGE_CHARACTERS, outbox.PAGES_CHARACTERS // max(1, len(limits)))
+        with self._reading() as db:
+            views = self._reader.views(db, limits, number)
+            return {
+                room: self._page(views.get(room), room, limit, characters)
+                for room, limit in limits.items()
+            }
 
-    def read(self, receiver: str, room: str, limit: int) -> Page:
-        """As `livechat.interfaces.IOutbox.read`; raises as `ask` and `answer`."""
-        return self.answer(self.ask(receiver, room, limit))
+    def _page(self, found: tuple[View, int] | None, room: str, limit: int, characters: int) -> Page:
+        if found is None:
+            return self._reader.nothing(room)
+        view, told = found
+        oldest = max(told + 1, view.bottom)
+        if told < view.room.top - outbox.MOST:
+            # So much waits that only what the history shows may be kept of it.
+            shown = self._reader.oldest(view, room)
+            oldest = max(oldest, outbox.first_held(shown, told, view.room.top, outbox.MOST))
+        return self._reader.page_from(view, room, oldest, limit, most=characters)
 
-    def _page(self, db: sqlite3.Connection, asked: Asked) -> Page:
-        def oldest(view: View, shown: int) -> int:
-            found = view.db.execute(_TOLD, (asked.receiver, view.room.id)).fetchone()
-            told = 0 if found is None else found[0]
-            first = outbox.first_held(shown, told, view.room.top, outbox.MOST)
-            return max(told + 1, view.bottom, first)
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """
+        One unchanging view of the file.  The connection stays open afterwards, idle: to open one
+        costs thirty times what it costs to look at a room, and receivers are told all the time.
+        """
+        opened = self._opened
+        db = self._idle.pop() if self._idle else self._reader.open()
+        try:
+            db.execute("BEGIN")
+            yield db
+            db.execute("COMMIT")
+        except BaseException:
+            db.close()
+            raise
+        with self._keeping:
+            if opened == self._opened and not self._idle:
+                self._idle.append(db)
+                return
+        db.close()
 
-        return self._reader.page_in(db, asked.room, 0, asked.limit, oldest)
+    def close(self) -> None:
+        """Close the file; the next call opens it again."""
+        with self._keeping:
+            self._opened += 1
+            while self._idle:
+                self._idle.pop().close()
 
 
 class OutboxWriter:

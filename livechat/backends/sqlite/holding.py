@@ -43,7 +43,7 @@ class Holding:
         return max(1, min(outbox.MOST, int(outbox.MOST_BYTES / self._length)))
 
     def measure(self, entries: int, size: int) -> None:
-        """So many entries, of so many bytes together, were moved out of the journal."""
+        """Count entries moved out of the journal, and their bytes together."""
         weight = min(1.0, size / outbox.MOST_BYTES)
         self._length += weight * (size / entries - self._length)
 

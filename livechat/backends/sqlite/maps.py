@@ -179,7 +179,7 @@ class MapsFile:
         return self._eraser.under_way
 
     def erase(self) -> bool:
-        """As `livechat.backends.sqlite.database.Database.erase`."""
+        """Erase like `livechat.backends.sqlite.database.Database.erase`."""
         if not self._eraser.under_way:
             self._written = False
             self._eraser.begin()

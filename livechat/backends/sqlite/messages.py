@@ -199,7 +199,7 @@ class SqliteMessageLog:
             self._gather(0, TURNS, self._clock.seconds() + GATHERING)
 
     def _gather(self, before: int, turns: int, until: float) -> None:
-        """At the end of a turn: go on if it brought more than was there *before*."""
+        """Go on at the end of a turn, if it brought more than was there *before*."""
         now = len(self._queue)
         if now > before and turns and self._clock.seconds() <= until:
             self._gathering = self._clock.callLater(0, self._gather, now, turns - 1, until)

@@ -100,14 +100,17 @@ class SqliteOutbox:
         return self._call(self._readers, self._database.held.waiting, receiver, start, count)
 
     def read(self, receiver: str, room: str, limit: int) -> Deferred[Page]:
-        if self._stopped:
-            return fail(_unavailable())
+        pages = self.pages(receiver, {room: limit})
+        return pages.addCallback(lambda found: found[room])
+
+    def pages(self, receiver: str, limits: Mapping[str, int]) -> Deferred[Mapping[str, Page]]:
         try:
-            outbox.check_room(room)
-            asked = self._database.held.ask(receiver, room, outbox.bounded(limit))
+            for room in limits:
+                outbox.check_room(room)
         except ChatError as reason:
             return fail(reason)
-        return self._call(self._readers, self._database.held.answer, asked)
+        asked = {room: outbox.bounded(limit) for room, limit in limits.items()}
+        return self._call(self._readers, self._database.held.pages, receiver, asked)
 
     def advance(self, receiver: str, told: Mapping[str, tuple[str, int]]) -> Deferred[None]:
         try:
@@ -160,7 +163,10 @@ class SqliteOutbox:
 
     def _failed(self, failure: Failure) -> Any:
         failure.trap(sqlite3.Error, TimeoutError)
-        self._log.error("The file has no answer for receivers: {reason}", reason=str(failure.value))
+        self._log.error(
+            "Entries that wait for receivers cannot be read or written: {reason}",
+            reason=str(failure.value),
+        )
         raise _unavailable()
 
     def stop(self) -> Deferred[Any]:
@@ -173,4 +179,6 @@ class SqliteOutbox:
 
 
 def _unavailable() -> ChatError:
-    return ChatError(Kind.UNAVAILABLE, "What waits cannot be read or written just now.")
+    return ChatError(
+        Kind.UNAVAILABLE, "Entries that wait for receivers cannot be read or written just now."
+    )

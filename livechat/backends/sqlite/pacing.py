@@ -56,7 +56,7 @@ class FilePacing:
         self._pacing.spoken = dict(self._found)
 
     def admit(self, draft: Draft, now: int) -> ChatError | None:
-        """As `Pacing.admit`, for a draft of the group."""
+        """Implement `Pacing.admit` for a draft of the group."""
         if draft.throttle is None:
             return None
         return self._pacing.admit(draft.room, self._key(draft), draft.throttle, now)

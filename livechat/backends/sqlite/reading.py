@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
 from typing import Final, NamedTuple
 from urllib.parse import quote
+
+import msgspec
 
 from livechat.backends.retention import RoomRetention
 from livechat.backends.sqlite.journal import Journal
@@ -28,7 +30,7 @@ from livechat.protocol.messages import Entry, Newest, Page, Position, characters
 #: Seconds that a write waits for another process that has the file (a backup).
 BUSY_TIMEOUT: Final = 2.0
 #: A page is cut where its texts reach this many characters.
-_PAGE_CHARACTERS: Final = 65_536
+PAGE_CHARACTERS: Final = 65_536
 #: How often a read begins anew where the file was changed meanwhile, and after how many seconds.
 _TRIES: Final = 1_000
 _PAUSE: Final = 0.001
@@ -38,8 +40,17 @@ _READ: Final = """
 SELECT room, seq, time, message, user, kind, extra FROM messages
 WHERE room = ? AND seq >= ? ORDER BY seq LIMIT ?
 """
+_ROOMS: Final = """
+SELECT json_group_array(
+    json_array(name, rooms.id, top, event, floor, time, bottom, coalesce(told, 0))
+)
+FROM json_each(?) AS asked CROSS JOIN rooms ON rooms.name = asked.value
+LEFT JOIN cursors ON cursors.receiver = ? AND cursors.room = rooms.id
+"""
 _NAMES: Final = "SELECT name FROM rooms WHERE name > ? ORDER BY name LIMIT ?"
 _TIME: Final = "SELECT seq, time FROM messages WHERE room = ? AND seq >= ? ORDER BY seq LIMIT 1"
+
+_found: Final = msgspec.json.Decoder(list[tuple[str, int, int, int, int, int, int, int]])
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -131,7 +142,7 @@ class Reader:
 
     def read(self, room: str, after: int, limit: int, *, hidden: bool = False) -> Page:
         """
-        As `livechat.interfaces.IMessageLog.read` says.
+        Implement `livechat.interfaces.IMessageLog.read`.
 
         @param hidden: with what no history shows any more (`livechat.interfaces.IArchive.read`).
         @raise sqlite3.Error: the file cannot be read.
@@ -153,29 +164,34 @@ class Reader:
         @raise sqlite3.Error: the file cannot be read.
         """
         with self.reading() as db:
-            return self.page_in(db, room, after, limit, first)
+            view = self.view(db, room)
+            if view is None:
+                return self.nothing(room)
+            oldest = first(view, self.oldest(view, room))
+            return self.page_from(view, room, oldest, limit, most=PAGE_CHARACTERS, after=after)
 
-    def page_in(
-        self,
-        db: sqlite3.Connection,
-        room: str,
-        after: int,
-        limit: int,
-        first: Callable[[View, int], int],
+    def nothing(self, room: str) -> Page:
+        """Return the page of a room in which nothing was ever said."""
+        return Page(Position(self.epoch(room), 0, 1), ())
+
+    def page_from(
+        self, view: View, name: str, oldest: int, limit: int, *, most: int, after: int = 0
     ) -> Page:
-        """As `page`, of what *db* has begun to read."""
-        view = self.view(db, room)
-        if view is None:
-            return Page(Position(self.epoch(room), 0, 1), ())
-        oldest = first(view, self.oldest(view, room))
+        """
+        Read a page of the room *name*.
+
+        @param oldest: the oldest number that is read.
+        @param most: characters where the page ends.
+        @param after: entries up to this number are left out.
+        """
         entries: list[Entry] = []
         size = 0
         for row in view.rows(max(after + 1, oldest), limit):
             entries.append(row.entry())
             size += characters(entries[-1])
-            if size >= _PAGE_CHARACTERS:
+            if size >= most:
                 break
-        position = Position(self.epoch(room), view.room.top, oldest, view.room.event)
+        position = Position(self.epoch(name), view.room.top, oldest, view.room.event)
         return Page(position, tuple(entries))
 
     def oldest(self, view: View, name: str) -> int:
@@ -218,15 +234,37 @@ class Reader:
                     return View(db, Room(number, top, event, floor, top, time, []), bottom)
             elif recent.matches(top, event):
                 return View(db, recent, bottom)
-            # The writer has ended a transaction, and is about to say so.
-            db.execute("COMMIT")
-            sleep(_PAUSE)
-            db.execute("BEGIN")
-        raise sqlite3.OperationalError("the journal in memory is not that of the file")
+            _begin_anew(db)
+        raise _changing()
+
+    def views(
+        self, db: sqlite3.Connection, names: Collection[str], receiver: int
+    ) -> dict[str, tuple[View, int]]:
+        """
+        Look at rooms as `view` does, all at one moment, and how far a receiver was told of each.
+
+        @param receiver: its id.
+        """
+        asked = json.dumps([*names])
+        for _ in range(_TRIES):
+            recent = {name: room for name in names if (room := self._journal.find(name))}
+            (rows,) = db.execute(_ROOMS, (asked, receiver)).fetchone()
+            found: dict[str, tuple[View, int]] = {}
+            for name, number, top, event, floor, time, bottom, told in _found.decode(rows):
+                room = recent.get(name)
+                if room is None and event <= top:
+                    room = Room(number, top, event, floor, top, time, [])
+                elif room is None or not room.matches(top, event):
+                    break
+                found[name] = View(db, room, bottom), told
+            else:
+                return found
+            _begin_anew(db)
+        raise _changing()
 
     def newest(self, rooms: Sequence[str]) -> Mapping[str, Newest]:
         """
-        As `livechat.interfaces.IMessageLog.newest` says.
+        Implement `livechat.interfaces.IMessageLog.newest`.
 
         @raise sqlite3.Error: the file cannot be read.
         """
@@ -247,10 +285,34 @@ class Reader:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """One unchanging view of the file, from the first statement on."""
         # A connection for each read is cheap while another one is open.
-        db = connect(self._path, "mode=rw")
+        db = self.open()
         try:
-            db.execute("PRAGMA query_only = ON")
             db.execute("BEGIN")
             yield db
         finally:
             db.close()
+
+    def open(self) -> sqlite3.Connection:
+        """
+        Open the file to read it.
+
+        @raise sqlite3.Error: that is impossible.
+        """
+        db = connect(self._path, "mode=rw")
+        try:
+            db.execute("PRAGMA query_only = ON")
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+
+def _begin_anew(db: sqlite3.Connection) -> None:
+    """Wait a moment: the writer has ended a transaction, and is about to say so."""
+    db.execute("COMMIT")
+    sleep(_PAUSE)
+    db.execute("BEGIN")
+
+
+def _changing() -> sqlite3.OperationalError:
+    return sqlite3.OperationalError("the journal in memory differs from the file's")

@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 from typing import Final
 
-_VERSION: Final = 9
+_VERSION: Final = 10
 #: Tells a livechat database from anybody else's (PRAGMA application_id): "lvch".
 _APPLICATION_ID: Final = 0x6C766368
 
@@ -111,6 +111,8 @@ CREATE TABLE cursors (
 CREATE INDEX rooms_that_wait ON rooms (name) WHERE waits;
 CREATE INDEX rooms_that_hold ON rooms (id) WHERE held;
 """
+# The epoch of which a receiver was told last; NULL: the room's present one.
+_EPOCHS: Final = "ALTER TABLE cursors ADD COLUMN epoch TEXT;"
 #: Makes each version of the one before it.
 _STEPS: Final = {
     2: """
@@ -158,12 +160,13 @@ _STEPS: Final = {
         ALTER TABLE rooms ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
         {_CURSORS}
     """,
+    10: _EPOCHS,
 }
 
 
 def check(db: sqlite3.Connection) -> int:
     """
-    Which version of the tables *db* has; 0 if it is empty.
+    Return the version of the tables in *db*; 0 if it is empty.
 
     @raise sqlite3.DatabaseError: it is not livechat's, or of a newer one.
     """
@@ -194,7 +197,8 @@ def complete(db: sqlite3.Connection, version: int) -> None:
 def _create(db: sqlite3.Connection) -> None:
     db.executescript(
         f"BEGIN IMMEDIATE; {_TABLES} {_DUE} {_JOURNAL} {_NONCES} {_CLOCK} {_MAPS} {_PACE}"
-        f"{_CURSORS} PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {_VERSION};"
+        f"{_CURSORS} {_EPOCHS} PRAGMA application_id = {_APPLICATION_ID};"
+        f"PRAGMA user_version = {_VERSION};"
     )
     db.execute("INSERT INTO meta VALUES ('secret', ?)", (secrets.token_bytes(32),))
     db.execute("COMMIT")

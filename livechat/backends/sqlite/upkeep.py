@@ -112,7 +112,7 @@ def walk(
     now: int | None,
     holding: Holding,
 ) -> Swept:
-    """As `sweep`, of any rooms from *start* on."""
+    """Sweep like `sweep`, any rooms from *start* on."""
     rooms = [_Room(*row) for row in db.execute(_SOME, (start,)).fetchall()]
     removed, looks = _trim(db, retention, rooms, now, holding)
     left = rooms[len(looks) :]

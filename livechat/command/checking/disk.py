@@ -18,9 +18,9 @@ from livechat.net.certificates import Certificate
 
 #: Seconds by which clocks may differ.
 CLOCK: Final = 10.0
-#: Bytes of a database that is read as a whole; of a larger one the head must do.
+#: Bytes up to which a database is read as a whole; of a larger one the head is read.
 LARGEST_READ: Final = 512 << 20
-#: Bytes, and parts of the disk, below which it is nearly full; and below which it is full.
+#: Bytes, and shares of the disk, below which it is nearly full; and below which it is full.
 LITTLE: Final = 500_000_000
 LITTLE_PART: Final = 0.03
 NOTHING: Final = 20_000_000
@@ -29,9 +29,9 @@ ELSEWHERE: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fus
 IN_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 #: SQLite's number of ``auto_vacuum = INCREMENTAL``.
 _INCREMENTAL: Final = 2
-#: Files by whose times it shows that the clock was set back.
+#: Files whose times show if the clock was set back.
 _WRITTEN: Final = ("livechat.sqlite3", "livechat.sqlite3-wal", "maps.sqlite3", "operators.json")
-#: For files that there are not.
+#: A certificate without files, for directories without one.
 _NOWHERE: Final = Certificate(
     Path("/nonexistent"), Path("/nonexistent"), (), datetime.max.replace(tzinfo=UTC), True
 )
@@ -52,7 +52,7 @@ def files(config: Config, certificate: Certificate | None) -> Iterator[Finding]:
         cure = f"run this as livechat's user; or chown livechat {state}, and see that the disk is"
         yield ill("files", f"{state} is no directory that can be written", f"{cure} writable")
         return
-    # Without a certificate its key is nothing to look at.
+    # A missing certificate has no key to check.
     lines = exposed(config, certificate or _NOWHERE)
     for each in lines:
         text, _, cure = each.rpartition("; ")
@@ -64,7 +64,7 @@ def files(config: Config, certificate: Certificate | None) -> Iterator[Finding]:
 
 def _access_log(config: Config) -> Iterator[Finding]:
     path = config.access_log
-    # The log itself is no path from the root.
+    # The daemon's own log is no path.
     if path is not None and path.is_absolute():
         there = path if path.exists() else path.parent
         if not os.access(there, os.W_OK) or path.is_dir():
@@ -166,5 +166,9 @@ def clock(config: Config, now: float | None = None, names: Sequence[str] = _WRIT
             newest = max(newest, path.stat().st_mtime)
     if newest > now + CLOCK:
         text = f"{shown} is {int(newest - now)} s before {config.state} was written"
-        return ill("clock", text, "set it: timedatectl set-ntp true; touch the files if they lie")
+        return ill(
+            "clock",
+            text,
+            "set it: timedatectl set-ntp true; touch the files if their times are wrong",
+        )
     return Finding("clock", "ok", shown)

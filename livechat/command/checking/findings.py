@@ -25,7 +25,7 @@ class Finding(Struct, frozen=True):
 
     @property
     def line(self) -> str:
-        """For people: what is, and the way out of it."""
+        """The finding for people, with its remedy."""
         told = f"{self.state:<4} {self.about:<11} {self.text}"
         return f"{told} → {self.cure}" if self.cure else told
 

@@ -61,7 +61,7 @@ def workers(config: Config, environment: Mapping[str, str]) -> Iterator[Finding]
 def ports(config: Config) -> Iterator[Finding]:
     """Check that a server that does not run could listen at its addresses."""
     for address in config.listen:
-        # A socket file would have to be made; its directory tells.
+        # A socket file cannot be tried without making it, so its directory is checked.
         if address.path is not None:
             if not os.access(address.path.parent, os.W_OK | os.X_OK):
                 text = f"{address} cannot be made: {address.path.parent} cannot be written"

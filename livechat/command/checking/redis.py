@@ -11,7 +11,7 @@ from livechat.command.checking.findings import Finding, doubtful, ill
 from livechat.command.redis_check import look_at_all
 from livechat.config import Config
 
-#: Words of a fault, and the way out of it; the first that fits.
+#: Words in a fault, and its cure; the first that fits counts.
 _CURES: Final = (
     (
         "NOPERM",

@@ -19,7 +19,7 @@ from livechat.protocol.asking import CHECK, Question
 from livechat.protocol.receivers import shown_url
 from livechat.protocol.signing import signed
 
-#: Seconds to wait for an answer: longer than the server does, to tell what is slow from what hangs.
+#: Seconds to wait for an answer: more than the server's, to tell a slow site from one that hangs.
 PATIENCE: Final = 5.0
 _ABOUT: Final = "ask"
 _UNSIGNED: Final = (401, 403)
@@ -68,7 +68,7 @@ def _done(config: Config) -> str:
 
 def _status(url: str, secrets: tuple[bytes, ...]) -> int:
     """
-    @raise OSError: there is no answer; so does HTTPException.
+    @raise OSError: no answer came; HTTPException means the same.
     """
     parts = urlsplit(url)
     made = HTTPSConnection if parts.scheme == "https" else HTTPConnection

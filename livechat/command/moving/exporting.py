@@ -37,7 +37,7 @@ from livechat.command.moving.moved import MAPS, Moved, reported
 from livechat.command.output import CommandError
 from livechat.config import Config
 
-#: Behind the name of a file that is not whole.
+#: Suffix of an unfinished file.
 DRAFT: Final = ".part"
 
 
@@ -50,8 +50,8 @@ class Draft:
 
     def __init__(self, target: Path, *, resume: bool) -> None:
         """
-        @param resume: go on with the draft that is there.
-        @raise OSError: it cannot be written.
+        @param resume: true to go on with an existing draft.
+        @raise OSError: the file cannot be written.
         """
         self._target = target
         self._path = target.with_name(target.name + DRAFT)
@@ -173,7 +173,7 @@ async def _export_redis(draft: Draft, rooms: Rooms, place: Path) -> bytes:
 
 
 class _Names:
-    """Names in order, each once, on the disk where they are many."""
+    """Sorted names without duplicates, on the disk if they are many."""
 
     def __init__(self) -> None:
         self._db = sqlite3.connect("", isolation_level=None)

@@ -34,9 +34,9 @@ from livechat.config import Config
 
 #: Bytes of a secret, at least and at most.
 SECRETS: Final = (16, 64)
-#: Rooms and values that are named, of those that are there otherwise.
+#: Rooms and values that are named at most, of those that differ.
 NAMED: Final = 10
-#: Subjects of restrictions that are known by the secret: guests, addresses.
+#: Subjects of restrictions that depend on the secret: guests, addresses.
 _BY_SECRET: Final = ("|g:", "|a:")
 
 
@@ -79,9 +79,9 @@ def bring(source: Path, config: Config, *, anew: bool, secret: Path | None) -> M
 
 def _check(file: BinaryIO) -> None:
     """
-    Read all of it before any of it is believed.
+    Read the whole file before any of it is imported.
 
-    @raise ExportError: it is no export, or not whole.
+    @raise ExportError: the file is no export, or not whole.
     """
     for piece in Reading(file).pieces():
         if isinstance(piece, Value) and piece.map not in MAPS:
@@ -111,7 +111,7 @@ def _into_state(file: BinaryIO, state: Path, secret: bytes | None, *, anew: bool
         if secret is not None:
             _check_secret(directory.know_guests_by(secret))
         moving = _bring(file, _Blocking(directory), anew=anew, with_secret=secret is not None)
-        # Nothing in it waits.
+        # This coroutine never waits.
         try:
             moving.send(None)
         except StopIteration as ended:
@@ -129,7 +129,7 @@ def _check_secret(outcome: Outcome) -> None:
 
 
 class _Blocking:
-    """A state directory as a `Target`."""
+    """A `Target` that is a state directory."""
 
     def __init__(self, directory: StateDirectory) -> None:
         self._directory = directory
@@ -144,7 +144,7 @@ class _Blocking:
 
 
 class _Pieces:
-    """The pieces of an export, of which one can be looked at before it is taken."""
+    """The pieces of an export, with a look at the next one."""
 
     def __init__(self, pieces: Iterator[Piece]) -> None:
         self._pieces = pieces

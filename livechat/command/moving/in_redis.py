@@ -31,7 +31,7 @@ def with_redis(config: Config, call: Callable[[Rooms], Awaitable[Result]]) -> Re
 
     @raise CommandError: a Redis cannot be reached, or refuses something.
     """
-    # Importing it installs it.
+    # The import installs the reactor.
     from twisted.internet import reactor as installed  # noqa: PLC0415
 
     reactor: Any = installed
@@ -58,7 +58,7 @@ def with_redis(config: Config, call: Callable[[Rooms], Awaitable[Result]]) -> Re
 async def called(
     reactor: Any, config: Config, call: Callable[[Rooms], Awaitable[Result]]
 ) -> Result:
-    """As `with_redis`, in a reactor that runs."""
+    """Call like `with_redis`, in a reactor that runs."""
     try:
         async with AsyncExitStack() as stack:
             files = TLSFiles(config.redis_ca, config.redis_certificate, config.redis_key)

@@ -19,8 +19,9 @@ from msgspec import Struct
 from livechat.backends.exports import ExportError
 from livechat.command.output import CommandError
 from livechat.errors import StartError
+from livechat.protocol.counts import counted
 
-#: The maps that are taken along.  Sessions are not: operators sign in again.
+#: Maps that are moved.  Sessions are not: operators sign in again.
 MAPS: Final = (
     "accounts",
     "cases",
@@ -80,19 +81,33 @@ def to_words(file: Path, moved: Moved, done: str) -> str:
 
     @param done: "exported" or "imported".
     """
-    counts = f"{moved.rooms} rooms, {moved.entries} entries, {moved.values} values of maps"
+    counts = ", ".join(
+        [
+            counted(moved.rooms, "room"),
+            counted(moved.entries, "entry", "entries"),
+            counted(moved.values, "value of maps", "values of maps"),
+        ]
+    )
     lines = [f"{file}: {counts} {done}"]
     if moved.there:
-        lines.append(f"{moved.there} rooms and values were there already")
+        there = counted(moved.there, "room or value was", "rooms and values were")
+        lines.append(f"{there} there already")
     if moved.unbound:
-        lines.append(
-            f"{moved.unbound} restrictions of guests and addresses hold nobody any more: without"
-            " --with-secret guests are known otherwise"
+        unbound = counted(
+            moved.unbound,
+            "restriction of a guest or an address holds",
+            "restrictions of guests and addresses hold",
         )
+        lines.append(f"{unbound} nobody any more: without --with-secret guests are known otherwise")
     if moved.others:
         some = ", ".join(moved.other)
         more = ", …" if moved.others > len(moved.other) else ""
-        lines.append(f"{moved.others} are others there, and were left as they are: {some}{more}")
+        others = counted(
+            moved.others,
+            "differs there, and was left as it is",
+            "differ there, and were left as they are",
+        )
+        lines.append(f"{others}: {some}{more}")
     return "\n".join(lines)
 
 

@@ -44,10 +44,10 @@ class AuditLine(Struct, frozen=True):
 
 class _WantedRecords(Wanted, frozen=True):
     """
-    The records that are looked for.
+    The wanted records.
 
-    @ivar room: where it was done; empty: anywhere, or nowhere.
-    @ivar person: by whom or to whom: a subject, the beginning of an id, or a part of a name.
+    @ivar room: the room of the act; empty for all acts, those without a room too.
+    @ivar person: the actor or the target: a subject, the beginning of an id, or a part of a name.
     """
 
     room: str = ""
@@ -105,7 +105,7 @@ class AuditPages:
 
     async def events(self, asked: OperatorCall, stream: EventStream) -> AsyncGenerator[bytes, None]:
         """The newest records, whenever there is another one."""
-        # Refused now, if it cannot be read: once the stream has begun it is too late.
+        # An unreadable audit is refused here: a stream that has begun has its status already.
         await self._audit.history(asked.actor, Window(1))
         return self._parts(asked.actor, stream)
 

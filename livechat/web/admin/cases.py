@@ -28,7 +28,7 @@ _DONE: Final[Mapping[str, str]] = {
     "reject": "The message of {} was rejected.",
     "close": "The report was closed; the message stays.",
 }
-#: Restrictions by one key: what is done, and for how long.
+#: Restrictions that a button makes, with their seconds; empty for one without end.
 _RESTRICTIONS: Final = {"mute": str(MUTE), "ban": ""}
 
 

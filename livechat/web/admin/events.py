@@ -25,9 +25,9 @@ from livechat.interfaces import ISink
 from livechat.protocol.messages import Entry, Message
 from livechat.protocol.wire import encode
 
-#: Milliseconds after which the browser is back.
+#: Milliseconds after which a browser reconnects.
 _BACK_IN: Final = 1_000
-#: Entries that wait for a watcher; of more, the newest.
+#: Entries that wait for a watcher at most; the oldest are dropped.
 TAIL: Final = 200
 #: How the format ends lines: no other line separator of Unicode counts.
 _LINES: Final = re.compile("\r\n|\r|\n")
@@ -71,20 +71,20 @@ class EventStream:
         headers = (
             ("Content-Type", "text/event-stream"),
             ("Cache-Control", "no-store"),
-            # Else nginx would keep events until it has 4 KiB of them.
+            # Without this nginx gathers 4 KiB of events before it sends any.
             ("X-Accel-Buffering", "no"),
         )
         return Response(200, _introduced(events), headers, self.end)
 
     def end(self) -> None:
-        """Be over."""
+        """End the stream."""
         self._ended = True
         self._wake()
 
     def news(self) -> None:
         """Wake a `rest`: something is there."""
         if not self._news and self._waiting is not None and not self._patient:
-            # Not now: whoever has the news is about to tell others.
+            # In the next call, as the caller is still telling other watchers.
             self._clock.callLater(0, self._wake)
         self._news = True
 
@@ -119,7 +119,7 @@ class EventStream:
 
 
 async def _introduced(events: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    # With a comment at once, the browser knows that the stream is open.
+    # A comment at once tells the browser that the stream is open.
     yield b"retry: %d\n:\n\n" % _BACK_IN
     async with aclosing(events):
         async for each in events:

@@ -42,7 +42,7 @@ from livechat.web.admin.notices import Notice, notice_of, see_notice
 from livechat.web.admin.paths import SIGN_IN, here, is_room, page_of, safe
 from livechat.web.html import Templates
 
-# In a cookie's name the port follows, because cookies know none.
+# A cookie's name ends with the port, as browsers share cookies between ports.
 _PORT: Final = re.compile(r":(\d+)$", re.ASCII)
 _ATTRIBUTES: Final = "Secure; HttpOnly; SameSite=Strict"
 
@@ -178,7 +178,7 @@ class Gate:
         wanted = safe(given.get("next", ""))
         draft = given.get("message", "") if is_room(wanted) else ""
         if (asked := await self._asked(call)) is not None:
-            # In another tab, whose form has made this one's out of date.
+            # The operator signed in in another tab, whose new cookie made this form's token stale.
             return self._back(asked, wanted, draft)
         try:
             _check(given, token)
@@ -207,7 +207,7 @@ class Gate:
 
     async def _record(self, actor: Actor, done: Literal["sign_in", "sign_out"]) -> None:
         """
-        Record this, now or as soon as it can be.
+        Record an act, now or as soon as possible.
 
         An operator needs the page most when nothing can be stored, so it is not refused then.
         """
@@ -216,7 +216,7 @@ class Gate:
             await self._chat.audit.record(actor, Action(done))
 
     async def _asked(self, call: Call) -> OperatorCall | None:
-        """*call*, if it is in a session."""
+        """Return *call* with its session, or None without one."""
         token = self._cookies.token(call)
         if token is None or await self._operators.sessions.look_up(token) is None:
             return None
@@ -237,7 +237,7 @@ class Gate:
     def _back(
         self, asked: OperatorCall, wanted: str, draft: str, *headers: tuple[str, str]
     ) -> Response:
-        """The way back to where the operator wanted to go, with what they had typed there."""
+        """Lead back to the page that the operator wanted, with the text typed there."""
         if not draft:
             return see(wanted, *headers)
         return self._templates.page(
@@ -254,7 +254,7 @@ class Gate:
         notice: str = "",
         username: str = "",
     ) -> Response:
-        """A browser that has no token yet gets one with it."""
+        """Make the sign-in page, with a token for a browser that has none yet."""
         token = self._cookies.token(call)
         headers: Headers = ()
         if token is None:
@@ -309,7 +309,7 @@ def form_token(cookie: str) -> str:
 
 def _check(given: Mapping[str, str], token: str | None) -> None:
     """
-    @raise ChatError: a form is not of a page that this browser got.
+    @raise ChatError: the form is not from a page that this browser got.
     """
     if token is None:
         raise ChatError(Kind.BAD_TOKEN, "Your browser sent no cookie; allow it, and try again.")

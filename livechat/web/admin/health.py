@@ -21,7 +21,7 @@ from livechat.web.admin.parts import REFRESH, Parts
 from livechat.web.html import Templates
 from livechat.web.server import Server
 
-#: Seconds for which figures are not read again: those of all workers are in files.
+#: Seconds for which figures are cached: those of all workers are read from files.
 FRESH: Final = 5.0
 #: Minutes of a bar of a chart, and how many there are.
 BAR: Final = 5
@@ -111,7 +111,7 @@ class HealthPages:
 
     async def events(self, asked: OperatorCall, stream: EventStream) -> AsyncGenerator[bytes, None]:
         """The parts of the page, each when it has changed."""
-        # Refused now, if it cannot be seen: once the stream has begun it is too late.
+        # A missing right is refused here: a stream that has begun has its status already.
         self._chat.require(asked.actor, EVERYWHERE, "manage")
         return self._parts(asked.actor, stream)
 
@@ -194,7 +194,7 @@ def _redis(figures: Mapping[str, float], times: Mapping[str, float]) -> list[Til
 
 
 def _site(minute: Minute | None) -> list[Tile]:
-    """The answers of the site that is asked in the last minute; nothing where it was not."""
+    """Count the site's answers of the last minute; return nothing if it was not asked."""
     asked = {} if minute is None else _answers(minute)
     if minute is None or not asked:
         return []
@@ -296,7 +296,7 @@ def _chart(
     for minute in minutes:
         bar = BARS - 1 - int((now - minute.at) / (BAR * EVERY))
         if 0 <= bar < BARS:
-            # The highest of its minutes: a chart is looked at for what stands out.
+            # A bar is as high as its highest minute, so that peaks stand out.
             bars[bar] = max(bars.get(bar, 0.0), value(minute))
     most = max(bars.values(), default=0.0)
     newest = value(minutes[-1]) if minutes else None
@@ -304,7 +304,7 @@ def _chart(
 
 
 def _path(bars: Mapping[int, float], most: float) -> str:
-    """Draw bars beside each other in one stroke; where there is no minute, there is a gap."""
+    """Draw all bars as one path, with gaps at missing minutes."""
     found: list[str] = []
     last = -2
     for bar in sorted(bars):

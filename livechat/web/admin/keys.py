@@ -20,7 +20,7 @@ from livechat.web.html import Templates
 from livechat.web.key_office import KeyOffice
 
 _PAGE: Final = "/admin/keys/"
-#: Seconds for which a key counts, as the form offers them.
+#: Lifetimes of a key that the form offers, in seconds.
 LASTING: Final = (
     ("", "until it is dropped"), ("86400", "1 day"), ("2592000", "30 days"),
     ("7776000", "90 days"), ("31536000", "1 year"),

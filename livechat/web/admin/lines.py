@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from livechat.protocol.messages import Entry, Gone, Message, Retracted, User
 
-#: What stands in place of a message, by whose act that is.
+#: Text in place of a removed message, by the kind of the actor.
 NOTES: Final = {"author": "Taken back by its author", "moderator": "Removed by a moderator"}
-#: The same where the page does not have the event: the entry may also have been an edit's.
+#: Text if the page does not have the event: the entry may also have been an earlier edit.
 _GONE: Final = "Taken back, or an edit before the last one"
 
 

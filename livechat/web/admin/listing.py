@@ -27,7 +27,7 @@ class Lines(Generic[_T]):
 
     def __init__(self, lines: Sequence[_T], asked: Mapping[str, str], *kept: str) -> None:
         """
-        @param asked: the query's fields, of which ``page`` says which page.
+        @param asked: the query's fields; ``page`` is the number of the page.
         @param kept: the fields that links to other pages keep.
         @raise ChatError: there is no such page.
         """

@@ -103,7 +103,7 @@ def _wanted(asked: OperatorCall) -> str:
 
 
 def _fitting(wanted: str) -> Callable[[User], bool]:
-    """Tell users by a part of the name, however it is written, or by the beginning of the id."""
+    """Match users by a part of the name, in any case, or by the beginning of the id."""
     look = skeleton(wanted)
     known_as = wanted.removeprefix("·")
     return lambda user: (

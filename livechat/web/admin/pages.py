@@ -50,7 +50,7 @@ class Admin:
         self._server = server
         self._templates = templates
         self._time = time
-        # The active rooms as some stream saw them last, and when; kept while there is one.
+        # The active rooms and the time at which a stream read them; kept while streams are open.
         self._rooms: list[Room] = []
         self._reports: Sequence[Report] = ()
         self._rooms_at = float("-inf")
@@ -79,8 +79,8 @@ class Admin:
         self, asked: OperatorCall, view: View, named: str = "", error: ChatError | None = None
     ) -> Response:
         """
-        @param named: what was given as a room's name.
-        @param error: why it is none.
+        @param named: the text that was typed as a room's name.
+        @param error: the reason why it is not a name.
         """
         rooms, reports = (
             await self._chat.directory.rooms(),

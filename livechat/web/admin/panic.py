@@ -22,11 +22,11 @@ SLOW: Final = 30
 
 class _Switch(Struct, frozen=True):
     """
-    @ivar name: the setting's.
-    @ivar on: its value.
-    @ivar off: its value otherwise.
-    @ivar label: on the button.
-    @ivar turned_on: says what was done.
+    @ivar name: the name of the setting.
+    @ivar on: its value when the switch is on.
+    @ivar off: its value when the switch is off.
+    @ivar label: the text on the button.
+    @ivar turned_on: the notice after it was turned on.
     """
 
     name: str
@@ -93,7 +93,7 @@ class PanicForm:
             raise ChatError(Kind.BAD_FORM, "The form names no switch.")
         value = switch.on
         if state == "off":
-            # The inherited setting comes back, if that is calm, too.
+            # None removes the room's own value; an inherited one that is on must be overridden.
             inherited = self._chat.settings.inherited(room)
             value = switch.off if _is_on(switch, inherited) else None
         change = ChangeRoom(AskedChange(**{name: value}))

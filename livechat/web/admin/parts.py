@@ -7,7 +7,7 @@ from typing import Any, Final
 from livechat.web.admin.events import event
 from livechat.web.html import Templates
 
-#: Seconds between two looks at what has changed.
+#: Seconds between two checks for changed parts.
 REFRESH: Final = 1.0
 #: Seconds between two deliveries to a page, so that a flood comes in few pieces.
 PAUSE: Final = 0.1
@@ -28,5 +28,5 @@ class Parts:
             if text != before:
                 self._shown[name] = text
                 events.append(event(name, text))
-        # The comment is for what stands between: proxies close what is silent for long.
+        # A comment keeps proxies from closing a silent stream.
         return b"".join(events) or b":\n\n"

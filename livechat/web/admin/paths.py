@@ -24,9 +24,9 @@ _OTHERS: Final = frozenset(
     }
 )
 _ROOM: Final = re.compile(r"/admin/rooms/([^/?]*)/(members/|restrictions/|settings/)?", re.ASCII)
-#: A query that is kept: printable, and nothing that ends it.
+#: A query that is kept: printable characters, none of which ends it.
 _QUERY: Final = re.compile(r"[!$-\[\]-~]{1,500}", re.ASCII)
-#: Fields of a query that say what was done: of one answer only.
+#: Fields of a query that belong to a notice, which is shown once.
 _PASSING: Final = frozenset({"sent", "removed", "done", "failed", "mark"})
 
 
@@ -48,7 +48,7 @@ def is_room(wanted: str) -> bool:
 
 
 def safe(wanted: str) -> str:
-    """*wanted*, if it is a page of the admin page: no other site, and no loop."""
+    """Return *wanted* if it is a page of the admin site: no other site, and no loop."""
     path, _, asked = wanted.partition("?")
     if not _is_page(path):
         return OVERVIEW

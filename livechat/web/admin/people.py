@@ -24,9 +24,9 @@ from livechat.web.html import span
 
 #: Seconds of the mute of a single click.
 MUTE: Final = 600
-#: Seconds of what a person said that go with a ban.
+#: Seconds for which a banned person's last messages are removed.
 RETRACT: Final = 3_600
-#: Restrictions by their duration, as the form offers them.
+#: Durations of restrictions that the form offers.
 DURATIONS: Final = (
     ("", "until pardoned"), ("600", "10 minutes"), ("3600", "1 hour"), ("86400", "1 day"),
     ("604800", "7 days"), ("2592000", "30 days"),

@@ -108,7 +108,7 @@ class RoomPages:
             seen = number(asked.call.query, "after") or 0
         else:
             seen = number({"Last-Event-ID": back}, "Last-Event-ID") or 0
-        # Refused now, if it cannot be read: once the stream has begun it is too late.
+        # An unreadable room is refused here: a stream that has begun has its status already.
         await self._chat.history(asked.actor, name, Window(1))
         return self._room_parts(asked, stream, name, seen)
 
@@ -123,7 +123,7 @@ class RoomPages:
         try:
             await self._chat.audit.record(asked.actor, Action("message", message.seq), name)
         except ChatError as error:
-            # Without the text: the form would send it again.
+            # The form stays empty: the message is stored, and its text would be sent again.
             return await self._room(asked, RoomView(), error=error)
         return see(f"{paths.of_room(name)}?sent={message.seq}")
 
@@ -133,7 +133,7 @@ class RoomPages:
         view, ref = RoomView.of(asked), number(asked.form, "seq")
         if ref is None:
             raise ChatError(Kind.BAD_FORM, "The form names no message.")
-        # All operators are one author: without this right, one could take back another's.
+        # All operators share one author, so only this right keeps one from another's messages.
         self._chat.require(asked.actor, name, "moderate")
         await self._chat.retract(asked.actor, name, [ref])
         part = view.part
@@ -160,10 +160,10 @@ class RoomPages:
         removal: ChatError | None = None,
     ) -> Response:
         """
-        @param notice: what became of the form.
-        @param news: what became of the messages.
-        @param error: why nothing was sent.
-        @param removal: why nothing was removed.
+        @param notice: the outcome of a form.
+        @param news: the outcome of a form about messages.
+        @param error: the reason why no message was sent.
+        @param removal: the reason why no message was removed.
         """
         name = room_name(asked.call.names["room"])
         room = await self._chat.overview.room(asked.actor, name)
@@ -193,7 +193,7 @@ class RoomPages:
         )
 
     def _acts(self, asked: OperatorCall, name: str) -> dict[str, Any]:
-        """Return the templates' values for what one may do here."""
+        """Return the templates' values for the acts that the operator may do here."""
         can, settings = self._chat.can(asked.actor, name), self._chat.settings.of(name)
         return {
             "can": can,
@@ -205,7 +205,7 @@ class RoomPages:
         }
 
     def _whose(self, room: str, view: RoomView, found: list[Line]) -> Person | None:
-        """The person whose messages are shown; None if those of all are."""
+        """Find the person whose messages are shown; None for those of all."""
         if not view.user:
             return None
         known_as, guest = of_subject(view.user)
@@ -230,7 +230,7 @@ class RoomPages:
                 entries = [entry async for page in found.entries() for entry in page]
             newest, older, newer = found.position.seq, found.older, found.newer
         except ChatError as reason:
-            # The form must be there all the same, with what was typed.
+            # The page is shown nevertheless, for its form with the typed text.
             unread = reason
         return {
             "lines": lines(entries),
@@ -245,10 +245,9 @@ class RoomPages:
         self, asked: OperatorCall, stream: EventStream, name: str, seen: int
     ) -> AsyncGenerator[bytes, None]:
         """
-        First what was missed, then what comes: no entry twice, and none missing but messages
-        that the numbers tell of.
+        Send missed entries first, then new ones.  No entry comes twice; the numbers show a gap.
 
-        @param seen: the number of the newest entry that the page has.
+        @param seen: the number of the newest entry on the page.
         """
         parts = Parts(self._templates, ("room_tiles", "panic"))
         tail, actor = Tail(stream), asked.actor
@@ -289,5 +288,5 @@ class RoomPages:
 
 
 def _typed(asked: OperatorCall) -> str:
-    """The form's message, with lines that end as everywhere, and not as in HTTP."""
+    """Return the form's message, with CR LF of HTTP forms replaced by LF."""
     return asked.form.get("message", "").replace("\r\n", "\n")

@@ -17,7 +17,7 @@ from livechat.web.queries import number
 ROOMS_PER_PAGE: Final = 50
 #: Characters of a filter.
 LONGEST_FILTER: Final = 128
-#: What one can sort by: its name in a query, and its value.
+#: Columns to sort by: their names in a query, and their values.
 _KEYS: Final[Mapping[str, Callable[[Room], float]]] = {
     "name": lambda _: 0,
     "members": lambda room: room.members,
@@ -80,7 +80,7 @@ class View(Struct, frozen=True):
         return structs.replace(self, sort=column, turned=turned, page=1)
 
     def at(self, page: int) -> View:
-        """Another page of it."""
+        """Return this view with another page."""
         return structs.replace(self, page=page)
 
     def direction(self, column: str) -> str:
@@ -114,7 +114,7 @@ def page_of(rooms: Sequence[Room], view: View) -> Listing:
     found = [room for room in rooms if wanted in room.name.lower()] if wanted else rooms
     pages = max(1, -(-len(found) // ROOMS_PER_PAGE))
     page = min(view.page, pages)
-    # Not sorted whole: nearly always it is the first page of very many that is looked at.
+    # A heap is faster than sorting all: nearly always the first of very many pages is asked for.
     choose = nlargest if view.sort == "name" and view.turned else nsmallest
     first = choose(page * ROOMS_PER_PAGE, found, key=_order(view))
     return Listing(
@@ -123,6 +123,6 @@ def page_of(rooms: Sequence[Room], view: View) -> Listing:
 
 
 def _order(view: View) -> Callable[[Room], tuple[float, str]]:
-    """Rooms that are equal otherwise stand in the order of their names, whichever way."""
+    """Make the key of an order; equal rooms are in the order of their names, in both directions."""
     value, sign = _KEYS[view.sort], 1 if view.turned else -1
     return lambda room: (sign * value(room), room.name)

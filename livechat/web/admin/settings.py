@@ -53,9 +53,9 @@ class SettingsPages:
 
     def _pattern(self, asked: OperatorCall) -> str:
         """
-        The room, or the pattern of rooms, that is meant.
+        Find the room, or the pattern of rooms, that the path or the query names.
 
-        @raise ChatError: there is none such, or they are not this operator's.
+        @raise ChatError: the name is bad, or the rooms are not this operator's.
         """
         if "room" in asked.call.names:
             room = room_name(asked.call.names["room"])
@@ -67,7 +67,7 @@ class SettingsPages:
         return room_pattern(asked.call.query.get("of", "").strip() or EVERYWHERE)
 
     def _names(self, actor: Actor, pattern: str) -> Collection[str]:
-        """The settings that *actor* may change."""
+        """Return the names of settings that *actor* may change."""
         if pattern.endswith("*") or "manage" in self._chat.can(actor, pattern):
             return ALL_SETTINGS
         return [name for name in ALL_SETTINGS if name in MODERATED]
@@ -84,7 +84,7 @@ class SettingsPages:
         typed = None if error is None else asked.form
         values: dict[str, Any] = {
             "fields": shown(own, registry.inherited(pattern), names, typed, errors),
-            # Also of a form that was refused: it shows what others have changed meanwhile.
+            # A refused form has the present values too: it shows changes by others.
             "before": before(own, names),
             "pattern": pattern,
         }

@@ -207,9 +207,9 @@ def _seen(form: Mapping[str, str]) -> dict[str, str]:
 
 def _parsed(field: Field, form: Mapping[str, str]) -> Any:
     """
-    The value that was typed; UNSET: inherited.
+    Parse a typed value; UNSET means inherited.
 
-    @raise ValueError: there is no such value.
+    @raise ValueError: the setting has no such value.
     """
     text = form[field.name].strip()
     if not text:
@@ -237,7 +237,7 @@ def _number(text: str, most: int) -> int:
 
 
 def _text(value: Any) -> str:
-    """A value as it is typed in."""
+    """Format a value as one types it."""
     match value:
         case None:
             return ""

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from livechat.errors import ChatError, Kind
 from livechat.http.response import Response
 from livechat.protocol.actions import Restrict, Retract
+from livechat.protocol.counts import counted
 from livechat.protocol.messages import MOST_REFS
 from livechat.protocol.names import room_name
 from livechat.protocol.v1 import Ack
@@ -24,7 +25,7 @@ from livechat.web.admin.gate import OperatorCall
 from livechat.web.admin.lines import Line
 from livechat.web.admin.people import is_person, restriction_of
 
-#: People that are banned at once: those of a page.
+#: People that one form bans at most: those of a page.
 MOST_AT_ONCE: Final = 50
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,14}", re.ASCII)
 
@@ -44,16 +45,16 @@ class SweepForms:
         actions = [restriction_of({**asked.form, "user": each, "kind": "ban"}) for each in people]
         done = await DeferredList([self._begun(asked, room, each) for each in actions])
         acks = [result for _, result in done if isinstance(result, Ack)]
-        text = f"{_counted(len(acks), 'person is', 'people are')} banned."
+        text = f"{counted(len(acks), 'person is', 'people are')} banned."
         if any(each.count is not None for each in acks):
             text += f" Messages removed: {sum(each.count or 0 for each in acks)}."
         failed = [result for _, result in done if isinstance(result, ChatError)]
         if failed:
-            text += f" {_counted(len(failed), 'is', 'are')} not: {failed[0].detail}"
+            text += f" {counted(len(failed), 'is', 'are')} not: {failed[0].detail}"
         return asked.see(asked.back, text, failed=bool(failed))
 
     def _begun(self, asked: OperatorCall, room: str, action: Restrict) -> Deferred[Ack | ChatError]:
-        """Begin a ban; fires with what became of it."""
+        """Begin a ban; the result fires with its outcome."""
         try:
             done = act(self._chat, asked.actor, room, action)
         except ChatError as error:
@@ -71,7 +72,7 @@ class SweepForms:
             ack = await act(self._chat, asked.actor, room, Retract(refs=tuple(map(int, refs))))
         except ChatError as error:
             return asked.see(asked.back, error.detail, failed=True)
-        count = _counted(ack.count or 0, "message was", "messages were")
+        count = counted(ack.count or 0, "message was", "messages were")
         return asked.see(asked.back, f"{count} removed.")
 
 
@@ -86,7 +87,3 @@ def _refused(failure: Failure) -> ChatError:
         failure.raiseException()
     assert isinstance(failure.value, ChatError)
     return failure.value
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"

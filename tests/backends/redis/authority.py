@@ -31,7 +31,7 @@ def certificate(
     issuer: str = "an authority",
 ) -> x509.Certificate:
     """
-    By the issuer: for localhost, says its subject, but that is not a name.
+    Make a certificate for localhost by its subject, which does not count as a name.
 
     @param authority: it may sign others; without a subject of its own it is the root.
     """

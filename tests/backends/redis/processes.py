@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
@@ -35,6 +37,23 @@ async def until(holds: Callable[[], Any]) -> None:
 
     while not holds():
         await deferLater(reactor, 0.005)
+
+
+@contextmanager
+def ahead_of(seconds: float) -> Iterator[None]:
+    """
+    Assert that the block ends before a timer of so many seconds fires. The reactor fires timers
+    in their order, however late, so a busy machine does not matter.
+    """
+    from twisted.internet import reactor  # noqa: PLC0415
+
+    timer = cast(IReactorTime, reactor).callLater(seconds, lambda: None)
+    try:
+        yield
+        assert timer.active(), f"it took more than {seconds} seconds"
+    finally:
+        if timer.active():
+            timer.cancel()
 
 
 class Process:
@@ -105,6 +124,12 @@ class RedisContract(AmendContract, ArchiveContract, OutboxContract, BackendContr
                     await each._sweep._trim(streams)
         boxes = [each.outbox for each in backends]
         await boxes[0].give_up_excess(boxes, now=True)
+
+    async def renumber(self, backend: Any) -> Any:
+        for each in getattr(backend, "_backends", [backend]):
+            await each.begin_anew()
+        await self.ready(backend)
+        return backend
 
     async def ready(self, backend: IBackend) -> None:
         await until(lambda: backend.trouble() is None)

@@ -25,7 +25,7 @@ def server_program() -> str:
 
 
 def server_version() -> tuple[int, ...]:
-    """Its version, in numbers."""
+    """The server's version, in numbers."""
     told = subprocess.run([server_program(), "--version"], capture_output=True, check=True).stdout
     (found,) = re.findall(rb" v=([\d.]+)", told)
     return tuple(int(part) for part in found.split(b"."))
@@ -106,7 +106,7 @@ class RedisServer:
         self._process.send_signal(number)
 
     def kill(self) -> None:
-        """At once, as a power cut would."""
+        """Kill the server at once, as a power cut would."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
         self._process.kill()
@@ -143,7 +143,7 @@ def free_port() -> int:
 
 class Sentinel:
     """
-    One that watches over a Redis and its replica, and makes up its mind by itself.
+    A Redis Sentinel, which watches over a Redis and its replica and decides by itself.
 
     @ivar login: words of redis-cli, with which it signs in.
     """

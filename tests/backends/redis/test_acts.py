@@ -104,7 +104,7 @@ class SameNumberingTest(AmendTest):
         return await answer.fired
 
     async def test_a_retry_of_amendments(self) -> None:
-        """They are done once, under their number; also where they were changed again since."""
+        """A repeated amendment is done once, under its number, even when changed again since."""
         await self.said("a", "b")
         for amendment in (edit(1, "c"), edit(1, "d", nonce="n"), retract(1), retract(2, nonce="m")):
             first = await self.sent(self.amend(amendment))

@@ -149,7 +149,7 @@ class MachineTest(ProcessesTest):
         await self.same(room, model)
 
     async def acts(self, room: str, model: Model, number: int, acts: Sequence[Act]) -> None:
-        """Let these happen at once; the model learns of them in the order of their numbers."""
+        """Run *acts* at once; the model gets their results in the order of their numbers."""
         calls: list[Deferred[Any]] = []
         top = len(model.entries)
         for other, (what, process, user, back) in enumerate(acts):

@@ -30,7 +30,7 @@ from tests.support.outcomes import amend, publish
 
 
 class WordsTest(AmendTest):
-    """What was taken back is in no key any more, not even marked as deleted."""
+    """Retracted words are in no key, not even marked as deleted."""
 
     async def test_words_are_in_no_key(self) -> None:
         """Wherever in its node an entry is, and however large nodes are."""
@@ -74,7 +74,7 @@ class WordsTest(AmendTest):
         assert event == Retracted(event.seq, event.time, (7,), "author")
 
     async def test_words_in_files(self) -> None:
-        """They are in Redis's own files until those are rewritten, as `docs/operations.md` says."""
+        """Retracted words stay in Redis's files until a rewrite, as `docs/operations.md` says."""
         await self.said(*(f"secret {number}" for number in range(9)))
         await self.amend(retract(5))
         files = self.server.directory / "appendonlydir"
@@ -109,7 +109,7 @@ class LostEndTest(AmendTest):
     """Redis went back to before a retraction."""
 
     async def test_a_retraction_is_lost(self) -> None:
-        """Then the message is there again, in another epoch: what was lost is said so."""
+        """A lost retraction brings its message back under another epoch, which reports the loss."""
         await self.said("a", "b")
         await self.in_step(2)
         saved = self.server.directory.parent / "saved"
@@ -129,7 +129,7 @@ class LostEndTest(AmendTest):
         assert [getattr(each, "message", "") for each in await self.entries()] == ["a", "b", "c"]
 
     async def test_parts_of_a_room_are_lost(self) -> None:
-        """Whatever is missing, pages have no holes, and numbers go on."""
+        """Pages have no holes and numbers go on, whichever keys of a room are lost."""
         for keys in (["x"], ["s"], ["m"], ["m", "x"], ["m", "s"], ["s", "x"]):
             room = "".join(keys)
             log = self.here.backend.messages
@@ -150,7 +150,7 @@ class RacingTest(AmendTest):
     """Both processes change the same messages."""
 
     async def test_edits_and_retractions(self) -> None:
-        """One of them is first; after a retraction nothing is edited, and all hear the same."""
+        """Edit and retraction race: after a retraction nothing is edited, and all hear the same."""
         await self.said(*map(str, range(40)))
         results: list[list[Any]] = []
         for ref in range(1, 41):
@@ -189,7 +189,7 @@ class RacingTest(AmendTest):
 
 
 class TrimmedTest(AmendTest):
-    """What is kept is a window of numbers, of changed entries too."""
+    """A room keeps a window of numbers, changed entries included."""
 
     async def setUp(self) -> None:  # type: ignore[override]
         # A sweep would trim what a process that keeps more has stored.
@@ -200,11 +200,11 @@ class TrimmedTest(AmendTest):
         return super().process(**(options or {"messages": 10}))
 
     def kept(self) -> tuple[int, int]:
-        """How many entries are in the stream, and how many were changed."""
+        """The number of entries in the stream, and that of changed ones."""
         return int(self.server.ask("XLEN", "lc:{r}:s")), int(self.server.ask("HLEN", "lc:{r}:x"))
 
     async def test_by_count(self) -> None:
-        """With each entry more, changed or not, the oldest one goes; there are no holes."""
+        """Each new entry, changed or not, pushes the oldest one out; no holes appear."""
         for number in range(1, 25):
             await self.said(f"{number}")
             (*_, newest) = said = [e for e in await self.entries() if isinstance(e, Message)]
@@ -225,7 +225,7 @@ class TrimmedTest(AmendTest):
         assert (await self.here.backend.messages.read("r", 0, 0)).position.event == top
 
     async def test_all_at_once(self) -> None:
-        """Where less is kept from now on, what was changed goes with what is older."""
+        """A lower limit removes changed entries along with the older ones."""
         large = self.process(messages=5_000)
         await large.usable()
         await large.backend.messages.subscribe("r")

@@ -41,13 +41,10 @@ class RedisContractTest(RedisContract, TestCase):
 
 
 class RedisFaultsTest(ProcessesTest):
-    """
-    What goes wrong with a Redis, and what those in its rooms notice of it.
-
-    """
+    """Faults of a Redis, and their effect on members of its rooms."""
 
     async def test_two_processes(self) -> None:
-        """Who is in the same room hears the same, whoever says it where."""
+        """Members of a room hear the same at both processes."""
         await self.traffic(500)
         assert len(self.answered) == 500
         assert len(await self.all_is_well()) == 500
@@ -56,7 +53,7 @@ class RedisFaultsTest(ProcessesTest):
         assert len(self.here.epochs()) == 1
 
     async def test_garbage(self) -> None:
-        """What others publish on a room's channel is left alone."""
+        """Garbage that others publish on a room's channel is ignored."""
         with capturedLogs() as events:
             for said in ("", "nonsense", "a b c d e", "x " * 9, "g w 1e3 2 t x", "g w 1 2 t"):
                 self.server.ask("PUBLISH", "lc:0:{r}", said)
@@ -121,7 +118,7 @@ class RedisFaultsTest(ProcessesTest):
         saved = (self.server.directory / "saved").absolute()
         shutil.copytree(self.server.directory / "appendonlydir", saved)
         await self.traffic(10)
-        # What was lost before it was heard is heard by nobody.
+        # A message lost before it was heard would be heard by nobody.
         await self.all_is_well()
         await self.kill()
         shutil.rmtree(self.server.directory / "appendonlydir")
@@ -148,7 +145,7 @@ class WarningsTest(ProcessesTest):
     options = ("--appendonly", "no", "--maxmemory-policy", "volatile-ttl")
 
     async def test_once(self) -> None:
-        """It is said once, and not after each new connection."""
+        """The warning comes once, and not again after each new connection."""
         with capturedLogs() as events:
             third = self.process()
             await third.usable()

@@ -25,7 +25,7 @@ def make(kind: Any) -> Any:
 
 
 def test_its_parts() -> None:
-    """They are made without a connection."""
+    """A backend's parts are made without a connection."""
     whole = type("Whole", (BackendInRedis,), dict.fromkeys(LEFT_TO_OTHERS))
     backend = make(whole)
     assert verifyObject(IMessageLog, backend.messages)

@@ -60,7 +60,7 @@ class SecuredTest(TestCase):
         return made
 
     async def test_tls(self) -> None:
-        """What is trusted is used, with a user, a password and a database."""
+        """A trusted certificate works together with user, password and database."""
         url = f"rediss://ann:p%40ss%20word@localhost:{self.port}/3"
         process = self.reach(url, self.certificate)
         await process.usable()
@@ -73,12 +73,12 @@ class SecuredTest(TestCase):
     async def test_who_is_not_trusted(self) -> None:
         """A certificate that nobody vouches for, or that is another's, is not spoken to."""
         await self.reach(f"rediss://localhost:{self.port}").troubled("certificate verify failed")
-        # It is for 127.0.0.1 and localhost.
+        # The certificate is for 127.0.0.1 and localhost.
         other = self.reach(f"rediss://127.0.0.2:{self.port}", self.certificate)
         await other.troubled("not for 127.0.0.2")
 
     async def test_a_wrong_password(self) -> None:
-        """It is tried again and again: somebody may mend it."""
+        """A wrong password is tried again and again, since an operator may correct it."""
         self.server.ask("CONFIG", "SET", "requirepass", "right")
         process = self.reach(f"unix://:right@{self.server.socket}")
         await process.usable()
@@ -141,10 +141,10 @@ class SentinelTest(ProcessesTest):
         assert len(self.here.epochs()) == 1
 
     async def test_a_replica_that_has_not(self) -> None:
-        """What it never got is lost: that is said by a new epoch, and then nothing more is lost."""
+        """Entries that the replica never got are lost: a new epoch says so, and no more is lost."""
         await self.traffic(100)
         await until(lambda: self.replica.ask("XLEN", "lc:{r}:s") == "100")
-        # It cannot come back.
+        # The replica cannot connect again.
         self.server.ask("CONFIG", "SET", "requirepass", "secret")
         self.server.ask("-a", "secret", "CLIENT", "KILL", "TYPE", "replica")
         await self.traffic(20)
@@ -247,7 +247,7 @@ class SecuredSentinelTest(ProcessesTest):
         return self.reach("?sentinel=livechat:watch")
 
     async def test_failover(self) -> None:
-        """As without any of it."""
+        """A failover works with TLS and passwords as without."""
         await self.traffic(20)
         await until(lambda: self.replica.ask("XLEN", "lc:{r}:s") == "20")
         await self.kill()

@@ -58,7 +58,7 @@ def _note(order: list[int], number: int, _: object) -> None:
 
 
 def test_waited_for() -> None:
-    """Where commands go to several masters, all who come meanwhile wait, in their order."""
+    """Members wait in order while commands go to several masters."""
     world = World(ordered=False)
     order: list[int] = []
     for number in range(3):

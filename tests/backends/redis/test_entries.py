@@ -58,7 +58,7 @@ def test_read_back(entry: messages.Entry, short: bool) -> None:
     [b"", b"g w 1 2 tag", b"g w 1 2 tag x text", b"g w 1 2 tag 0/9/0 text", b"g w 1 2 t 0/1/1 {"],
 )
 def test_no_entry(payload: bytes) -> None:
-    """What no script tells is refused."""
+    """Payloads that no script publishes are refused."""
     with pytest.raises(ValueError):  # noqa: PT011 - whatever it says
         published_entry(payload)
 
@@ -94,7 +94,7 @@ def test_amended() -> None:
 
 
 def test_reply_that_is_edited() -> None:
-    """It goes on being one."""
+    """An edited reply stays a reply."""
     rest = str(to_record(Message("a", 3, 1, None, 2, Raw(b'{"a":1}'))).extra).encode()
     found = Entry(3, 1, b"tag", "old", None, b"", 0, rest).amended(EDIT).entry()
     assert found == Message("new", 3, 1, None, 2, Raw(b"{}"), 2_000)

@@ -23,7 +23,7 @@ from livechat.backends.redis.excess import Held, drops
     ],
 )
 def test_entries(monkeypatch: Any, entries: list[int], given: list[int]) -> None:
-    """Those that hold most give up their oldest, down to one level."""
+    """Rooms that hold most drop their oldest entries, down to one level."""
     monkeypatch.setattr(outbox, "MOST", 10)
     assert drops([Held("r", 1, each, 0) for each in entries]) == given
 

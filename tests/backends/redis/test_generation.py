@@ -144,7 +144,7 @@ class NumberingTest(ProcessesTest):
         assert self.server.ask("EXISTS", "lc:{new}:w") == "0"
 
     async def test_an_empty_room_that_is_lost(self) -> None:
-        """Its members hear the first message all the same, under another epoch."""
+        """Members of a lost empty room hear its first message, under another epoch."""
         before = await self.epoch()
         self.server.ask("FLUSHALL")
         await self.burst(self.there, 3)

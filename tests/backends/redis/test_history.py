@@ -10,7 +10,7 @@ class HistoryTest(ProcessesTest):
     """Parts of a history, as they are read where something is missing."""
 
     async def test_later(self) -> None:
-        """What is later than a time is found, in a long history too, and in parts."""
+        """Entries later than a time are found in a long history too, and page by page."""
         history = self.here.backend.history
         for number in range(100):
             now = 1.0 + 0.01 * (number // 2)
@@ -33,7 +33,7 @@ class HistoryTest(ProcessesTest):
         assert part.tag_of(50) is None
 
     async def test_states(self) -> None:
-        """Those of many rooms, in their order; of a room that has none there are zeros."""
+        """States of many rooms come in order, with zeros for an unknown room."""
         await self.send(self.here, "x")
         rooms = [*map(str, range(1_100)), "r"]
         found = [each async for each in self.here.backend.history.states(rooms)]

@@ -86,7 +86,7 @@ class InstallationsTest(ProcessesTest):
         await self.apart(self.foreign(f"{self.server.url}?db=3"))
 
     async def test_another_prefix(self) -> None:
-        """In the same database."""
+        """Two prefixes in the same database stay apart."""
         await self.apart(self.foreign(self.server.url, "shop_2"))
         found = set(self.server.ask("KEYS", "*").split())
         assert {key.partition(":")[0] for key in found} == {"lc", "shop_2"}

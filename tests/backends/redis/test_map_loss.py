@@ -47,15 +47,15 @@ class LossTest(ProcessesTest):
         assert self.one.entries() == self.two.entries()
 
     async def kept(self) -> Reading:
-        """What Redis has."""
+        """The map as Redis has it."""
         return await self.two._store.read_at_once()
 
     def cut_off(self, process: Process) -> None:
-        """It hears of no change, and compares when the test says so."""
+        """Make *process* hear of no change; it compares when the test says so."""
         process.backend.published = lambda *_: None  # type: ignore[method-assign]
 
     async def test_everything_is_lost(self) -> None:
-        """It is put back as it was, by whichever process comes first, and once."""
+        """A lost map is restored as it was, once, by whichever process comes first."""
         before, version = await self.kept(), self.one._version
         self.server.ask("FLUSHALL")
         assert self.one.get("banned") == self.two.get("banned") == b"1"
@@ -97,7 +97,7 @@ class LossTest(ProcessesTest):
         assert len((await self.kept()).entries) == 19
 
     async def test_a_large_map(self) -> None:
-        """It is put back in steps, by one process."""
+        """A large map is restored in steps, by one process."""
         many = {f"{n}": MapEntry(b"x" * 90, LATER) for n in range(3_000)}
         version = self.one._version
         assert await self.one._store.restore(version, version._replace(number=99), many)
@@ -109,7 +109,7 @@ class LossTest(ProcessesTest):
         assert await self.kept() == before
 
     async def test_a_new_process(self) -> None:
-        """It learns nothing of an empty Redis, and all once the map is back."""
+        """A new process learns nothing from an empty Redis, and all once the map is back."""
         self.server.ask("FLUSHALL")
         third = self.process()
         three = map_of(third)
@@ -180,7 +180,7 @@ class LossTest(ProcessesTest):
         assert await self.kept() == before
 
     async def test_an_older_copy_comes_first(self) -> None:
-        """It puts back what it has, and the newer one replaces that."""
+        """An older copy is restored first, and replaced by the newer one."""
         self.cut_off(self.there)
         await self.one.put("later", b"1")
         await self.one.drop("banned")
@@ -260,7 +260,7 @@ class LossTest(ProcessesTest):
                     done.append(each.put(key, b"%d" % rng.randrange(99)))
             results = await DeferredList(done, consumeErrors=True)
             refused = [failure.value for good, failure in results if not good]
-            # One that hears nothing is told so where its change waits for others'.
+            # A process that hears nothing gets an error where its change waits for others'.
             assert all(isinstance(error, ChatError) for error in refused)
             deaf.backend.published = published  # type: ignore[method-assign]
             for each in (*maps, *maps):

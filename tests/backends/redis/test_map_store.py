@@ -60,7 +60,7 @@ class MapStoreTest(ProcessesTest):
             assert not store.takes_steps(step)
 
     async def test_a_draft_that_is_not_finished(self) -> None:
-        """It ends by itself; one that has ended meanwhile replaces nothing."""
+        """An unfinished draft expires; one that expired meanwhile replaces nothing."""
         call = self.connection.call
 
         def lost(*args: object) -> Deferred[object]:

@@ -18,7 +18,7 @@ class MapsTest(ProcessesTest):
         assert self.one.entries() == self.two.entries()
 
     async def test_news_that_are_none(self) -> None:
-        """What no livechat says is passed over."""
+        """News that no livechat sends is skipped."""
         for news in (
             "shared",
             "shared x",

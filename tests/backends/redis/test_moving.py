@@ -108,7 +108,7 @@ class MovingTest(ProcessesTest):
         assert (await publish(self.there.backend.messages, Draft("new", "next"))).seq == 4
         await amend(self.here.backend.messages, Retraction("new", (2,), None, moderates=True))
         assert self.server.ask("EXISTS", "lc:{new}:d") == "0"
-        # It is swept as others are.
+        # The room is swept like others.
         assert self.server.ask("ZSCORE", "lc:{!}:idle", "lc:{new}:s")
 
     async def test_lost(self) -> None:
@@ -141,7 +141,7 @@ class MovingTest(ProcessesTest):
         assert self.server.ask("EXISTS", "lc:{new}:d") == "0"
 
     async def test_a_room_without_entries(self) -> None:
-        """Its numbers go on."""
+        """An empty room's numbers go on."""
         async with rooms_of(self.server) as rooms:
             empty = Room("new", "brought", 7, 8, 50)
             assert await rooms.add_room(empty, [], anew=False) == ADDED

@@ -15,8 +15,8 @@ from livechat.errors import Kind
 from livechat.protocol.messages import Draft, Gone, Retraction
 from tests.act_contract import refused
 from tests.backends.redis.processes import ProcessesTest, until
-from tests.outbox_contract import epoch_of, first, numbers, rooms, say, take, texts, waiting
 from tests.support.outcomes import amend, publish
+from tests.told_outside import epoch_of, first, numbers, rooms, say, take, texts, waiting
 
 
 class OutboxTest(ProcessesTest):
@@ -37,7 +37,7 @@ class OutboxTest(ProcessesTest):
         assert await rooms(self.here.backend) == []
 
     async def test_one_leads(self) -> None:
-        """Of two that ask at once one leads; the other does when that stops, or was killed."""
+        """Two processes ask at once and one leads; the other does after a stop or a kill."""
         self.patch(outbox, "LEASE", 0.5)
         both = [self.here.backend, self.there.backend]
         leads = await gatherResults([each.outbox.lead() for each in both])

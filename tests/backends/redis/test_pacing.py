@@ -28,7 +28,7 @@ class PacingTest(ProcessesTest):
         return [waits(each) for some in found for each in some]
 
     async def test_slow_is_raced(self) -> None:
-        """Of two messages of the same instant exactly one is stored."""
+        """Two messages race, and exactly one is stored."""
         for number in range(20):
             found = await self.race(paced(f"{number}", f"g:{number}", slow=10))
             assert sorted(wait is None for wait in found) == [False, True]
@@ -96,7 +96,7 @@ class PacingTest(ProcessesTest):
         return None if isinstance(found, Message) else found.kind
 
     async def test_redis_is_emptied(self) -> None:
-        """What it has lost holds nobody up, and the next message counts."""
+        """A lost pace holds nobody up, and the next message counts."""
         await outcome(self.here.backend, paced("a", slow=3_600, rate=1))
         self.server.ask("FLUSHALL")
         assert (await self.race(paced("b", slow=3_600, rate=1))).count(None) == 1
@@ -111,7 +111,7 @@ class PacingTest(ProcessesTest):
         assert there is not None
 
     async def test_keys(self) -> None:
-        """They end by themselves, say nothing of whose they are, and no refusal writes them."""
+        """Keys of the pace expire, do not name the user, and are not written by refusals."""
         await outcome(self.here.backend, paced("a", "u:somebody", slow=10, rate=2))
         keys = {key for key in self.server.ask("KEYS", "lc:{r}:*").split() if key[7] in "tr"}
         (last,) = keys - {"lc:{r}:r"}
@@ -125,7 +125,7 @@ class PacingTest(ProcessesTest):
         assert self.server.ask("GET", last) == before
 
     async def test_keys_of_others(self) -> None:
-        """Whatever stands where a time should, it holds nobody up, and is a time from then on."""
+        """A key with any other value holds nobody up, and is a time from then on."""
         await outcome(self.here.backend, paced("a", slow=10))
         (key,) = self.server.ask("KEYS", "lc:{r}:t:*").split()
         self.server.ask("DEL", key, "lc:{r}:r")
@@ -137,7 +137,7 @@ class PacingTest(ProcessesTest):
             assert 9 < found[1] <= 10
 
     async def test_messages_without_a_pace_cost_nothing(self) -> None:
-        """Their call has one empty argument more, and no key more."""
+        """Without a pace a call has one empty argument more, and no key more."""
         calls: list[tuple[int, int]] = []
         call = self.here.backend._connection.call
 

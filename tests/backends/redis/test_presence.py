@@ -54,7 +54,7 @@ class PresenceRelayTest(ProcessesTest):
         await until(lambda: self.listener.shares.get("r") == list(shares))
 
     async def test_told(self) -> None:
-        """What changes at one is told to the other, and not to itself."""
+        """Changes at one process are told to the other, and not back to itself."""
         there = self.listens(self.there)
         self.there.backend.presence.share("r", ANN)
         await self.hears(ANN)
@@ -66,14 +66,14 @@ class PresenceRelayTest(ProcessesTest):
         assert self.server.ask("EXISTS", "lc:{r}:p") == "0"
 
     async def test_known_when_one_comes(self) -> None:
-        """Who subscribes to a room knows by then who is there."""
+        """Subscribing to a room brings its present users."""
         self.there.backend.presence.share("other", ANN)
         await until(lambda: self.server.ask("EXISTS", "lc:{other}:p") == "1")
         await self.here.backend.messages.subscribe("other")
         assert self.listener.shares["other"] == [ANN]
 
     async def test_typing(self) -> None:
-        """Who types is told to the other process, and stored nowhere."""
+        """Typing is told to the other process, and stored nowhere."""
         self.there.backend.presence.typing("r", User("1", "Ann Lee"))
         await until(lambda: self.listener.typed)
         assert self.listener.typed == [("r", User("1", "Ann Lee"))]
@@ -99,7 +99,7 @@ class PresenceRelayTest(ProcessesTest):
         await until(lambda: self.server.ask("EXISTS", "lc:{r}:p") == "0")
 
     async def test_stopped(self) -> None:
-        """Those of one that has stopped are there a while longer: they may be back by then."""
+        """Users of a stopped process stay present a while longer, since they may return."""
         third = self.process()
         await third.usable()
         third.backend.presence.share("r", ANN)
@@ -112,7 +112,7 @@ class PresenceRelayTest(ProcessesTest):
             await self.here.backend.beat()
 
     async def test_what_was_lost_is_said_again(self) -> None:
-        """What was said while Redis was away is known when it is back."""
+        """Shares made while Redis was away are known when it is back."""
         await self.kill()
         self.there.backend.presence.share("r", ANN)
         self.server.start()
@@ -120,7 +120,7 @@ class PresenceRelayTest(ProcessesTest):
         await self.hears(ANN)
 
     async def test_many_rooms_are_said_step_by_step(self) -> None:
-        """Of very many rooms never more are on the way than those of a step."""
+        """Shares of many rooms are sent in steps, with no more than a step under way."""
         self.patch(presence, "STEP", 10)
         relay: Any = self.there.backend.presence
         say, under_way, most, said = relay._say, 0, 0, set()
@@ -141,12 +141,12 @@ class PresenceRelayTest(ProcessesTest):
         relay._mine.update({f"r{number}": ANN for number in range(95)})
         relay._say = counted
         relay.refresh(now=True)
-        # One that begins in the middle of it begins with the first room again.
+        # A refresh in the middle of another begins with the first room again.
         relay.refresh(now=True)
         await until(lambda: not relay._walking)
         assert len(said) == 95
         assert most <= 20
-        # It is not time for the next one.
+        # The next refresh is not due yet.
         said.clear()
         relay.refresh()
         assert not said
@@ -173,14 +173,14 @@ class PresenceRelayTest(ProcessesTest):
             await until(lambda: not relay._walking)
             assert int(self.server.ask("PTTL", "lc:{r}:p")) > 5_000
         await until(lambda: len(heard) == 2)
-        # What was lost is told with the next one.
+        # A lost name is told with the next refresh.
         relay._walk = 0
         relay._unsaid.add("r")
         relay.refresh()
         await until(lambda: len(heard) == 3)
 
     async def test_that_nobody_is_there_is_said_again(self) -> None:
-        """Whether Redis was away, or did not reach the one that is to know."""
+        """An empty share is repeated after Redis was away, and after a lost push."""
         for cut in (False, True):
             self.there.backend.presence.share("r", ANN)
             await self.hears(ANN)
@@ -198,7 +198,7 @@ class PresenceRelayTest(ProcessesTest):
             await self.hears()
 
     async def test_a_room_that_is_listened_to_still(self) -> None:
-        """Who comes again knows who is there, though the process has heard it all along."""
+        """Subscribing again brings the users, although the process never stopped listening."""
         self.there.backend.presence.share("r", ANN)
         await self.hears(ANN)
         self.here.backend.messages.unsubscribe("r")
@@ -207,7 +207,7 @@ class PresenceRelayTest(ProcessesTest):
         assert self.listener.shares["r"] == [ANN]
 
     async def test_one_that_was_taken_for_dead(self) -> None:
-        """It says who is there as soon as it can."""
+        """A process taken for dead publishes its shares as soon as it can."""
         self.there.backend.presence.share("r", ANN)
         await self.hears(ANN)
         for key in self.server.ask("ZRANGE", "lc:{!}:processes", "0", "-1").split():
@@ -231,7 +231,7 @@ class PresenceRelayTest(ProcessesTest):
         await self.hears(BOB)
 
     async def test_another_version(self) -> None:
-        """What is not understood is left out."""
+        """Messages of an unknown version are ignored."""
         self.there.backend.presence.share("r", ANN)
         await self.hears(ANN)
         self.server.ask("PUBLISH", "lc:0:{r}", "company other nonsense")

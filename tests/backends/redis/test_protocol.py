@@ -37,7 +37,7 @@ _subscriptions = count()
 
 
 class Process:
-    """One of two processes, which may not hear all that Redis tells it."""
+    """A process, one of two, which may miss some of Redis's pushes."""
 
     def __init__(self, server: RedisServer, reactor: Any, messages: int) -> None:
         self.reactor = reactor
@@ -129,7 +129,7 @@ class Play:
         self.answers: list[Deferred[Any]] = []
 
     def spin(self, holds: Callable[[], Any] = bool, turns: int = PATIENCE) -> None:
-        """Let the reactor go on for some turns, or until something is so."""
+        """Run the reactor for some turns, or until *holds* is true."""
         for _ in range(turns):
             if holds():
                 return
@@ -194,7 +194,7 @@ def processes(
     from twisted.internet import reactor  # noqa: PLC0415
 
     monkeypatch.setattr("livechat.members.session.ASK_RATE", Rate(0, 1))
-    # Nobody waits for seconds here.
+    # Intervals of seconds would make the test long.
     monkeypatch.setattr(subscriptions, "SWEEP_EVERY", 0.05)
     monkeypatch.setattr(subscriptions, "HOLE", 0.01)
     made: dict[int, list[Process]] = {}
@@ -211,7 +211,7 @@ def processes(
     stopping = [each.backend.stop() for pair in made.values() for each in pair]
     while not all(each.called for each in stopping):
         real.iterate(0.001)
-    # Of users who could have come back, and of who was to be told.
+    # Timers for users who could return, and for shares to be told.
     for call in real.getDelayedCalls():
         call.cancel()
 
@@ -241,7 +241,7 @@ def test_any_interleaving(
     limit: int,
     tmp_path: Path,
 ) -> None:
-    """Whatever happens in whatever order: every number once, in order, or a labelled gap."""
+    """Any order of steps delivers every number once and in order, or a labelled gap."""
     play = Play(processes(limit), server)
     for what, which, process in steps:
         play.step(what, which, play.processes[process])

@@ -15,7 +15,7 @@ from livechat.errors import Kind
 from livechat.protocol.messages import Draft
 from livechat.rooms.answers import Answer
 from tests.backends.redis.notes import note
-from tests.backends.redis.processes import ProcessesTest, until
+from tests.backends.redis.processes import ProcessesTest, ahead_of, until
 from tests.support.outcomes import publish
 
 
@@ -28,13 +28,10 @@ def sending(text: str, tag: bytes, deadline: float = 0.0) -> tuple[Sending, Defe
 
 
 class PublisherTest(ProcessesTest):
-    """
-    What is sent is stored once, or not at all, and its sender knows.
-
-    """
+    """A message is stored once or not at all, and its sender knows which."""
 
     async def test_all_connections_are_cut(self) -> None:
-        """What is under way then is stored once, or its sender is told that it may not be."""
+        """A message under way is stored once, or its sender is told that it may not be."""
 
         def cut(number: int) -> None:
             if number in (50, 120):
@@ -50,13 +47,11 @@ class PublisherTest(ProcessesTest):
         await self.all_is_well()
 
     async def test_redis_stands_still(self) -> None:
-        """Nobody waits longer than two seconds, and what was refused is not stored later."""
+        """Senders get an answer in time, and a refused message is not stored later."""
         await self.traffic(20)
         self.server.signal(signal.SIGSTOP)
-        before = self.reactor.seconds()
-        sent = [self.send(self.here, f"still {number}") for number in range(20)]
-        await gatherResults(sent)
-        assert self.reactor.seconds() - before < WAIT + 0.5
+        with ahead_of(WAIT + 0.5):
+            await gatherResults([self.send(self.here, f"still {number}") for number in range(20)])
         assert set(self.refused) == {Kind.UNKNOWN}
         assert len(self.refused) == 20
         await self.send(self.here, "no")
@@ -79,7 +74,7 @@ class PublisherTest(ProcessesTest):
         assert await self.all_is_well() == ["yes"]
 
     async def test_scripts_are_gone(self) -> None:
-        """Somebody empties Redis's cache of scripts: nobody notices."""
+        """An emptied script cache goes unnoticed."""
         await self.traffic(10)
         self.server.ask("SCRIPT", "FLUSH")
         await self.traffic(10)
@@ -100,14 +95,14 @@ class PublisherTest(ProcessesTest):
         assert len(self.answered) == 11
 
     async def test_large_groups(self) -> None:
-        """What is sent in one turn is stored in pieces that are not too large, in its order."""
+        """Messages of a turn are stored in pieces of bounded size, in order."""
         long = "x" * 20_000
         texts = [f"{number} {long if number % 3 else ''}" for number in range(300)]
         await gatherResults([self.send(self.here, text) for text in texts])
         assert await self.all_is_well() == texts
 
     async def test_sent_again_where_little_is_kept(self) -> None:
-        """What may have been stored and trimmed since is not stored a second time."""
+        """A message that may have been stored and trimmed is not stored a second time."""
         small = self.process(messages=2)
         await small.usable()
         for later, expected in ((0, [Kind.UNKNOWN]), (60, [])):
@@ -129,7 +124,7 @@ class PublisherTest(ProcessesTest):
         assert page.position.seq == 4 + 4 + 1
 
     async def test_sent_again_and_found(self) -> None:
-        """What is there is found by its tag, and what is not is stored now."""
+        """A repeated message is found by its tag; one that is not there is stored now."""
         deadline = self.reactor.seconds() + WAIT
         answers = []
         for tag, again in ((b"tag", False), (b"tag", True), (b"other", True)):
@@ -139,7 +134,7 @@ class PublisherTest(ProcessesTest):
         assert [message.seq for message in answers] == [1, 1, 2]
 
     async def test_one_of_a_group(self) -> None:
-        """Where one message cannot be stored, those beside it are, and only it is refused."""
+        """A message that cannot be stored is refused alone; those beside it are stored."""
         self.server.ask("LPUSH", "lc:{r}:n:two", "no message's")
         drafts = [Draft("r", "one"), Draft("r", "two", nonce="two"), Draft("r", "three")]
         found: list[Any] = []
@@ -173,7 +168,7 @@ class PublisherTest(ProcessesTest):
         assert found[2:] == [Kind.UNKNOWN] * 2
 
     async def test_an_error_of_another(self) -> None:
-        """Of an error that is not Redis's own it is not known what came before it."""
+        """An error that is not Redis's own leaves the outcome unknown."""
         for code, kind in (("upstream failure", Kind.UNKNOWN), ("LOADING", Kind.UNAVAILABLE)):
             self.patch(
                 self.here.backend._connection,

@@ -8,7 +8,7 @@ from twisted.logger import capturedLogs
 
 from livechat.backends.redis.receivers import Record
 from tests.backends.redis.processes import ProcessesTest, until
-from tests.outbox_contract import first, say, texts
+from tests.told_outside import first, say, texts
 
 
 def test_record() -> None:
@@ -24,7 +24,7 @@ def test_record() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"x a@1", b" 1", b"1 \xff@1"])
 def test_no_record(data: bytes) -> None:
-    """What no livechat has written is none."""
+    """Bytes that no livechat has written are no record."""
     with pytest.raises(ValueError, match=r"int|codec"):
         Record.of(data)
 
@@ -58,7 +58,7 @@ class ReceiversTest(ProcessesTest):
         assert self.record() == "1 a@1"
 
     async def test_race(self) -> None:
-        """Of processes that start at once with different ones one wins, for both."""
+        """Processes that start at once with different receivers agree on one list."""
         both = [each.backend.outbox for each in (self.here, self.there)]
         await gatherResults([both[0].keep(["a"]), both[1].keep(["b"])])
         backends = [self.here.backend, self.there.backend]

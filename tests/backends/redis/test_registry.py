@@ -11,10 +11,10 @@ from tests.map_contract import REPORT
 
 
 class ProcessRegistryTest(ProcessesTest):
-    """What processes know of each other."""
+    """Processes know of each other."""
 
     async def known(self, process: Process) -> list[str]:
-        """Whom it knows just now."""
+        """Processes that *process* knows at present."""
         process.backend.processes._asked_at = float("-inf")
         return [report.process for report in await process.backend.processes.reports()]
 
@@ -22,7 +22,7 @@ class ProcessRegistryTest(ProcessesTest):
         while await self.known(process) != list(expected):
             await deferLater(self.reactor, 0.01)
 
-    async def test_others(self) -> None:
+    async def test_two_processes(self) -> None:
         """Each knows the others, and itself first, as it is now."""
         self.here.report = structs.replace(REPORT, process="here")
         self.there.report = structs.replace(REPORT, process="there")
@@ -57,7 +57,7 @@ class ProcessRegistryTest(ProcessesTest):
         assert "third" not in await self.known(self.here)
 
     async def test_whose_people_may_be_back(self) -> None:
-        """Those who were at a process that stops count as there for a while."""
+        """A stopped process counts as alive for a while, since its users may return."""
         self.patch(registry, "FAREWELL", 0.3)
         third = self.process()
         await third.usable()
@@ -71,7 +71,7 @@ class ProcessRegistryTest(ProcessesTest):
             pass
 
     async def test_who_is_killed(self) -> None:
-        """One that says nothing any more is forgotten when its lease ends."""
+        """A process that falls silent is forgotten when its lease ends."""
         self.patch(registry, "LEASE", 0.3)
         self.there.report = structs.replace(REPORT, process="there")
         await self.there.backend.beat()
@@ -89,7 +89,7 @@ class ProcessRegistryTest(ProcessesTest):
         assert len(await self.known(self.here)) == 2
 
     async def test_redis_is_away(self) -> None:
-        """Then a process knows of itself only."""
+        """A process without Redis knows only itself."""
         await self.kill()
         assert await self.known(self.here) == [REPORT.process]
 

@@ -11,7 +11,7 @@ class RedisRelayTest(ProcessesTest):
     """News of a process for all others."""
 
     def listening(self, process: Process) -> tuple[list[bytes], Deferred[None]]:
-        """What it hears, and when it has heard the first."""
+        """Record what *process* hears; the Deferred fires with the first of it."""
         heard: list[bytes] = []
         first: Deferred[None] = Deferred()
 
@@ -23,7 +23,7 @@ class RedisRelayTest(ProcessesTest):
         process.backend.relay.listen(listen)
         return heard, first
 
-    async def test_others(self) -> None:
+    async def test_news_for_others(self) -> None:
         """The others hear it, whatever bytes it has; the process itself does not."""
         here, _ = self.listening(self.here)
         there, first = self.listening(self.there)
@@ -32,7 +32,7 @@ class RedisRelayTest(ProcessesTest):
         assert (here, there) == ([], [b"\x00 \xff\n"])
 
     async def test_a_listener_with_a_bug(self) -> None:
-        """It is logged, and costs nobody the connection."""
+        """A listener's exception is logged, and the connection stays."""
 
         def bug(_: bytes) -> None:
             raise ZeroDivisionError

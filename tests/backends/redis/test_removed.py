@@ -75,7 +75,7 @@ class RemovalTest(ProcessesTest):
         return process.seqs()[-1:] == [seq]
 
     async def spam(self) -> list[int]:
-        """How much of it either process shows."""
+        """The number of spam messages that either process shows."""
         return [
             sum(isinstance(each, Message) and each.message[:4] == "spam" for each in entries)
             for entries in [await self.entries(process) for process in (self.here, self.there)]
@@ -166,7 +166,7 @@ class RemovalTest(ProcessesTest):
         assert await self.refusal(ordered) is Kind.UNKNOWN
 
     async def test_redis_away(self) -> None:
-        """Nobody is told that it is done; it goes on when Redis is there again."""
+        """A removal interrupted by Redis is answered `unknown`, and goes on when it is back."""
         await self.said(1_500)
         for each in (self.mine, self.others):
             each.start()

@@ -31,13 +31,13 @@ def test_shards() -> None:
 
 
 def test_shards_stay() -> None:
-    """Where a room is must never change: other versions of livechat look there too."""
+    """The shard of a room never changes: other versions of livechat look there too."""
     rooms = ("lobby", "a", "b", "c", "general")
     assert [shard(room, 7) for room in rooms] == [3, 6, 0, 3, 5]
 
 
 def test_jump() -> None:
-    """As other implementations of the same hash have it."""
+    """The hash agrees with other implementations."""
     for key, count, expected in (
         (1, 1, 0),
         (42, 57, 43),

@@ -43,7 +43,7 @@ class RedisMapTest(ProcessesTest):
         assert self.told == ["a", "a", "a"]
 
     async def test_at_the_same_time(self) -> None:
-        """Of many changes at both, all are in force at both; of comparisons one has its way."""
+        """Concurrent changes are in force at both; among concurrent comparisons one wins."""
         changes = [
             each.put(f"{number % 40}", b"%d" % number)
             for number in range(200)
@@ -105,7 +105,7 @@ class RedisMapTest(ProcessesTest):
         await until(lambda: self.one.get("a") == b"2")
 
     async def test_missed_while_away(self) -> None:
-        """What changed while one had no connection is known to it with the next one."""
+        """A change missed while disconnected is known with the next connection."""
         await self.one.put("a", b"1")
         await self.agree()
         self.there.backend._connection.drop("a test")
@@ -182,7 +182,7 @@ class DocumentTest(ProcessesTest):
         await super().setUp()
 
     async def test_taken_over(self) -> None:
-        """It is in the map of every process, once: what is dropped then does not come back."""
+        """The old document enters the map once: a key dropped afterwards does not come back."""
         one, two = (map_of(each, "operators") for each in (self.here, self.there))
         await gatherResults([one.catch_up(), two.catch_up()])
         assert sorted(one.items()) == sorted(two.items()) == ENTRIES
@@ -194,7 +194,7 @@ class DocumentTest(ProcessesTest):
         assert shared.get("sessions:h2") == b"5"
 
     async def test_a_process_of_the_version_before(self) -> None:
-        """It goes on with the document, which stays for a day, and with what it puts there."""
+        """An older process goes on with the document, which stays for a day."""
         one = map_of(self.here, "operators")
         await one.catch_up()
         assert self.server.ask("GET", "lc:{!}:shelf:operators") == DOCUMENT
@@ -206,7 +206,7 @@ class DocumentTest(ProcessesTest):
         assert sorted(one.items()) == [*ENTRIES, ("sessions:h3", b"1")]
 
     async def test_a_map_of_the_version_before(self) -> None:
-        """It is taken over in place of the document that it was made of."""
+        """A map of the former version replaces the document that it was made of."""
         self.server.ask("HSET", "lc:{!}:map:new", "", "w 7", "a", "5 1", "b", "0 2")
         self.server.ask("SET", "lc:{!}:shelf:new", DOCUMENT)
         one = map_of(self.here, "new")
@@ -220,7 +220,7 @@ class DocumentTest(ProcessesTest):
         assert two.entries() == one.entries()
 
     async def test_damaged(self) -> None:
-        """Nobody is signed in by one that is damaged, and the map works."""
+        """A damaged document signs nobody in, and the map works."""
         self.server.ask("SET", "lc:{!}:shelf:damaged", "{")
         one = map_of(self.here, "damaged")
         await one.catch_up()

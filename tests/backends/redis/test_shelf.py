@@ -9,7 +9,7 @@ from livechat.backends.redis.shelf import LARGEST, document_entries
 
 
 def test_entries() -> None:
-    """As the version before wrote it."""
+    """The entries of the former version's document."""
     document = b'{"sessions":{"h1":1790000000,"h2":5},"addresses":["192.0.2.1","2001:db8::/64"]}'
     assert document_entries(document) == {
         "sessions:h1": b"1790000000",
@@ -23,7 +23,7 @@ def test_entries() -> None:
     "document", [b"{", b"\xff", b"[]", b'{"sessions":1}', b" " * LARGEST + b"{}"]
 )
 def test_damaged(document: bytes) -> None:
-    """It is nothing, and the log says so."""
+    """A damaged document is logged and empty."""
     with capturedLogs() as events:
         assert document_entries(document) == {}
     assert "damaged" in events[0]["log_format"]

@@ -32,7 +32,7 @@ def test_what_was_there_before() -> None:
 
 
 def test_a_hole() -> None:
-    """What comes behind a hole waits for what is missing."""
+    """Entries behind a hole wait for the missing ones."""
     stream = Stream(0, b"", 0)
     assert stream.push(entry(3)) == stream.push(entry(2)) == []
     assert stream.hole
@@ -41,7 +41,7 @@ def test_a_hole() -> None:
 
 
 def test_a_hole_that_is_read() -> None:
-    """What is read fills it; what had come meanwhile comes once."""
+    """A read fills the hole; entries that came meanwhile are delivered once."""
     stream = Stream(2, b"tag2", 1_002)
     stream.push(entry(5))
     stream.push(entry(7))
@@ -54,7 +54,7 @@ def test_a_hole_that_is_read() -> None:
 
 
 def test_what_is_gone() -> None:
-    """What was trimmed before it came is passed over."""
+    """Entries trimmed before they came are skipped."""
     stream = Stream(2, b"tag2", 1_002)
     stream.push(entry(9))
     assert seqs(stream.pass_over(7)) == []
@@ -78,7 +78,7 @@ def test_bounded() -> None:
 
 @given(st.lists(st.integers(1, 30)), st.lists(st.integers(0, 29)))
 def test_once_and_in_order(heard: list[int], read_at: list[int]) -> None:
-    """Whatever is heard, in any order, how often, and whatever is read between."""
+    """Any pushes in any order, with reads between, deliver each entry once and in order."""
     stream = Stream(0, b"", 0)
     delivered: list[int] = []
     for number, seq in enumerate(heard):
@@ -130,7 +130,7 @@ def test_at() -> None:
 
 
 def test_taken_back_behind_a_hole() -> None:
-    """What waits is let through as the events make it that are heard meanwhile."""
+    """Waiting entries are delivered as later events have changed them."""
     for events_first in (False, True):
         stream = Stream(0, b"", 0)
         said = [entry(2), entry(3), entry(4)]
@@ -140,7 +140,7 @@ def test_taken_back_behind_a_hole() -> None:
         ]
         for each in events + said if events_first else said + events:
             assert stream.push(each) == []
-        # What comes in the hole is changed too, before it waits for nothing any more.
+        # Entries that fill the hole are changed too.
         passed = stream.push(entry(1)) + stream.push(entry(5)) + stream.push(entry(8))
         assert seqs(passed) == list(range(1, 9))
         found = [each.text for each in passed]

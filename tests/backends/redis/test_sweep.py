@@ -13,8 +13,8 @@ from livechat.protocol.messages import Draft, Edit, Retraction, User
 from livechat.protocol.names import AUDIT_ROOM
 from livechat.system.wallclock import DAY, HOLD
 from tests.backends.redis.processes import Process, ProcessesTest, until
-from tests.outbox_contract import take
 from tests.support.outcomes import amend, publish
+from tests.told_outside import take
 
 AGE = 30 * 86_400
 NOW = 1_790_000_000.0
@@ -101,7 +101,7 @@ class SweepTest(ProcessesTest):
         assert [message.seq for message in page.messages] == [26, 27]
 
     async def test_internal_rooms(self) -> None:
-        """They go by an age of their own, whichever is longer."""
+        """Internal rooms expire by an age of their own, longer or shorter."""
         for age in (AGE // 2, 2 * AGE):
             self.backend._sweep._retention = RoomRetention(Retention(0, AGE, age))
             before = self.later
@@ -140,7 +140,7 @@ class SweepTest(ProcessesTest):
         assert len((await log.read("r", 0, 9)).entries) == 2
 
     async def test_rooms_that_keep_less(self) -> None:
-        """What a room keeps no more goes under any clock, though nobody says anything."""
+        """Entries over a room's own limits go under any clock, also in a silent room."""
         self.patch(sweep, "MANY", 4)
         limits = {"r": (3, 0), "short": (0, 60)}
         await self.say(*["r", "other", "short"] * 10)
@@ -183,12 +183,12 @@ class SweepTest(ProcessesTest):
         assert (await self.backend.messages.read("r", 0, 9)).position.oldest == 2
 
     async def test_one_leads(self) -> None:
-        """One process sweeps; when it stops, or is killed, another one does."""
+        """A single process sweeps; when it stops or is killed, another one does."""
         await self.say("r")
         self.later = AGE + 1
         await self.sweep()
         other = (await self.another()).backend
-        # It has just started, and trusts the time that the leader has kept.
+        # A new process trusts the time that the leader has kept.
         assert other.wall.trusted
         await self.say("r")
         self.later *= 2
@@ -260,7 +260,7 @@ class SweepTest(ProcessesTest):
         assert self.length() == 4
 
     async def test_stamps_of_a_wrong_clock(self) -> None:
-        """They are shown no longer than what was said later, and hold no other room up."""
+        """Stamps of a wrong clock expire with later entries, and hold up no other room."""
         self.patch(sweep, "BATCH", 1)
         await self.say("r")
         self.ahead = 40 * DAY
@@ -309,7 +309,7 @@ class SweepTest(ProcessesTest):
         assert len((await self.backend.messages.read("r", 0, 9)).messages) == 1
 
     async def test_rooms_without_a_known_time(self) -> None:
-        """Where nobody has kept one nothing is removed for a day."""
+        """Without a trusted time nothing is removed for a day."""
         await self.say("r")
         self.server.ask("DEL", "lc:{!}:clock")
         self.server.ask("DEL", "lc:{!}:sweeper")

@@ -81,7 +81,7 @@ class ClientCertificateTest(TestCase):
         await process.usable()
 
     async def test_renewed_badly(self) -> None:
-        """What is half written is said once; the connection is made with what was there before."""
+        """A half written certificate is reported once; the former one stays in use."""
         shown = write(self.directory / "shown", certificate(None))
         process = self.reach(shown, self.key)
         await process.usable()
@@ -106,7 +106,7 @@ class ClientCertificateTest(TestCase):
     ],
 )
 def test_keys_that_cannot_be_used(tmp_path: Path, key: bytes | None, said: str) -> None:
-    """It is found out at the start, and nobody is asked for a password."""
+    """An unusable key is found at the start, without asking for a password."""
     shown, path = write(tmp_path / "shown", certificate(None)), None
     if key is not None:
         path = tmp_path / "key"

@@ -24,7 +24,7 @@ def advance(store: Database, told: Mapping[str, int], receiver: str = "a") -> No
 
 def waits(store: Database, room: str = "r", receiver: str = "a") -> list[int]:
     """The numbers of what waits."""
-    return [entry.seq for entry in store.held.read(receiver, room, 10_000).entries]
+    return [entry.seq for entry in store.held.pages(receiver, {room: 10_000})[room].entries]
 
 
 def sweep(store: Database) -> int:

@@ -50,7 +50,7 @@ def test_rows(disk: Disk, moved: bool) -> None:
 
 
 def test_one_group(disk: Disk) -> None:
-    """What a group says and takes back is written to no file at all."""
+    """A message retracted within its own group is written to no file at all."""
     store = disk.store()
     group: list[Submission] = [
         draft("private-a"), edit(1, "private-b"), edit(1, "private-c"), draft("d"), retract(1),
@@ -65,7 +65,7 @@ def test_one_group(disk: Disk) -> None:
 
 
 def test_a_group_of_refusals(disk: Disk) -> None:
-    """It writes nothing, and a room in which nothing was said gets no row."""
+    """A group of refusals writes nothing, and a room without messages gets no row."""
     store = disk.store()
     say(store, "a")
     before = table(disk, "rooms")

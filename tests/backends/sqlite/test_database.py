@@ -15,7 +15,7 @@ from tests.backends.disk import NOW, Disk, say, shown
 
 
 def test_files_are_private(disk: Disk) -> None:
-    """Nobody else on the machine can read what was said."""
+    """Files cannot be read by other users of the machine."""
     say(disk.store(), "a")
     assert stat.S_IMODE(disk.directory.stat().st_mode) == 0o700
     for path in disk.directory.iterdir():
@@ -85,7 +85,7 @@ def test_moving(disk: Disk, many: int) -> None:
 
 
 def test_moving_that_fails(disk: Disk, many: int) -> None:
-    """Where there is no room to move messages, there may be some for a new one."""
+    """A disk too full for moving messages may still take a new one."""
     store = disk.store()
     say(store, *("x" for _ in range(many)))
     disk.change("CREATE TRIGGER t BEFORE INSERT ON messages BEGIN SELECT raise(FAIL, 'no'); END")
@@ -144,7 +144,7 @@ def test_probe(disk: Disk) -> None:
 
 
 def test_killed(disk: Disk) -> None:
-    """What a process had committed when it was killed is there, and nothing else."""
+    """A killed process leaves what it had committed, and nothing else."""
     disk.store().release()
     child = os.fork()
     if not child:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from livechat.backends import outbox
 from livechat.backends.sqlite import held
 from livechat.protocol.messages import Draft, Edit, Gone
 from livechat.protocol.names import EVENTS_ROOM
@@ -38,7 +40,7 @@ def test_rewind_in_steps(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_rewound_entries_are_held(disk: Disk) -> None:
-    """What a history shows no more stays once it is to be told again."""
+    """Entries beyond the history stay once they are to be told again."""
     store = disk.store(messages=3)
     keep(store, "a")
     say(store, *"abc")
@@ -68,7 +70,7 @@ def test_erase_in_steps(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(40):
         store.write([draft(f"hers {number}"), Draft("r", "other")])
     assert erase(store, subject=ANN.subject) == 38
-    entries = store.held.read("a", "r", 1_000).entries
+    entries = store.held.pages("a", {"r": 1_000})["r"].entries
     assert [type(each) is Gone for each in entries] == [True, False] * 37 + [
         True, False, False, False, False, False,
     ]  # fmt: skip
@@ -106,24 +108,25 @@ def test_edits_of_messages_that_are_there_no_more(disk: Disk) -> None:
     sweep(store)
     assert disk.rows() == [2, 3]
     erase(store, subject=ANN.subject)
-    entries = store.held.read("a", "r", 9).entries
+    entries = store.held.pages("a", {"r": 9})["r"].entries
     assert isinstance(entries[0], Gone)
 
 
 def test_cleared_while_it_waits(disk: Disk) -> None:
-    """What is retracted shows to no receiver, moved or not."""
+    """Retracted entries show to no receiver, moved or not."""
     store = disk.store()
     keep(store, "a")
     say(store, "secret")
     store.sweep()
     say(store, "secret")
     store.write([retract(1, 2)])
-    entries = store.held.read("a", "r", 9).entries
+    entries = store.held.pages("a", {"r": 9})["r"].entries
     assert [type(each) for each in entries[:2]] == [Gone, Gone]
 
 
-def test_pages_and_moves(disk: Disk) -> None:
+def test_pages_and_moves(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page goes on from the file into the journal, and long texts cut it short."""
+    monkeypatch.setattr(outbox, "PAGES_CHARACTERS", 65_536)
     store = disk.store(messages=1)
     keep(store, "a")
     say(store, *["x" * 30_000] * 3)
@@ -135,3 +138,51 @@ def test_pages_and_moves(disk: Disk) -> None:
         found += page
         advance(store, {"r": page[-1]})
     assert found == [1, 2, 3, 4, 5, 6]
+
+
+def test_many_rooms_at_once(disk: Disk) -> None:
+    """One call reads many rooms, each to its limit: new ones, moved ones, and such as are none."""
+    store = disk.store()
+    keep(store, "a")
+    for room in "rst":
+        say(store, *"abc", room=room)
+    store.sweep()
+    say(store, "d", room="s")
+    advance(store, {"t": 2})
+    found = store.held.pages("a", {"s": 9, "r": 2, "t": 9, "none": 9})
+    assert {room: [each.seq for each in page.entries] for room, page in found.items()} == {
+        "s": [1, 2, 3, 4], "r": [1, 2], "t": [3], "none": [],
+    }  # fmt: skip
+    assert all(page.position.epoch == store.epoch(room) for room, page in found.items())
+    assert [found[room].position.seq for room in ("s", "r", "t", "none")] == [4, 3, 3, 0]
+    assert store.held.pages("a", {}) == {}
+
+
+def test_file_stays_open(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Receivers are told by one opening of the file; a failure, or its end, closes that."""
+    store = disk.store()
+    opened: list[sqlite3.Connection] = []
+    usual = store._reader.open
+
+    def reopened() -> sqlite3.Connection:
+        opened.append(usual())
+        return opened[-1]
+
+    monkeypatch.setattr(store._reader, "open", reopened)
+    keep(store, "a")
+    for number in range(1, 4):
+        say(store, "x")
+        assert waits(store) == [*range(1, number + 1)]
+    assert len(opened) == 1
+    monkeypatch.setattr(store._reader, "views", lambda *_: opened[0].execute("SELECT nothing"))
+    with pytest.raises(sqlite3.OperationalError):
+        waits(store)
+    monkeypatch.undo()
+    monkeypatch.setattr(store._reader, "open", reopened)
+    assert waits(store) == [1, 2, 3]
+    assert len(opened) == 2
+    store.close()
+    for db in opened:
+        with pytest.raises(sqlite3.ProgrammingError):
+            db.execute("SELECT 1")
+    assert waits(store) == [1, 2, 3]

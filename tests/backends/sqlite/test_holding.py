@@ -24,7 +24,7 @@ from tests.backends.sqlite.receivers import advance, keep, sweep, waits
     ],
 )
 def test_level(sizes: list[int], most: int, level: int) -> None:
-    """Those that have little keep it; the others share what is left."""
+    """Small holders keep what they have; the others share the rest."""
     assert _level(sizes, most) == level
     assert sum(min(size, level) for size in sizes) <= most
 

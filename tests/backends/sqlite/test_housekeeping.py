@@ -32,7 +32,7 @@ EXPIRING = Retention(0, 60)
 
 
 def said(world: World) -> bool:
-    """Whether a text that has expired can be read in any file."""
+    """Return True if the expired text is still in any file."""
     files = world.store.directory.iterdir()
     return any(TEXT in path.read_bytes() for path in files)
 
@@ -60,7 +60,7 @@ def test_expired_texts(make_world: Callable[..., World]) -> None:
 
 
 def test_never_quiet(make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it is never quiet it is done all the same."""
+    """Housekeeping is done in time even if it is never quiet."""
     world = make_world(retention=EXPIRING)
     monkeypatch.setattr(world.backend._housekeeping, "_quiet", lambda: False)
     say(world)
@@ -169,13 +169,13 @@ def test_a_clock_that_is_wrong_at_the_start(make_world: Callable[..., World]) ->
 
 
 def kept(world: World) -> int:
-    """How many messages are in the file's rooms."""
+    """The number of messages in the file's rooms."""
     with closing(sqlite3.connect(world.store.directory / "livechat.sqlite3")) as db:
         return int(db.execute("SELECT count(*) FROM messages").fetchone()[0])
 
 
 def test_a_room_that_is_to_keep_less(make_world: Callable[..., World]) -> None:
-    """When its setting changes it is looked at, though nobody says anything there."""
+    """A room's new limit applies at the next look, without any message."""
     world = make_world()
     say(world, 10)
     world.clock.advance(SWEEP_EVERY)

@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 
 class SqliteMachine(AmendMachine):
     """
-    One process; a killed one leaves its files as they are.
+    A process with SQLite; a killed one leaves its files as they are.
 
     Its journal is moved often, and writes fail in the middle.
     """
@@ -94,7 +94,7 @@ class SqliteMachine(AmendMachine):
 
     @rule()
     def look_after(self) -> None:
-        """Some time passes: what is over the limit goes, and what was taken back is nowhere."""
+        """Advance the clock: entries over the limit go, and retracted words are nowhere."""
         self.clock.pump([1.0] * 70)
         assert not self.store.unerased
         found = {

@@ -24,7 +24,7 @@ from tests.map_contract import REPORT
 from tests.support import Lane, RecordingSink, result
 
 ROWS = [("a", "x", b"1", 0), ("a", "y", b'"\0"', int(NOW) + 9), ("b", "x", b"2", 0)]
-#: What a file has for `ROWS`.
+#: The maps of a file with `ROWS`.
 MAPS = {
     "a": {"x": MapEntry(b"1"), "y": MapEntry(b'"\0"', int(NOW) + 9)},
     "b": {"x": MapEntry(b"2")},
@@ -120,7 +120,7 @@ def test_what_was_replaced_is_nowhere(disk: Disk, length: int) -> None:
 
 
 def test_erased_in_time(disk: Disk) -> None:
-    """By a backend that is busy with nothing else, and when it stops."""
+    """An idle backend erases in time, and so does one that stops."""
     clock = Clock()
     file = MapsFile(disk.directory)
     file.prepare(disk.store(), NOW)
@@ -251,7 +251,7 @@ def test_broken(disk: Disk, damage: str) -> None:
     ],
 )
 def test_not_ours(disk: Disk, statement: str, said: str) -> None:
-    """Somebody else's file, or a newer livechat's, is refused and not touched."""
+    """A foreign file, or one of a newer livechat, is refused and not touched."""
     file = opened(disk)
     with closing(sqlite3.connect(file.path)) as db:
         db.execute(statement)

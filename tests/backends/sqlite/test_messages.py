@@ -103,7 +103,7 @@ def test_a_group_is_what_arrives_together(make_world: Callable[..., World]) -> N
 
 
 def test_long_turns(make_world: Callable[..., World]) -> None:
-    """Where turns are long a group does not gather for many of them."""
+    """Long turns keep a group from gathering for many of them."""
     world = make_world(held=True)
     first = publish(world)
     for _ in range(3):
@@ -132,7 +132,7 @@ def test_groups_are_bounded(make_world: Callable[..., World]) -> None:
 def test_the_queue_is_bounded(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When too much waits, more is refused at once; what waits is stored."""
+    """A full queue refuses at once; queued messages are stored."""
     monkeypatch.setattr(bounds, "MESSAGES", 6)
     monkeypatch.setattr(bounds, "CHARACTERS", 100)
     world = make_world(held=True)
@@ -150,7 +150,7 @@ def test_the_queue_is_bounded(
 
 
 def test_deadline(make_world: Callable[..., World]) -> None:
-    """Who waited too long is told: refused if it was not begun, unknown if it was."""
+    """A message past its deadline is refused if it was not begun, else its outcome is unknown."""
     world = make_world(held=True)
     begun = publish(world, "a")
     world.turn()
@@ -216,7 +216,7 @@ class UnreadableTest(SynchronousTestCase):
 
 
 class BugTest(SynchronousTestCase):
-    """What is not the disk's fault."""
+    """Faults that are not the disk's."""
 
     @pytest.fixture(autouse=True)
     def _given(self, world: World) -> None:
@@ -297,7 +297,7 @@ def test_stopping_with_a_hung_disk(make_world: Callable[..., World]) -> None:
 
 
 def test_expired_messages_leave_the_file(make_world: Callable[..., World]) -> None:
-    """What no history shows any more is removed while nobody sends."""
+    """Expired messages are removed while nobody sends."""
     world = make_world(retention=Retention(0, 60))
     for _ in range(1_200):
         publish(world)
@@ -334,7 +334,7 @@ def test_the_log_is_taken_when_nothing_waits(world: World) -> None:
 
 
 def test_the_log_is_not_taken_in_an_erasure(world: World) -> None:
-    """That goes by it."""
+    """The log waits for a running erasure, which goes by it."""
     for _ in range(40):
         world.store.write([Draft("r", "x")])
     assert world.store.log_due

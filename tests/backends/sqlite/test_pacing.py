@@ -65,7 +65,7 @@ def test_killed(disk: Disk) -> None:
 
 
 def test_a_write_that_fails_does_not_count(disk: Disk) -> None:
-    """Its author can send again as soon as the disk takes it."""
+    """A failed write counts nothing: its author may send again once the disk takes it."""
     store = disk.store()
     say(store, "a")
     assert store._connection is not None
@@ -100,7 +100,7 @@ def test_only_refused_ones(disk: Disk) -> None:
 
 
 def test_rows_that_are_over_go(disk: Disk) -> None:
-    """In time they take no room in the file, whatever clock has stamped them."""
+    """Expired rows leave the file in time, whatever clock has stamped them."""
     store = disk.store()
     write(store, *(paced("a", f"g:{n}", slow=10) for n in range(700)))
     write(store, *(paced("a", f"g:{n}", slow=SLOWEST) for n in range(700, 710)))

@@ -58,7 +58,7 @@ def test_page_of_long_texts(disk: Disk) -> None:
     store = disk.store()
     store.write([Draft("r", "x" * 1_000) for _ in range(200)])
     page = store.read("r", 0, 200)
-    assert len(page.messages) == -(-reading._PAGE_CHARACTERS // 1_000)
+    assert len(page.messages) == -(-reading.PAGE_CHARACTERS // 1_000)
 
 
 #: Actions of the writer between two steps of a reader.
@@ -128,12 +128,12 @@ def test_a_commit_that_memory_does_not_have_yet(
     assert paused == 3
     assert page.position.event == page.position.seq == 5
     store.write([edit(2, "z")])
-    with pytest.raises(sqlite3.OperationalError, match="not that of the file"):
+    with pytest.raises(sqlite3.OperationalError, match="differs from the file's"):
         store.read("r", 0, 99)
 
 
 def test_readers_beside_a_writer(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In threads of their own, they find no hole, no old words, and never less than before."""
+    """Readers in other threads find no hole, no old words, and never less than before."""
     monkeypatch.setattr(journal, "ENTRIES", 40)
     store = disk.store(messages=200)
     say(store, "0")

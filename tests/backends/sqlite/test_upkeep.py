@@ -15,10 +15,9 @@ from livechat.backends.sqlite import upkeep
 from livechat.backends.sqlite.database import Database
 from livechat.protocol.messages import Draft, Message
 from livechat.protocol.names import AUDIT_ROOM
-from livechat.system.wallclock import DAY, HOLD
-from tests.backends.disk import Disk, say, shown
+from livechat.system.wallclock import DAY
+from tests.backends.disk import AGE, Disk, say, shown
 
-AGE = 30 * 86_400
 #: Rooms of very many.
 FEW = ("r3", "r500", "r999")
 OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
@@ -40,7 +39,7 @@ def sweep(store: Database) -> None:
 
 
 def tidy(store: Database) -> None:
-    """As long as it can be done."""
+    """Tidy for as long as there is anything to do."""
     for _ in range(1_000):
         if store.untidy:
             store.tidy()
@@ -68,7 +67,7 @@ def test_sweeping_many_rooms(disk: Disk) -> None:
 
 
 def test_internal_rooms(disk: Disk) -> None:
-    """What the others' bounds remove of a room stays in an internal one, until its own age."""
+    """Entries of an internal room stay beyond the others' limits, until its own age."""
     retention = Retention(2, 10, 1_000)
     store = Database(disk.directory, retention, lambda: disk.now, lambda: disk.now)
     store.prepare()
@@ -85,7 +84,7 @@ def test_internal_rooms(disk: Disk) -> None:
 
 
 def test_rooms_that_keep_less(disk: Disk) -> None:
-    """What a room keeps no more goes, though nobody says anything; it does not come back."""
+    """Entries over a room's own limits go, also in a silent room, and do not come back."""
     store = disk.store(messages=8)
     limits = {"r": (3, 0), "short": (0, 60), "r2": (2, 0)}
     for room in ("r", "short", "other"):
@@ -105,7 +104,7 @@ def test_rooms_that_keep_less(disk: Disk) -> None:
 
 
 def test_nonces_are_removed(disk: Disk) -> None:
-    """In time they take no room in the file any more, whatever clock has stamped them."""
+    """Expired nonces leave the file in time, whatever clock has stamped them."""
     store = disk.store()
     store.write([Draft("r", str(number), None, str(number)) for number in range(5)])
     disk.change(f"UPDATE nonces SET time = time + {int(1000 * DAY)} WHERE rowid < 3")
@@ -114,99 +113,6 @@ def test_nonces_are_removed(disk: Disk) -> None:
     disk.close()
     with closing(sqlite3.connect(disk.path)) as db:
         assert db.execute("SELECT count(*) FROM nonces").fetchone() == (0,)
-
-
-class TestClocks:
-    """Removal under a clock that is wrong."""
-
-    @pytest.fixture(autouse=True)
-    def _given(self, disk: Disk) -> None:
-        self.disk = disk
-        self.store = disk.store(seconds=AGE)
-        say(self.store, "a", "b")
-
-    def run(self, seconds: float) -> None:
-        """Pass time, and sweep at the end."""
-        while seconds > 0:
-            self.disk.now += min(seconds, HOLD)
-            seconds -= HOLD
-            self.store.clock.compare()
-        self.store.sweep()
-
-    def test_ahead_for_a_minute(self) -> None:
-        """Nothing is lost, and what is said afterwards has the right time."""
-        self.disk.ahead = 40 * DAY
-        self.run(HOLD + 2)
-        self.run(HOLD + 2)
-        say(self.store, "c")
-        assert shown(self.store) == [3], "the time that has held is believed"
-        self.disk.ahead = 0
-        self.run(1)
-        say(self.store, "d")
-        assert shown(self.store) == [1, 2, 3, 4]
-        last = self.store.read("r", 3, 1).messages[0]
-        assert last.time == int(1000 * self.disk.now)
-
-    def test_stamps_of_a_wrong_clock_expire(self) -> None:
-        """They show nothing for longer in a room in which nobody speaks."""
-        self.disk.ahead = 40 * DAY
-        self.run(2 * HOLD)
-        self.run(2 * HOLD)
-        say(self.store, "c")
-        self.disk.ahead = 0
-        self.run(1)
-        say(self.store, "d")
-        self.disk.now += AGE - 1
-        assert shown(self.store)[-1:] == [4]
-        self.disk.now += 2
-        assert shown(self.store) == []
-
-    def test_ahead_for_a_day(self) -> None:
-        """After it, the clock is right for all that is known."""
-        self.disk.ahead = 40 * DAY
-        self.run(DAY)
-        assert shown(self.store) == []
-        assert self.disk.rows() == [1, 2]
-        self.run(2 * HOLD)
-        assert self.disk.rows() == []
-
-    @pytest.mark.parametrize("ahead", [40 * DAY, -40 * DAY])
-    def test_starts_with_a_wrong_clock(self, ahead: float) -> None:
-        """Each of them may be the first with it; the day is one of all of them."""
-        self.disk.ahead = ahead
-        for _ in range(23):
-            self.store = self.disk.store(seconds=AGE)
-            self.run(3_600)
-            assert self.disk.rows() == [1, 2]
-        self.disk.ahead = 0
-        self.store = self.disk.store(seconds=AGE)
-        assert shown(self.store) == [1, 2]
-        assert self.store.clock.trusted
-
-    def test_removal_is_not_put_off_for_ever(self) -> None:
-        """A clock that is right is trusted at each of many starts."""
-        for _ in range(31):
-            self.run(5 * 3_600)
-            self.disk.now += DAY - 5 * 3_600
-            self.store = self.disk.store(seconds=AGE)
-        self.run(HOLD)
-        assert self.disk.rows() == []
-
-    def test_over_the_limit(self) -> None:
-        """Messages over the limit are removed under any clock."""
-        self.disk.ahead = 40 * DAY
-        self.store = self.disk.store(messages=1, seconds=AGE)
-        self.run(HOLD)
-        assert self.disk.rows() == [2]
-
-    def test_behind_at_a_start(self) -> None:
-        """A machine that wakes in 1970 stamps by the newest message until it knows better."""
-        self.disk.ahead = -self.disk.now
-        self.store = self.disk.store(seconds=AGE)
-        say(self.store, "c")
-        times = [message.time for message in self.store.read("r", 0, 9).messages]
-        assert len(times) == 3
-        assert times == sorted(times)
 
 
 def messages(store: Database, much: int) -> str:
@@ -219,7 +125,7 @@ def messages(store: Database, much: int) -> str:
 
 
 def test_expired_texts_leave_the_disk(disk: Disk, log: Path) -> None:
-    """They are in no file any more, and the file is small again."""
+    """Expired texts are in no file any more, and the file is small again."""
     store = disk.store(seconds=AGE)
     text = messages(store, 4_000).encode()
     assert text in log.read_bytes()
@@ -284,7 +190,7 @@ def test_long_reader(disk: Disk, log: Path) -> None:
 
 
 def test_log_after_a_long_reader(disk: Disk, log: Path) -> None:
-    """Where many write, the next ones cut the log to its bound."""
+    """Writes after a long reader cut the log to its bound."""
     store = disk.store()
     say(store, "x")
     with closing(sqlite3.connect(disk.path, isolation_level=None)) as reader:
@@ -326,7 +232,7 @@ def vacuum(disk: Disk, script: str = "PRAGMA auto_vacuum = NONE; VACUUM;") -> No
 
 
 def steps(store: Database, *, walk: bool = False) -> int:
-    """How many thousands of SQLite's instructions a sweep takes, or a walk."""
+    """Thousands of SQLite instructions that a sweep, or a walk, takes."""
     db = store._connection or store._open()
     count = 0
 
@@ -398,7 +304,7 @@ def test_rules_that_change_in_a_walk(disk: Disk) -> None:
 
 
 def test_a_room_that_is_spoken_in_again(disk: Disk) -> None:
-    """Its next message is due in its own time, though all before have gone."""
+    """A message after all others have expired is due in its own time."""
     store = disk.store(seconds=10)
     for _ in range(3):
         say(store, "a")

@@ -53,7 +53,7 @@ def test_only_bad_texts(disk: Disk) -> None:
 
 
 def test_nonces_outlive_the_process(disk: Disk) -> None:
-    """What was said under a nonce before a restart is not said again after it."""
+    """A nonce used before a restart is known after it."""
     draft = Draft("r", "a", User("1", "Ann"), "n")
     (before,) = disk.store().write([draft])
     assert not isinstance(before, Repeated)
@@ -64,7 +64,7 @@ def test_nonces_outlive_the_process(disk: Disk) -> None:
 
 
 def test_a_write_that_fails_uses_no_nonce(disk: Disk) -> None:
-    """What was not stored may be sent again under its nonce."""
+    """A failed write leaves its nonce free."""
     store = disk.store()
     draft = Draft("r", "a", None, "n")
     disk.change("ALTER TABLE nonces RENAME TO lost")
@@ -76,7 +76,7 @@ def test_a_write_that_fails_uses_no_nonce(disk: Disk) -> None:
 
 
 def test_a_nonce_that_its_own_group_forgets(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was known when a group began is known for all of it."""
+    """A nonce known when a group begins is known for all of the group."""
     monkeypatch.setattr(nonces, "MOST", 2)
     store = disk.store()
     for nonce in ("1", "2"):

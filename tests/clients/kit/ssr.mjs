@@ -1,4 +1,4 @@
-// A server that renders pages imports everything, and renders a room, without a browser.
+// Server-side rendering: everything is imported, and a room rendered, without a browser.
 
 import { createElement } from "react";
 import { renderToString } from "react-dom/server";

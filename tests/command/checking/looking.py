@@ -1,4 +1,4 @@
-"""What tests of the checks look at."""
+"""Configurations and findings for tests of the checks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def config(directory: Path, *given: str, **environment: str) -> Config:
 
 
 def wrong(found: Iterable[Finding]) -> list[tuple[str, str]]:
-    """All that is not well: what it is, and how; each must have a cure."""
+    """Names and states of all findings that are not "ok"; each must have a cure."""
     ill = [each for each in found if each.state != "ok"]
     assert all(each.cure for each in ill), ill
     return [(each.about, each.state) for each in ill]

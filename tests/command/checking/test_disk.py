@@ -31,7 +31,7 @@ def state(tmp_path: Path) -> Path:
 
 
 def room(monkeypatch: pytest.MonkeyPatch, free: int, size: int, files: int = 1) -> None:
-    """Let the disk have so many bytes, and files, left."""
+    """Have `os.statvfs` report a disk with *free* bytes and *files* inodes left."""
     found = SimpleNamespace(f_bavail=free, f_frsize=1, f_blocks=size, f_files=9, f_favail=files)
     monkeypatch.setattr(os, "statvfs", lambda _: found)
 
@@ -88,7 +88,7 @@ MOUNTS = """\
     [("/", "ext4"), ("/srv", "xfs"), ("/srv/c", "xfs"), ("/srv/a b/c", "nfs4"), ("/srvy", "ext4")],
 )
 def test_mounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, kind: str) -> None:
-    """The deepest mount that a path is below says what it is on."""
+    """A path is on the file system of the deepest mount above it."""
     monkeypatch.undo()
     (tmp_path / "mounts").write_text(MOUNTS)
     assert disk.file_system(Path(path), tmp_path / "mounts") == kind
@@ -96,7 +96,7 @@ def test_mounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, kind
 
 
 def test_files(state: Path) -> None:
-    """A directory of one's own is well; each file that others can use has its way out."""
+    """A private directory is well; each file that others can use is told, with a cure."""
     given = config(state.parent)
     assert wrong(disk.files(given, None)) == []
     (state / "local-key").touch(mode=0o644)
@@ -152,7 +152,7 @@ def test_whole_databases(made: Path) -> None:
 @pytest.mark.parametrize("spoil", [damaged, no_database])
 @pytest.mark.parametrize("name", ["livechat.sqlite3", "maps.sqlite3"])
 def test_broken_databases(made: Path, name: str, spoil: Callable[[Path], None]) -> None:
-    """One that is broken is told before the start finds it: with what is lost, and how not."""
+    """A broken database is told before a start fails: with the loss, and the way to restore."""
     if not (made / name).exists():
         with closing(sqlite3.connect(made / name)) as other:
             other.execute("CREATE TABLE x (y)")
@@ -175,7 +175,7 @@ def test_left_out(made: Path) -> None:
 
 
 def test_a_file_that_keeps_its_size(state: Path) -> None:
-    """One of an earlier version does not give room back."""
+    """A file of an earlier version, which does not shrink, is told with its cure."""
     with closing(sqlite3.connect(state / "livechat.sqlite3")) as old:
         old.execute("CREATE TABLE x (y)")
         old.commit()
@@ -184,15 +184,15 @@ def test_a_file_that_keeps_its_size(state: Path) -> None:
     assert "VACUUM" in found.cure
 
 
-def test_a_large_one(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is too large to be read as a whole is opened only."""
+def test_a_large_database(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large database is opened, and not read as a whole."""
     monkeypatch.setattr(disk, "LARGEST_READ", 10)
     found = list(disk.databases(config(made.parent)))
     assert all("can be read" in each.text for each in found)
 
 
 def test_clock(state: Path) -> None:
-    """Files of the future tell that the clock was set back."""
+    """A file from the future shows that the clock was set back."""
     given = config(state.parent)
     assert disk.clock(given).state == "ok"
     (state / "operators.json").touch()

@@ -30,7 +30,7 @@ def test_open_files(
 
 
 def test_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the native part it runs, at twice the cost."""
+    """A server without the native part works, at twice the cost."""
     monkeypatch.setattr(fast, "WHY_PURE", None)
     assert wrong([machine.fast_path()]) == []
     monkeypatch.setattr(fast, "WHY_PURE", "the native part was not built")
@@ -56,7 +56,7 @@ def test_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_ports(tmp_path: Path) -> None:
-    """A port that is taken, an address that is no one's, a directory that is not there."""
+    """A taken port, an address of no interface and a missing directory are told."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         found = list(machine.ports(config(tmp_path, f"--port={port}")))
@@ -73,7 +73,7 @@ def test_ports(tmp_path: Path) -> None:
 
 
 def test_extensions(tmp_path: Path) -> None:
-    """Other people's code that cannot be imported stops the start."""
+    """An extension that cannot be imported is told, as it stops the start."""
     options = ["--extension=no.such.thing", "--mount=/x=no.such.thing", "--mount=/y=os.path.join"]
     found = wrong(machine.brought(config(tmp_path, *options)))
     assert found == [("extension", "FAIL")] * 2

@@ -31,14 +31,14 @@ def test_cures(text: str, cure: str) -> None:
 
 
 def test_warnings_have_cures() -> None:
-    """All that is warned of is mended by a setting."""
+    """Each warning's cure is a setting of Redis."""
     for settings in ({"maxmemory-policy": "allkeys-lru"}, {"appendonly": "no", "save": ""}):
         for text in warnings(settings):
             assert "CONFIG SET" in redis.cure_of(text)
 
 
 def test_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that cannot be used, one that may lose messages, one with another time."""
+    """A Redis that cannot be used, may lose messages, or has another time is told."""
     monkeypatch.setattr(
         redis,
         "look_at_all",

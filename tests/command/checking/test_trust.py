@@ -22,13 +22,13 @@ def given(tmp_path: Path, *options: str, name: str = "chat.example", days: int =
     [(90, []), (5, [("certificate", "warn")]), (-1, [("certificate", "FAIL")])],
 )
 def test_ends(tmp_path: Path, days: int, expected: list[tuple[str, str]]) -> None:
-    """One that is over, or soon, is told."""
+    """A certificate that has expired, or will soon, is told."""
     _, found = trust.certificate(config(tmp_path, *given(tmp_path, days=days)))
     assert wrong(found) == expected
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
-    """Of a named file and of a made one: what it must be, or that another one is made."""
+def test_broken_files(tmp_path: Path) -> None:
+    """A broken file has its cure: a named one what it must hold, a made one is made again."""
     (tmp_path / "x.pem").write_text("nonsense")
     _, found = trust.certificate(config(tmp_path, "--certificate=x.pem"))
     assert wrong(found) == [("certificate", "FAIL")]
@@ -41,7 +41,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 
 def test_no_tls(tmp_path: Path) -> None:
-    """Where TLS ends at a proxy there is none to look at."""
+    """Behind a proxy that ends TLS no certificate is checked."""
     (tmp_path / "certs").mkdir()
     (tmp_path / "certs" / "livechat.crt").write_text("nonsense")
     found, told = trust.certificate(config(tmp_path, "--listen=http:127.0.0.1:8080"))
@@ -49,7 +49,7 @@ def test_no_tls(tmp_path: Path) -> None:
 
 
 def test_self_signed(tmp_path: Path) -> None:
-    """It will do for this machine alone."""
+    """A self-signed certificate is well on loopback, and a warning on other interfaces."""
     load_or_make(tmp_path / "certs")
     _, found = trust.certificate(config(tmp_path))
     assert wrong(found) == []
@@ -92,13 +92,13 @@ def test_names(tmp_path: Path, host: str, name: str, expected: list[tuple[str, s
     ],
 )
 def test_exposure(tmp_path: Path, options: list[str], expected: list[str]) -> None:
-    """Rights of others that they should not have."""
+    """Files that others should not read or write are told."""
     found = wrong(trust.believed(config(tmp_path, *options)))
     assert found == [("exposure", each) for each in expected]
 
 
 def test_password(tmp_path: Path) -> None:
-    """One is made if there is none, and nothing is made by looking."""
+    """A missing password is well, as the start makes one; the check makes nothing."""
     assert trust.password(config(tmp_path)).state == "ok"
     assert not (tmp_path / "state").exists()
     short, good = tmp_path / "short", tmp_path / "good"
@@ -119,7 +119,7 @@ def test_token_keys(tmp_path: Path) -> None:
 
 
 def test_pages_without_an_origin(tmp_path: Path) -> None:
-    """They may be anybody's."""
+    """The origin "null" is a warning: pages of any site have it."""
     found = list(trust.believed(config(tmp_path, "--origin=null")))
     assert wrong(found) == [("exposure", "warn")]
     assert "any site" in found[0].text

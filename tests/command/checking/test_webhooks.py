@@ -29,7 +29,7 @@ def test_answering(tmp_path: Path) -> None:
 
 
 def test_not_answering(tmp_path: Path) -> None:
-    """A receiver that is away, or does not take it, is said, with its cure."""
+    """A receiver that is away, or refuses the batch, is told with its cure."""
     made = config(tmp_path, "--webhook=http://127.0.0.1:1/", "--webhook=http://127.0.0.1:2/")
     site_secrets((), made.state)
     assert wrong(webhooks(made)) == [("webhooks", "warn")] * 2

@@ -64,7 +64,7 @@ def test_no_secret(exported: Path, command: Command, tmp_path: Path, text: str) 
     assert not (tmp_path / "state").exists()
 
 
-def test_anew(exported: Path, command: Command, tmp_path: Path) -> None:
+def test_anew_changes_epochs_only(exported: Path, command: Command, tmp_path: Path) -> None:
     assert command("import", "--anew", str(exported)).code == 0
     assert command("export", str(tmp_path / "again")).code == 0
     one, two = exported.read_text().splitlines(), (tmp_path / "again").read_text().splitlines()
@@ -73,8 +73,8 @@ def test_anew(exported: Path, command: Command, tmp_path: Path) -> None:
     assert changed == {"room"}
 
 
-def test_what_is_there_otherwise(exported: Path, command: Command, tmp_path: Path) -> None:
-    """Another room stays, is named, and the rest is imported."""
+def test_rooms_that_differ(exported: Path, command: Command, tmp_path: Path) -> None:
+    """A room that differs stays and is named; the other rooms are imported."""
     disk = Disk(tmp_path / "state")
     say(disk.store(), "others were here", room="a")
     disk.close()
@@ -95,7 +95,7 @@ def test_cut_off(exported: Path, command: Command, tmp_path: Path, share: float)
     assert not (tmp_path / "state").exists()
 
 
-def test_wrong_ones(exported: Path, command: Command, tmp_path: Path) -> None:
+def test_files_that_are_no_export(exported: Path, command: Command, tmp_path: Path) -> None:
     exported.write_bytes(exported.read_bytes().replace(b'"map":"rooms"', b'"map":"rumors"'))
     for name in (exported.name, "nothing", "before"):
         ran = command("import", str(tmp_path / name))

@@ -38,14 +38,14 @@ class CalledTest(TestCase):
         config = config_of(options, {}, None)
         return await called(reactor, config, prepared)
 
-    async def test_several(self) -> None:
-        """Each is made one of the installation; the first has what concerns all rooms."""
+    async def test_several_servers(self) -> None:
+        """Each Redis becomes part of the installation; the first has the data of all rooms."""
         assert await self.run_on(self.one.url, self.two.url) == b"s" * 32
         for each in (self.one, self.two):
             assert each.ask("EXISTS", "x:{!}:format", "x:{!}:generation", "x:{!}:clock") == "3"
         assert self.two.ask("EXISTS", "x:{!}:secret") == "0"
 
-    async def test_refused(self) -> None:
+    async def test_servers_that_cannot_be_used(self) -> None:
         for urls in (("redis://127.0.0.1:1",), (self.one.url, "redis://127.0.0.1:1")):
             with pytest.raises(CommandError, match=r"^Redis: "):
                 await self.run_on(*urls)

@@ -17,12 +17,19 @@ PATH = Path("/x")
 
 def test_words() -> None:
     assert to_words(PATH, Moved(1, 2, 3), "exported") == (
-        "/x: 2 rooms, 3 entries, 1 values of maps exported"
+        "/x: 2 rooms, 3 entries, 1 value of maps exported"
+    )
+    assert to_words(PATH, Moved(2, 1, 1), "exported") == (
+        "/x: 1 room, 1 entry, 2 values of maps exported"
     )
     said = to_words(PATH, Moved(0, 0, 0, 4, ("a", "rooms b"), 5, 6), "imported")
     assert "4 rooms and values were there already" in said
     assert "6 restrictions" in said
-    assert "5 are others there, and were left as they are: a, rooms b, …" in said
+    assert "5 differ there, and were left as they are: a, rooms b, …" in said
+    said = to_words(PATH, Moved(0, 0, 0, 1, ("a",), 1, 1), "imported")
+    assert "1 room or value was there already" in said
+    assert "1 restriction of a guest or an address holds nobody" in said
+    assert "1 differs there, and was left as it is: a" in said
 
 
 def test_json() -> None:

@@ -1,4 +1,4 @@
-"""What tests of pages do, and see."""
+"""Requests to pages, and the parts of their answers that tests look at."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from livechat.protocol.messages import User
 from tests.support import ANN, PASSWORD, Browser, Port, RecordingClient, World, result, run
 
 EVE = User("eve", "Eve")
-#: What must be shown as text.
+#: Texts that pages must show as text, never as markup.
 HOSTILE = [
     "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</script><script>",
     "{{7*7}}", "{% raw %}", "javascript:alert(1)", "' onmouseover='", "\u202eevil", "\0", "</p>",
@@ -35,12 +35,12 @@ def page(browser: Browser, target: str) -> str:
 
 
 def names(text: str) -> list[str]:
-    """The rooms that a page lists, in its order."""
+    """Find the rooms that a page lists, in its order."""
     return re.findall(r'id="room-([^"]+)"', text)
 
 
 def shown(text: str) -> list[str]:
-    """The messages that a page shows, as it has them."""
+    """Find the messages that a page shows, as in its source."""
     listed = text[text.index("data-messages") : text.index("</ol>")]
     return re.findall(r'<p dir="auto">(.*?)</p>', listed, re.DOTALL)
 
@@ -68,7 +68,7 @@ def put(world: World, name: str, **rooms: str) -> None:
 
 
 def named(port: Port, name: str = "ann", **rooms: str) -> Browser:
-    """The browser of an operator with these rights."""
+    """Make the browser of an operator with these rights, signed in."""
     put(port.world, name, **rooms)
     browser = Browser(port)
     assert browser.sign_in(username=name).status == 303

@@ -1,4 +1,4 @@
-"""What tests of moderation on pages do, and see."""
+"""Forms of moderation, and the parts of their pages that tests look at."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CARLA = User("42", "Carla", verified=True)
 
 
 def said(world: World, text: str, user: User | None = EVE, room: str = "r") -> int:
-    """The number of a message that somebody has said."""
+    """Send a message as a user; return its number."""
     return int(result(world.chat.send(world.caller("198.51.100.1", user), room, text)).seq)
 
 
@@ -40,7 +40,7 @@ def restrict(world: World, room: str = "r", user: User = EVE, **more: Any) -> No
 
 
 def settle(world: World, done: Deferred[Any]) -> Any:
-    """The result of what takes some turns."""
+    """Take turns until *deferred* has a result, and return it."""
     world.clock.pump([0.05] * 25)
     return result(done)
 
@@ -72,24 +72,24 @@ def records(world: World) -> list[AuditRecord]:
 
 
 def notices(text: str) -> list[str]:
-    """What the page says was done, or why nothing was."""
+    """Find the notices and errors of a page, without tags."""
     found = re.findall(r'<p class="(?:notice|error)"[^>]*>(.*?)</p>', text, re.DOTALL)
     return [unescape(re.sub(r"<[^>]*>", "", each)).strip() for each in found]
 
 
 def shown(browser: Browser, answer: Answer) -> str:
-    """The page to which a form has led."""
+    """Follow a form's redirect to its page."""
     assert answer.status == 303, answer
     page = browser.get(answer.headers["location"])
     return page.body.decode()
 
 
 def told(browser: Browser, answer: Answer) -> str:
-    """The notice of the page to which a form has led."""
+    """Follow a form's redirect, and return the page's only notice."""
     (notice,) = notices(shown(browser, answer))
     return notice
 
 
 def seen(text: str) -> str:
-    """A page as it is read: without tags."""
+    """Return a page's text, without tags."""
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", text)).split())

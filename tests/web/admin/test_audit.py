@@ -74,7 +74,7 @@ def refuse_records(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_way_for_clients(
     port: Port, world: World, method: str, target: str, body: bytes, name: str
 ) -> None:
-    """No client can name the room: the name is refused, however it is written."""
+    """No client can name the audit's room: the name is refused, however it is written."""
     write(world, "{}")
     headers = HANDSHAKE if "/ws/" in target else {}
     media = {"Content_Type": "application/json"} if body else {}
@@ -88,7 +88,7 @@ def test_no_way_for_clients(
     "target", ["/admin/rooms/%21audit/", "/admin/rooms/?room=!audit", "/rooms/!audit/"]
 )
 def test_no_page_of_a_room(browser: Browser, target: str) -> None:
-    """Nor is there a page of it as of other rooms, for operators either."""
+    """The audit has no page as other rooms have one, for operators neither."""
     assert browser.get(target).status == 400
 
 
@@ -101,7 +101,7 @@ def test_no_removal_from_the_audit(browser: Browser, world: World) -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_strangers(port: Port, target: str) -> None:
-    """Who is not signed in sees nothing of it, and gets there by signing in."""
+    """A stranger sees nothing of the audit, and gets there by signing in."""
     stranger = Browser(port)
     answer = stranger.get(target)
     assert (answer.status, b"Operator" in answer.body) in ((303, False), (403, False))
@@ -135,7 +135,7 @@ def test_what_operators_do(browser: Browser, world: World) -> None:
     "text", ["<script>alert(1)</script>", '"><img src=x>', "{{7*7}}", "\u202e"]
 )
 def test_hostile_records(browser: Browser, world: World, text: str) -> None:
-    """Whatever stands in a record is shown as text."""
+    """Texts of a record are shown as text."""
     action = Action(text, ref=1, user=User(text, text))
     write(
         world,
@@ -154,7 +154,7 @@ def test_hostile_records(browser: Browser, world: World, text: str) -> None:
 
 
 def test_records_of_another_livechat(browser: Browser, world: World) -> None:
-    """What this one does not know, or cannot read, hides no other record."""
+    """A record that is unknown or unreadable here hides no other record."""
     by = Author("operator", OPERATOR)
     write(
         world,
@@ -209,7 +209,7 @@ def test_paging(browser: Browser, world: World) -> None:
 
 
 def test_live(browser: Browser, world: World) -> None:
-    """What is recorded meanwhile comes by itself, and a watcher leaves nothing behind."""
+    """New records come by themselves, and a watcher leaves nothing behind."""
     stream = browser.events("/admin/audit/events")
     (first,) = stream.events()
     assert (first[0], acts(first[1])) == ("records", ["Operator signed in"])
@@ -224,10 +224,10 @@ def test_live(browser: Browser, world: World) -> None:
     assert world.backend.messages._subscribed == {}
 
 
-def test_a_stream_of_what_cannot_be_read(
+def test_an_audit_that_cannot_be_read(
     browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where it cannot be read no stream begins, and the page says why."""
+    """An unreadable audit has no stream, and its page says why."""
     refusal = ChatError(Kind.UNAVAILABLE, "The history cannot be read just now.")
     monkeypatch.setattr(world.backend.messages, "read", lambda *_: fail(refusal))
     assert browser.get("/admin/audit/events").code() == "unavailable"
@@ -262,7 +262,7 @@ def test_posting_while_nothing_is_recorded(
 
 
 def test_moderation_in_words(browser: Browser, world: World) -> None:
-    """Who, whom, where, until when, why; and the text that was removed."""
+    """Acts of moderation say who did what to whom, where, until when and why, with the text."""
     by, eve = Author("operator", OPERATOR, "ann"), User("evesid123456", "Eve <b>")
     carla = User("42", "Carla", verified=True)
     records = (
@@ -295,7 +295,7 @@ def test_moderation_in_words(browser: Browser, world: World) -> None:
 
 
 def test_filters(browser: Browser, world: World) -> None:
-    """By room and by person: by whom or to whom, by id, subject or name, however it is written."""
+    """Records are filtered by room, and by person as actor or target, by id, subject or name."""
     ann, bob = Author("operator", OPERATOR, "ann"), Author("operator", OPERATOR, "bob")
     eve, carla = User("evesid123456", "Ｅve"), User("42", "Carla", verified=True)
     write(

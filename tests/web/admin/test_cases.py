@@ -26,12 +26,12 @@ TARGET = "/admin/cases/"
 
 
 def listed(text: str) -> list[str]:
-    """The cases that a page lists."""
+    """Find the cases that a page lists."""
     return re.findall(r'data-case="([^"]+)"', text)
 
 
 def decide(browser: Browser, known_as: str, done: str, **fields: str) -> str:
-    """The notice of what was done."""
+    """Decide a case; return the page's notice."""
     form = {
         "case": known_as, "do": done, "room": "r", "user": EVE.subject, "name": EVE.name,
         "back": TARGET, "reason": "",
@@ -41,7 +41,7 @@ def decide(browser: Browser, known_as: str, done: str, **fields: str) -> str:
 
 
 def test_the_queue(browser: Browser, world: World) -> None:
-    """The oldest first, each with its message, its author, and why it was reported."""
+    """The oldest case is first; each has its message, its author, and the report's reason."""
     open_case(world, "c2", time=world.chat.now() + 2, message="second <b>")
     open_case(world, "c1", message="first")
     open_case(
@@ -78,7 +78,7 @@ def test_reject(browser: Browser, world: World) -> None:
 
 
 def test_a_report(browser: Browser, world: World) -> None:
-    """It is closed, and the message stays; or the message is removed, which closes it."""
+    """A report is closed, or its message removed, which closes the report as well."""
     keeps, goes = said(world, "fine"), said(world, "rude")
     open_case(world, "c1", "report", ref=keeps, message="fine")
     open_case(world, "c2", "report", ref=goes, message="rude")
@@ -146,7 +146,7 @@ def test_hostile_cases(browser: Browser, world: World, text: str) -> None:
 
 
 def test_two_thousand(browser: Browser, world: World) -> None:
-    """They come in pages, however many there are."""
+    """Two thousand cases come in pages."""
     for number in range(2_000):
         open_case(world, f"c{number:04}", time=number)
     text = page(browser, TARGET)
@@ -156,7 +156,7 @@ def test_two_thousand(browser: Browser, world: World) -> None:
 
 
 def test_live(browser: Browser, world: World) -> None:
-    """The list comes again when it is another one, and only then."""
+    """The list is sent again when it has changed, and only then."""
     open_case(world, "c1")
     stream = browser.events("/admin/cases/events?page=1")
     ((name, data),) = stream.events()
@@ -200,8 +200,8 @@ def test_csrf(browser: Browser, world: World) -> None:
     assert list(cases(world)) == ["c1"]
 
 
-def test_by_settings(browser: Browser, world: World) -> None:
-    """What the panic row holds comes into the queue."""
+def test_held_by_the_panic_row(browser: Browser, world: World) -> None:
+    """A message that the panic row's setting holds comes into the queue."""
     browser.get("/admin/rooms/r/")
     browser.post("/admin/rooms/r/panic/", turn="hold on")
     held = world.chat.send(world.caller("198.51.100.1", EVE), "r", "wait")

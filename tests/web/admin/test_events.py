@@ -114,7 +114,7 @@ def test_answer(clock: Clock) -> None:
 
 
 def test_tail(clock: Clock) -> None:
-    """A tail has what came since it was looked at, and of very much the newest."""
+    """A tail has the entries since the last look, and only the newest of very many."""
     stream = EventStream(clock, 1_000)
     tail = Tail(stream)
     assert verifyObject(ISink, tail)
@@ -159,7 +159,7 @@ def test_entries(entry: Entry, expected: bytes) -> None:
 
 
 def test_a_tail_whose_numbers_begin_anew(clock: Clock) -> None:
-    """It is seen from the epochs, whether the old one was known before or after."""
+    """A tail finds a new numbering by its epoch, known before or after the first message."""
     for known in (True, False):
         tail = Tail(EventStream(clock, 1_000))
         tail.deliver("r", "old", [Message("a", 1, 0)])

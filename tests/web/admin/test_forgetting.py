@@ -41,8 +41,8 @@ def test_forgetting(browser: Browser, world: World) -> None:
 @pytest.mark.parametrize(
     ("user", "again"), [(ANN.id, "zebra-4712"), ("", ""), ("a b", "a b"), ("x" * 65, "x" * 65)]
 )
-def test_refused(browser: Browser, world: World, user: str, again: str) -> None:
-    """Nobody is forgotten whose id was not typed twice, or cannot be one."""
+def test_ids_that_are_refused(browser: Browser, world: World, user: str, again: str) -> None:
+    """An id has to be valid, and typed twice, before anybody is forgotten."""
     answer = forget(browser, user, again)
     assert answer.status == 400
     assert 'role="alert"' in answer.body.decode()
@@ -51,7 +51,7 @@ def test_refused(browser: Browser, world: World, user: str, again: str) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE[:7])
 def test_hostile(browser: Browser, text: str) -> None:
-    """What was typed is shown as text, and whoever is forgotten, too."""
+    """Typed ids, and those of forgotten users, are shown as text."""
     for again in ("x", text):
         found = forget(browser, text, again).body.decode() + page(browser, TARGET)
         main = found[found.index("<main") :] if "<main" in found else found
@@ -61,7 +61,7 @@ def test_hostile(browser: Browser, text: str) -> None:
 
 
 def test_who_may(port: Port, world: World) -> None:
-    """Only those that manage everything: others see no way there."""
+    """Only operators who manage everything may; others see no link to the page."""
     ann = named(port, "ann", **{"*": "moderate"})
     assert TARGET not in page(ann, "/admin/")
     for answer in (ann.get(TARGET), ann.post(TARGET, user=ANN.id, again=ANN.id)):

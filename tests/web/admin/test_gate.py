@@ -22,7 +22,7 @@ def code(answer: Answer) -> tuple[int, str]:
 
 
 def said(port: Port, room: str = "r") -> int:
-    """How many messages a room has."""
+    """Count the messages of a room."""
     return len(port.ask("GET", f"/chat/history/{room}/").json()["chat_history"])
 
 
@@ -33,7 +33,7 @@ def browser(port: Port) -> Browser:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_strangers(browser: Browser, page: str) -> None:
-    """Who is not signed in is sent to the sign-in page, and from there to where he wanted."""
+    """A stranger is sent to the sign-in page, and from there to the page that was asked for."""
     answer = browser.get(page)
     assert answer.status == 303
     assert answer.headers["location"].startswith("/admin/sign-in/?next=%2Fadmin")
@@ -68,7 +68,7 @@ def test_the_cookie(browser: Browser) -> None:
 
 
 def test_a_cookie_that_was_foisted_on_the_browser(browser: Browser) -> None:
-    """Signing in gives a new token: who knew the old one has nothing."""
+    """Signing in gives a new token, so one that was foisted on the browser is worth nothing."""
     foisted = "__Host-livechat-10443=" + "a" * 43
     browser.cookie = foisted
     assert "set-cookie" not in browser.get("/admin/sign-in/").headers
@@ -80,7 +80,7 @@ def test_a_cookie_that_was_foisted_on_the_browser(browser: Browser) -> None:
 
 
 def test_other_cookies(browser: Browser) -> None:
-    """Cookies of others do not matter, nor do values that are none of ours."""
+    """Other sites' cookies, and values that are not ours, are ignored."""
     browser.sign_in()
     own = browser.cookie
     for cookie in (f"a=b; {own}", f"{own};c", f"__Host-livechat-10443=x; {own}", f"{own}; x=\xff"):
@@ -115,7 +115,7 @@ def test_guessing(port: Port) -> None:
 
 
 def test_guessing_from_everywhere(port: Port) -> None:
-    """The same for many addresses together."""
+    """Wrong passwords from many addresses together are limited, too."""
     statuses = [
         Browser(port, f"198.51.100.{number}").sign_in("wrong").status for number in range(20)
     ]
@@ -141,14 +141,14 @@ def test_open_redirects(browser: Browser, wanted: str) -> None:
 
 
 def test_form_tokens() -> None:
-    """What forms carry follows from the cookie, and does not tell it."""
+    """A form's token is derived from the cookie, and does not reveal it."""
     assert form_token("a") == form_token("a")
     assert form_token("a") != form_token("b")
     assert "a" * 43 not in form_token("a" * 43)
 
 
 def test_signing_out(browser: Browser) -> None:
-    """Who signed out is out, whatever the browser still sends; others are not."""
+    """An operator who signs out is out, even with the old cookie; others are not."""
     other = Browser(browser.port)
     other.sign_in()
     browser.sign_in()
@@ -175,7 +175,7 @@ def test_signing_out_ends_streams(browser: Browser) -> None:
 
 
 def test_already_signed_in(browser: Browser) -> None:
-    """The sign-in page has nothing to ask of who is signed in."""
+    """The sign-in page sends on an operator who is signed in."""
     browser.sign_in()
     answer = browser.get("/admin/sign-in/?next=/admin/rooms/r/")
     assert (answer.status, answer.headers["location"]) == (303, "/admin/rooms/r/")
@@ -195,7 +195,7 @@ def test_forms_without_their_token(browser: Browser, target: str, token: str) ->
 
 @pytest.mark.parametrize("target", FORMS)
 def test_forms_with_the_token_of_another_session(browser: Browser, target: str) -> None:
-    """One operator's token is no good for another's session."""
+    """A form's token counts for its own session only."""
     other = Browser(browser.port)
     for each in (browser, other):
         each.sign_in()
@@ -242,7 +242,7 @@ def test_pages_are_not_for_other_origins(port: Port) -> None:
 
 
 def test_a_form_after_the_session_has_ended(browser: Browser) -> None:
-    """What was typed is kept over signing in again, and sent only when its author says so."""
+    """Typed text is kept over signing in again, and sent only when its author says so."""
     browser.sign_in()
     browser.get("/admin/rooms/r/")
     browser.port.world.wall += 3_600
@@ -306,7 +306,7 @@ def test_two_servers_on_one_host(port: Port) -> None:
 
 
 def test_a_browser_without_cookies(port: Port) -> None:
-    """Who sends no cookie is told that one is needed."""
+    """A browser without cookies is told that one is needed."""
     browser = Browser(port)
     browser.get("/admin/sign-in/")
     browser.cookie = ""
@@ -354,7 +354,7 @@ def test_pages_are_safe(browser: Browser, target: str) -> None:
 
 
 def test_methods(browser: Browser) -> None:
-    """What a page does not do is said so."""
+    """An unknown method is answered with the allowed ones."""
     for target in (*PAGES, *FORMS, "/admin/events"):
         answer = browser.port.ask("DELETE", target)
         assert code(answer) == (405, "method_not_allowed")

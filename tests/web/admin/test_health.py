@@ -1,4 +1,4 @@
-"""`livechat.web.admin.health`: how the server is, on a page."""
+"""`livechat.web.admin.health`: the state of the server, on a page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def minute(ago: float, counts: Figures | None = None, **times: float) -> Minute:
 
 
 def fill(port: Port, *minutes: Minute) -> None:
-    """Let the server have had these minutes, just now."""
+    """Give the server's day these minutes, as of now."""
     port.world.wall = NOW
     port.day.take(minutes, NOW)
 
@@ -45,7 +45,7 @@ def test_empty(browser: Browser) -> None:
 
 
 def test_a_day(browser: Browser, port: Port) -> None:
-    """What was refused, how WebSockets closed, and charts, with what they mean in words."""
+    """The page counts refusals and closes of WebSockets, and has charts with their labels."""
     fill(
         port,
         minute(700, {"refusals bad_json": 5, "stored": 600}),
@@ -68,7 +68,7 @@ def test_a_day(browser: Browser, port: Port) -> None:
 
 
 def test_trouble(browser: Browser, port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That nothing can be stored comes first, in the backend's words."""
+    """Trouble with the storage comes first, in the backend's words."""
     monkeypatch.setattr(port.world.chat, "trouble", lambda: "the disk is <full>")
     text = page(browser, TARGET)
     assert "Storage Trouble the disk is <full>" in words(text)
@@ -77,7 +77,7 @@ def test_trouble(browser: Browser, port: Port, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("rooms", [{"lobby": "*"}, {"*": "join history send moderate"}])
 def test_who_may(port: Port, rooms: dict[str, str]) -> None:
-    """The page is for those that manage everything, as the server's other figures are."""
+    """The page is for operators who manage everything, like the server's other figures."""
     operator = named(port, **rooms)
     assert operator.get(TARGET).status == 403
     assert "/admin/health/" not in page(operator, "/admin/")
@@ -85,14 +85,14 @@ def test_who_may(port: Port, rooms: dict[str, str]) -> None:
 
 
 def test_a_stranger(port: Port) -> None:
-    """Others are asked to sign in, and led there afterwards."""
+    """A stranger is asked to sign in, and led to the page afterwards."""
     answer = Browser(port).get(TARGET)
     assert answer.status == 303
     assert "next=%2Fadmin%2Fhealth%2F" in answer.headers["location"]
 
 
 def test_live(browser: Browser, port: Port) -> None:
-    """Parts come again when they look different, and only then."""
+    """Parts are sent again when they have changed, and only then."""
     wire = browser.events(f"{TARGET}events")
     assert {name for name, _ in wire.events()} == {
         "health_now", "health_day", "health_counts", "health_processes", "health_webhooks",
@@ -143,7 +143,7 @@ def of(title: str, found: list[Tile]) -> Tile:
     ],
 )
 def test_ill(figures: Figures, title: str, ill: bool | None) -> None:
-    """A tile says when somebody should see to it."""
+    """A tile is marked when its figure needs attention."""
     assert of(title, tiles(figures, [], [REPORT], None)).ill == ill
 
 
@@ -177,7 +177,7 @@ def test_clocks() -> None:
 
 
 def test_charts() -> None:
-    """A bar is the highest of five minutes; where there is no minute, there is no bar."""
+    """A bar is the highest of five minutes; five minutes without a figure have no bar."""
     minutes = [minute(29, {"stored": 60}), minute(28, {"stored": 600}), minute(1, {"stored": 300})]
     chart = charts(minutes, NOW)[0]
     assert (chart.title, chart.now, chart.most) == ("Messages a second", 5, 10)
@@ -185,7 +185,7 @@ def test_charts() -> None:
 
 
 def test_a_long_gap_and_a_strange_clock() -> None:
-    """Minutes that are no more of this day, or not yet, are not drawn."""
+    """Minutes older than a day, or of the future, are not drawn."""
     old, early = minute(24 * 60 + 1, {"stored": 60}), minute(-10, {"stored": 60})
     assert charts([old], NOW)[0].path == ""
     assert charts([early], NOW)[0].path == ""
@@ -193,7 +193,7 @@ def test_a_long_gap_and_a_strange_clock() -> None:
 
 
 def test_counts() -> None:
-    """The most frequent comes first; an hour is an hour."""
+    """The most frequent count comes first, and the last hour's minutes count for the hour."""
     minutes = [minute(61, {"closes peer 1000": 9}), minute(59, {"closes server 4008": 1})]
     found = counts(minutes, NOW, "closes")
     assert [(each.name, each.hour, each.day) for each in found] == [
@@ -205,7 +205,7 @@ def test_counts() -> None:
 def test_figures_are_read_seldom(
     browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many look, the figures of all workers are read once in some seconds."""
+    """The figures of all workers are read once in some seconds, for any number of readers."""
     reads: list[None] = []
 
     def gauges() -> Figures:

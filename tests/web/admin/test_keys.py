@@ -63,7 +63,7 @@ def test_rooms_as_json(browser: Browser, world: World) -> None:
     ],
 )  # fmt: skip
 def test_no_keys(browser: Browser, world: World, fields: dict[str, str]) -> None:
-    """The page says why, and what was typed is still there."""
+    """The page says why a key was not made, and keeps the typed fields."""
     answer = make(browser, **fields)
     assert answer.status == 400
     text = answer.body.decode()
@@ -104,7 +104,7 @@ def test_hostile_names(browser: Browser, text: str) -> None:
 
 
 def test_who_may(port: Port, world: World) -> None:
-    """Only those that manage everything: others see no way there, and nothing of keys."""
+    """Only operators who manage everything may; others see no link, and nothing of keys."""
     run(world.keys.add("secret name", {"lobby": ["send"]}))
     (key,) = world.keys.all()
     for rooms in ({"lobby": "*"}, {"*": "moderate"}):
@@ -118,7 +118,7 @@ def test_who_may(port: Port, world: World) -> None:
     assert len(world.keys.all()) == 1
     manager = named(port, "bob", **{"*": "manage"})
     answer = make(manager)
-    assert (answer.status, "rights that they lack" in answer.body.decode()) == (403, True)
+    assert (answer.status, "rights that you lack" in answer.body.decode()) == (403, True)
     assert make(manager, rooms="lobby: manage").status == 200
 
 

@@ -9,19 +9,19 @@ ANN = User("a", "Ann")
 
 
 def test_nothing() -> None:
-    """No entries are no lines; events alone neither."""
+    """Without messages there are no lines."""
     assert lines([]) == []
     assert lines([Edited(2, 0, 1, "x"), Retracted(3, 0, (1,), "author")]) == []
 
 
 def test_messages() -> None:
-    """A message stands there as it is now, with a mark if that is not its first text."""
+    """A message has its present text, with a mark if that is not its first one."""
     found = lines([Message("a", 1, 7, ANN), Message("b", 2, 8, edited=9), Edited(3, 9, 2, "b")])
     assert found == [Line(1, 7, "a", ANN), Line(2, 8, "b", edited=True)]
 
 
 def test_gone() -> None:
-    """Where a message is gone stands by whose act, as far as the entries tell."""
+    """The place of a removed message says by whose act, as far as the entries tell."""
     found = lines(
         [
             Gone(1, 7),

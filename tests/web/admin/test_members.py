@@ -33,7 +33,7 @@ def people(text: str) -> list[str]:
 
 
 def test_members(browser: Browser, world: World) -> None:
-    """By name, each with the acts of a menu."""
+    """Members are sorted by name, each with a menu of acts."""
     join(world, "Bob", "ann", "Zoe")
     text = page(browser, MEMBERS)
     assert people(text) == ["ann guest", "Bob guest", "Zoe guest"]
@@ -42,7 +42,7 @@ def test_members(browser: Browser, world: World) -> None:
 
 
 def test_search(browser: Browser, world: World) -> None:
-    """However a name is written, and by the beginning of an id."""
+    """Members are found by name, in any case, and by the beginning of an id."""
     join(world, "Bob", "ＡＮＮ", "Joanna", "Zoe")
     assert people(page(browser, f"{MEMBERS}?member=ann")) == ["Joanna guest", "ＡＮＮ guest"]
     known_as = next(iter(world.chat.presence.users("r").values())).id
@@ -54,7 +54,7 @@ def test_search(browser: Browser, world: World) -> None:
 
 
 def test_a_room_of_ten_thousand(browser: Browser, world: World) -> None:
-    """A page at a time, and never all."""
+    """Ten thousand members come in pages, never all at once."""
     room = world.chat.presence
     for number in range(10_000):
         user = User(f"id{number:05}", f"Member {number:05}")
@@ -69,7 +69,7 @@ def test_a_room_of_ten_thousand(browser: Browser, world: World) -> None:
 
 
 def test_what_is_in_force(browser: Browser, world: World) -> None:
-    """Beside a member stands what was taken from them."""
+    """A member's restrictions stand beside the name."""
     user = User("mallory12345", "Mallory")
     run(world.chat.join(replace(ANN, user=user), "r", RecordingClient()))
     restrict(world, user=user, kind="mute", reason="<b>calm down")
@@ -80,7 +80,7 @@ def test_what_is_in_force(browser: Browser, world: World) -> None:
 
 
 def test_restrictions(browser: Browser, world: World) -> None:
-    """The newest first: whom, until when, why, by whom; and a button that ends each."""
+    """The newest restriction is first, each with its person, end, reason, author and a button."""
     restrict(world, kind="mute", seconds=600, reason="spam")
     world.wall += 1
     restrict(world, user=CARLA, everywhere=True)
@@ -113,7 +113,7 @@ def test_ten_thousand_restrictions(browser: Browser, world: World) -> None:
 
 
 def test_only_what_one_may_end(port: Port, world: World) -> None:
-    """What was made by `manage`, and everywhere, has no button for those that moderate."""
+    """A moderator has no button for restrictions everywhere, or made by `manage`."""
     restrict(world, "lobby")
     restrict(world, "lobby", user=CARLA, everywhere=True)
     ann = named(port, lobby="moderate")

@@ -1,4 +1,4 @@
-"""Operators with names on the admin page: they see and do what they may, and nothing else."""
+"""Operators with names on the admin page: their rights decide all that they see and do."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_overview(port: Port, world: World) -> None:
 
 
 def test_managing_everything(port: Port, world: World) -> None:
-    """With all rights everywhere the page is as with the shared password."""
+    """An operator with all rights everywhere has the page of the shared password."""
     run(world.chat.join(ANN, "lobby", RecordingClient()))
     text = page(named(port, **{"*": "*"}), "/admin/")
     for shown in ("Connections", "self-signed", "/admin/audit/", "room-lobby"):
@@ -67,7 +67,7 @@ def test_managing_everything(port: Port, world: World) -> None:
 
 
 def test_a_room_that_one_may_not_enter(port: Port, world: World) -> None:
-    """Neither its page nor its events, nor anything that its forms do."""
+    """A room without rights is closed: its page, its events and its forms."""
     say(world, "among us", "secret")
     ann = named(port, lobby="moderate")
     page(ann, "/admin/")
@@ -89,7 +89,7 @@ def test_a_room_that_one_may_not_enter(port: Port, world: World) -> None:
      ("moderate send", True, True), ("manage", False, False), ("*", True, True)],
 )  # fmt: skip
 def test_buttons(port: Port, world: World, words: str, removes: bool, sends: bool) -> None:
-    """A page has no button for what one may not, and what it would do is refused."""
+    """An act without the right has no button, and is refused."""
     seq = say(world, "hi", "lobby")
     ann = named(port, lobby=words)
     text = page(ann, "/admin/rooms/lobby/")
@@ -103,7 +103,7 @@ def test_buttons(port: Port, world: World, words: str, removes: bool, sends: boo
 
 
 def test_another_operators_message(port: Port, world: World) -> None:
-    """Operators speak as one author, and still only moderators take back what another said."""
+    """Operators share one author, and still only moderators take back another's message."""
     bob = named(port, "bob", lobby="send")
     page(bob, "/admin/rooms/lobby/")
     bob.post("/admin/rooms/lobby/", message="by bob")
@@ -122,7 +122,7 @@ def test_the_audit_is_for_those_who_moderate_everything(port: Port, world: World
 
 
 def test_names_in_the_audit(port: Port, browser: Browser, world: World) -> None:
-    """Their acts are recorded by name; with the shared password, as before."""
+    """Acts are recorded under the operator's name, or as "Operator" with the shared password."""
     ann = named(port, lobby="moderate send")
     page(ann, "/admin/rooms/lobby/")
     ann.post("/admin/rooms/lobby/", message="hello")
@@ -138,7 +138,7 @@ def test_names_in_the_audit(port: Port, browser: Browser, world: World) -> None:
         "ann signed in",
         "Operator signed in",
     ]
-    # In the room itself they speak as the operator: their names are nobody's business there.
+    # The room's messages are by "Operator": members do not learn the name.
     assert "ann" not in page(browser, "/admin/rooms/lobby/").replace("channel", "")
 
 
@@ -171,7 +171,7 @@ def test_wrong_names(port: Port) -> None:
 
 
 def test_a_changed_operator_is_out(port: Port, world: World) -> None:
-    """Their streams end at once, and their pages ask for the password."""
+    """A changed operator's streams end at once, and pages ask for the password."""
     ann, bob = named(port, lobby="moderate"), named(port, "bob", lobby="moderate")
     streams = [
         each.events(target)

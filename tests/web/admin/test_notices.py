@@ -1,8 +1,10 @@
-"""`livechat.web.admin.notices`: only the server says what was done."""
+"""`livechat.web.admin.notices`: only the server can write a page's notice."""
 
 from __future__ import annotations
 
 from urllib.parse import parse_qs, urlsplit
+
+import pytest
 
 from livechat.http.response import Response
 from livechat.web.admin.notices import LONGEST_NOTICE, Notice, notice_of, see_notice
@@ -15,16 +17,16 @@ def query(answer: Response) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
 
 
-def test_there_and_back() -> None:
-    for text in ("<b>done", "\u202e🙂 & more", "x" * LONGEST_NOTICE):
-        for failed in (True, False):
-            found = query(see_notice("/admin/?page=2", text, "a token", failed=failed))
-            assert found["page"] == "2"
-            assert notice_of(found, "a token") == Notice(text, failed)
+@pytest.mark.parametrize("failed", [True, False])
+@pytest.mark.parametrize("text", ["<b>done", "\u202e🙂 & more", "x" * LONGEST_NOTICE])
+def test_there_and_back(text: str, failed: bool) -> None:
+    found = query(see_notice("/admin/?page=2", text, "a token", failed=failed))
+    assert found["page"] == "2"
+    assert notice_of(found, "a token") == Notice(text, failed)
 
 
 def test_of_nobody_else() -> None:
-    """A link with another text, another meaning or of another session says nothing."""
+    """A link with another text, another meaning or of another session shows no notice."""
     found = query(see_notice("/admin/", "done", "a token"))
     assert notice_of(found, "another token") is None
     assert notice_of({**found, "done": "evil"}, "a token") is None

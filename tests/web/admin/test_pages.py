@@ -21,7 +21,7 @@ from tests.web.admin.looking import (
 def test_overview_of_several_processes(
     browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is shown is of all of them together, and of each."""
+    """The overview has figures of all processes together, and of each."""
     join(world, "r")
     here = world.chat.directory.report("here/1", 1_789_999_900_000, 5)
     other = Report(
@@ -59,12 +59,12 @@ def test_overview(browser: Browser, world: World) -> None:
 
 
 def test_an_overview_of_nothing(browser: Browser) -> None:
-    """Where nobody is, the page says how somebody comes."""
+    """An overview without rooms says how to join one."""
     assert "Nobody is here yet." in page(browser, "/admin/")
 
 
 def test_trouble(browser: Browser, world: World) -> None:
-    """When messages cannot be stored the overview says so, and why."""
+    """Trouble with storing is on the overview, with its reason."""
     world.backend.health.trouble = "messages cannot be stored: disk <full>"
     text = page(browser, "/admin/")
     assert "Trouble" in text
@@ -108,7 +108,7 @@ def test_many_rooms(browser: Browser, world: World) -> None:
     ],
 )  # fmt: skip
 def test_bad_requests(browser: Browser, target: str) -> None:
-    """A request that makes no sense is told so on a page."""
+    """A senseless request is refused with a page."""
     answer = browser.get(target)
     assert answer.status == 400
     assert "That did not work" in answer.body.decode()
@@ -120,13 +120,13 @@ def test_bad_requests(browser: Browser, target: str) -> None:
     ["/admin/events?page=0", "/admin/rooms/a%20b/events", "/admin/rooms/r/events?after=x"],
 )
 def test_bad_streams(browser: Browser, target: str) -> None:
-    """A stream that makes no sense is refused before it begins."""
+    """A senseless stream is refused before it begins."""
     assert browser.get(target).status == 400
     assert browser.get(target).headers["content-type"] == "application/problem+json"
 
 
 def test_finding_a_room(browser: Browser) -> None:
-    """A name leads to its room; what is no name is said so where it was typed, and kept."""
+    """A name leads to its room; a bad one is kept, with the reason beside it."""
     found = browser.get("/admin/rooms/?room=+new-room+")
     assert (found.status, found.headers["location"]) == (303, "/admin/rooms/new-room/")
     refused = browser.get("/admin/rooms/?room=%22%3E%3Cb%3E")
@@ -157,7 +157,7 @@ def test_overview_events(browser: Browser, world: World) -> None:
 
 
 def test_nobody_looks(browser: Browser, world: World) -> None:
-    """When nobody looks any more, nothing goes on."""
+    """No timer runs once all streams have ended."""
     before = len(world.clock.getDelayedCalls())
     streams = [browser.events(target) for target in ("/admin/events", "/admin/rooms/r/events") * 3]
     assert len(world.clock.getDelayedCalls()) > before
@@ -167,7 +167,7 @@ def test_nobody_looks(browser: Browser, world: World) -> None:
 
 
 def test_many_streams(browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many look at the overview, the rooms are gathered once a second."""
+    """The rooms are gathered once a second, for any number of open overviews."""
     asked: list[int] = []
     rooms = world.chat.directory.rooms
 
@@ -182,7 +182,7 @@ def test_many_streams(browser: Browser, world: World, monkeypatch: pytest.Monkey
     world.clock.advance(1)
     assert len(asked) == 2
     assert [names(dict(stream.events())["rooms"]) for stream in streams] == [["new"]] * 5
-    # The list is kept for those who look, and not for nobody.
+    # The list is kept while an overview is open, and dropped afterwards.
     for stream in streams[1:]:
         stream.hang_up()
     streams.append(browser.events("/admin/events"))

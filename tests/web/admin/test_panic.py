@@ -18,7 +18,7 @@ ALL: Can = ("join", "history", "send", "moderate", "manage")
 
 
 def row(browser: Browser) -> dict[str, bool]:
-    """The buttons of the row, and whether they are on."""
+    """Find the buttons of the row, with their state."""
     text = browser.get("/admin/rooms/r/").body.decode()
     part = text[text.index('data-part="panic"') : text.index('data-part="room_tiles"')]
     found = re.findall(r'aria-pressed="(\w+)">([^<]+)<', part)
@@ -36,7 +36,7 @@ def turn(browser: Browser, name: str, state: str) -> str:
      ("hold", "Hold everything", "all"), ("closed", "Close", True)],
 )  # fmt: skip
 def test_on_and_off(browser: Browser, world: World, name: str, label: str, on: Any) -> None:
-    """A click each; the page shows what is on, and the audit has it."""
+    """A click turns a setting on or off; the page shows it, and the audit has it."""
     assert row(browser) == dict.fromkeys(
         ("Slow mode 30 s", "Members only", "Hold everything", "Close"), False
     )
@@ -51,7 +51,7 @@ def test_on_and_off(browser: Browser, world: World, name: str, label: str, on: A
 
 
 def test_inherited(browser: Browser, world: World) -> None:
-    """What all rooms have is turned off for this one."""
+    """A setting of all rooms is turned off for this one."""
     set_rules(world, "*", closed=True, slow=60)
     assert [each for each, is_on in row(browser).items() if is_on] == ["Slow mode 30 s", "Close"]
     turn(browser, "closed", "off")
@@ -61,7 +61,7 @@ def test_inherited(browser: Browser, world: World) -> None:
 
 
 def test_a_slower_pace_before(browser: Browser, world: World) -> None:
-    """A little slow mode is not what the button means."""
+    """A shorter slow mode does not count as the button's."""
     set_rules(world, slow=5)
     assert not row(browser)["Slow mode 30 s"]
     turn(browser, "slow", "on")
@@ -76,7 +76,7 @@ def test_no_switch(browser: Browser, world: World, value: str) -> None:
 
 
 def test_moderators(port: Port, world: World) -> None:
-    """Only members is for those that manage."""
+    """The button "only members" is for operators who manage."""
     assert [each.label for each in buttons(("moderate",), RoomSettings())] == [
         "Slow mode 30 s", "Hold everything", "Close",
     ]  # fmt: skip
@@ -91,7 +91,7 @@ def test_moderators(port: Port, world: World) -> None:
 
 
 def test_live(browser: Browser, world: World) -> None:
-    """What others turn on is shown where the page is open."""
+    """A setting that another operator turns on appears on the open page."""
     stream = browser.events("/admin/rooms/r/events")
     stream.events()
     set_rules(world, closed=True)

@@ -31,7 +31,7 @@ def test_pages(page: str) -> None:
     ],
 )  # fmt: skip
 def test_no_pages(wanted: str) -> None:
-    """Neither other sites, nor what has no page, nor what would lead around in a circle."""
+    """Other sites, addresses without a page, and those that lead in a circle are refused."""
     assert safe(wanted) == "/admin/"
 
 

@@ -36,7 +36,7 @@ from tests.web.admin.moderating import (
     told,
 )
 
-#: Nothing of these may end a tag or an attribute, or turn what stands around it.
+#: None of these may end a tag or an attribute, or turn the text around it.
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x>', "\u202egnirts", "🙂" * 100, "{{7*7}}"]
 
 
@@ -59,7 +59,7 @@ def act_in_turns(browser: Browser, **fields: str) -> Answer:
 
 
 def test_mute(browser: Browser, world: World) -> None:
-    """One click: they are muted for ten minutes, and the page says so, once."""
+    """A click mutes a user for ten minutes, and the page says so, once."""
     said(world, "spam")
     text = browser.get("/admin/rooms/r/").body.decode()
     assert 'value="g:evesid123456"' in text
@@ -74,7 +74,7 @@ def test_mute(browser: Browser, world: World) -> None:
 
 
 def test_ban_with_all_that_goes_with_it(browser: Browser, world: World) -> None:
-    """What they said in the last hour goes, and only that."""
+    """A ban removes the user's messages of the last hour, and no others."""
     said(world, "from before")
     world.clock.advance(4_000)
     browser.sign_in()
@@ -112,7 +112,7 @@ def test_pardon(browser: Browser, world: World) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_reasons_and_names(browser: Browser, world: World, text: str) -> None:
-    """They are text, in the notice, in lists and in the audit."""
+    """Reasons and names are text in the notice, in lists and in the audit."""
     user = User("id<b>", text[:40])
     said(world, "hi", user)
     run(world.chat.join(ANN, "r", RecordingClient()))
@@ -142,7 +142,7 @@ def test_hostile_reasons_and_names(browser: Browser, world: World, text: str) ->
     ],
 )  # fmt: skip
 def test_forms_that_make_no_sense(browser: Browser, world: World, fields: dict[str, str]) -> None:
-    """Nothing is done, and a page says why."""
+    """A senseless form does nothing, and a page says why."""
     browser.get("/admin/rooms/r/")
     answer = act(browser, **fields)
     assert answer.status == 400
@@ -192,7 +192,7 @@ def test_the_way_back_stays_here(browser: Browser, back: str) -> None:
 
 
 def test_who_may_not(port: Port, world: World) -> None:
-    """Whoever does not moderate sees no menu, and is refused."""
+    """An operator without the right to moderate sees no menu, and is refused."""
     said(world, "hi", room="lobby")
     reader = named(port, "reader", lobby="join history")
     text = reader.get("/admin/rooms/lobby/").body.decode()
@@ -208,7 +208,7 @@ def test_who_may_not(port: Port, world: World) -> None:
 
 
 def test_moderators_are_not_everywhere(port: Port, world: World) -> None:
-    """Whoever moderates some rooms has no box for all rooms, and is refused without it."""
+    """A moderator of some rooms has no box for all rooms, and is refused without the box."""
     said(world, "hi", room="lobby")
     ann = named(port, lobby="moderate")
     text = ann.get("/admin/rooms/lobby/").body.decode()
@@ -220,7 +220,7 @@ def test_moderators_are_not_everywhere(port: Port, world: World) -> None:
 
 
 def test_a_right_that_is_lost_meanwhile(port: Port, world: World) -> None:
-    """The page is of before; what its button does is refused, and the operator signs in again."""
+    """An old page's button is refused, and the operator signs in again."""
     ann = named(port, lobby="moderate")
     ann.get("/admin/rooms/lobby/")
     run(world.operators.put("ann", account_grants({"lobby": ["join"]}), PASSWORD))

@@ -31,14 +31,14 @@ from tests.web.admin.moderating import restrict, seen
 
 
 def test_a_bad_last_event_id(browser: Browser) -> None:
-    """The same for the number that a browser says it has seen."""
+    """A bad Last-Event-ID is refused."""
     wire = browser.events("/admin/rooms/r/events", Last_Event_ID="x")
     assert wire.answer().code() == "bad_query"
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_texts(browser: Browser, world: World, text: str) -> None:
-    """Whatever a message says is shown as text, on the page and as an event."""
+    """Messages are shown as text, on the page and in events."""
     stream = browser.events("/admin/rooms/r/events")
     stream.events()
     say(world, text)
@@ -107,7 +107,7 @@ def test_from_an_operator(browser: Browser, world: World) -> None:
 
 
 def test_authors(browser: Browser, world: World) -> None:
-    """Beside each message stands its author, if it has one, and whether that is a guest."""
+    """A message has its author beside it, if there is one, marked as guest or user."""
     say(world, "from nobody")
     say(world, "from Ann", user=User("kX3vPq0aT7yB", "Ann <b>"))
     browser.get("/admin/rooms/r/")
@@ -116,7 +116,7 @@ def test_authors(browser: Browser, world: World) -> None:
     assert authors(text) == ["", "Ann &lt;b&gt; ·kX3v guest", "Operator operator"]
     assert 'title="kX3vPq0aT7yB"' in text
     assert '<div class="author" hidden' in text
-    # Live, the page's script has the same to fill in.
+    # Live events give the page's script the same fields.
     stream = browser.events("/admin/rooms/r/events")
     said = [json.loads(data) for name, data in stream.events() if name == "message"]
     assert [each.get("user") for each in said] == [
@@ -138,7 +138,7 @@ def test_hostile_names(browser: Browser, world: World, name: str) -> None:
 def test_messages_that_cannot_be_sent(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Why it cannot be sent stands where the form is, and what was typed is still there."""
+    """A message that cannot be sent stays in its form, with the reason."""
     world = make_world(rate=0.5, max_message=10)
     browser = Browser(Port(world))
     browser.sign_in()
@@ -176,7 +176,7 @@ def test_sending_too_often(make_world: Callable[..., World]) -> None:
 def test_a_room_whose_history_cannot_be_read(
     browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The form is there all the same, and what was typed."""
+    """The page of an unreadable room has the form, with the typed text."""
     refusal = ChatError(Kind.UNAVAILABLE, "The history cannot be read just now.")
     monkeypatch.setattr(world.backend.messages, "read", lambda *_: fail(refusal))
     monkeypatch.setattr(world.backend.messages, "newest", lambda _: fail(refusal))
@@ -188,7 +188,7 @@ def test_a_room_whose_history_cannot_be_read(
 
 
 def test_room_events(browser: Browser, world: World) -> None:
-    """What the page has not, comes: first what was said meanwhile, then what is said."""
+    """Missing messages come first, then new ones, at most ten times a second."""
     for number in range(1, 4):
         say(world, str(number))
     stream = browser.events("/admin/rooms/r/events?after=2")
@@ -226,7 +226,7 @@ def test_coming_back(browser: Browser, world: World) -> None:
 
 
 def test_a_gap_between_page_and_stream(browser: Browser, world: World) -> None:
-    """Of very much that was missed the newest comes; the numbers say what does not."""
+    """A page that missed very much gets the newest; the numbers show the gap."""
     for number in range(1, 201):
         say(world, str(number))
     events = browser.events("/admin/rooms/r/events?after=2").events()
@@ -235,14 +235,14 @@ def test_a_gap_between_page_and_stream(browser: Browser, world: World) -> None:
 
 
 def test_another_database(browser: Browser, world: World) -> None:
-    """A page that has more than the room is told to begin anew."""
+    """A page with more messages than the room is told to begin anew."""
     say(world, "a")
     stream = browser.events("/admin/rooms/r/events?after=7")
     assert stream.events() == [("reset", "")]
 
 
 def test_numbers_that_begin_anew(browser: Browser, world: World) -> None:
-    """The same, if the backend loses messages while the page is open."""
+    """A page is told to begin anew if the backend loses messages meanwhile."""
     say(world, "a")
     stream = browser.events("/admin/rooms/r/events?after=1")
     stream.events()
@@ -252,7 +252,7 @@ def test_numbers_that_begin_anew(browser: Browser, world: World) -> None:
 
 
 def test_a_message_while_a_stream_begins(browser: Browser, world: World) -> None:
-    """What is said while the history is read comes after it, once."""
+    """A message that is sent while the history is read comes after it, once."""
     say(world, "a")
     lane = Lane(held=True)
     world.backend.messages._readers = lane
@@ -268,7 +268,7 @@ def test_a_message_while_a_stream_begins(browser: Browser, world: World) -> None
 
 
 def test_watchers_are_no_members(browser: Browser, world: World) -> None:
-    """Who looks at a room is not counted, and leaves nothing behind when he goes."""
+    """An operator who watches a room is not counted, and leaves nothing behind."""
     stream = browser.events("/admin/rooms/r/events")
     assert "<strong>0</strong> <small>here now" in dict(stream.events())["room_tiles"]
     assert names(page(browser, "/admin/")) == []
@@ -300,7 +300,7 @@ def test_a_watcher_that_does_not_read(browser: Browser, world: World) -> None:
 
 
 def test_a_stream_ends_with_its_session(browser: Browser, world: World) -> None:
-    """Events come no longer than pages do."""
+    """A stream ends with the session of its page."""
     world.wall += 3_540
     stream = browser.events("/admin/rooms/r/events")
     world.clock.advance(59)
@@ -309,10 +309,10 @@ def test_a_stream_ends_with_its_session(browser: Browser, world: World) -> None:
     assert stream.received().endswith(b"0\r\n\r\n")
 
 
-def test_a_stream_of_what_cannot_be_read(
+def test_a_stream_of_a_room_that_cannot_be_read(
     browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a room cannot be read no stream begins, so that no page is called live."""
+    """An unreadable room has no stream, so that no page calls itself live."""
     refusal = ChatError(Kind.UNAVAILABLE, "away")
     monkeypatch.setattr(world.backend.messages, "read", lambda *_: fail(refusal))
     assert browser.events("/admin/rooms/r/events").answer().code() == "unavailable"
@@ -330,7 +330,7 @@ def test_the_backend_goes_away(
 
 
 def test_removing(browser: Browser, world: World) -> None:
-    """A removed message is gone for everybody, and its place says by whose act."""
+    """A removed message is gone for all, and its place says by whose act."""
     client = join(world, "r")
     say(world, "spam", user=EVE)
     say(world, "stays")
@@ -348,7 +348,7 @@ def test_removing(browser: Browser, world: World) -> None:
 
 
 def test_removing_in_an_earlier_part(browser: Browser, world: World) -> None:
-    """Afterwards one is where one was; what else the query says is left behind."""
+    """Removing leads back to the same part; other parts of the query are dropped."""
     for number in range(1, 100):
         say(world, str(number))
     text = page(browser, "/admin/rooms/r/?before=40")
@@ -369,7 +369,7 @@ def test_removing_in_an_earlier_part(browser: Browser, world: World) -> None:
 def test_removals_that_make_no_sense(
     browser: Browser, world: World, query: str, form: dict[str, str], status: int
 ) -> None:
-    """Nothing is removed, and the page says why."""
+    """A senseless removal does nothing, and the page says why."""
     say(world, "stays", user=EVE)
     browser.get("/admin/rooms/r/")
     answer = browser.post(f"/admin/rooms/r/remove/{query}", **form)
@@ -379,7 +379,7 @@ def test_removals_that_make_no_sense(
 
 
 def test_removals_of_strangers(browser: Browser, world: World) -> None:
-    """Nothing happens without a session, from another site, or by following a link."""
+    """A removal without a session, from another site or by a link does nothing."""
     say(world, "stays", user=EVE)
     page(browser, "/admin/rooms/r/")
     assert browser.get("/admin/rooms/r/remove/?seq=1").status == 405
@@ -396,7 +396,7 @@ def test_removals_of_strangers(browser: Browser, world: World) -> None:
 
 
 def test_removing_too_often(make_world: Callable[..., World]) -> None:
-    """Operators keep to the rates with this too."""
+    """Operators keep to the rates when they remove, too."""
     world = make_world(rate_per_ip=0.5)
     browser = Browser(Port(world))
     browser.sign_in()
@@ -422,7 +422,7 @@ def test_edited_and_taken_back(browser: Browser, world: World) -> None:
 
 
 def test_events_that_change_messages(browser: Browser, world: World) -> None:
-    """They come live, each once, and after the page what happened since it was made."""
+    """Edits and removals come live, each once, and after a reload those since the page."""
     say(world, "one", user=EVE)
     say(world, "two", user=EVE)
     edit(world, 1, "uno")
@@ -442,7 +442,7 @@ def test_events_that_change_messages(browser: Browser, world: World) -> None:
 
 
 def test_events_that_a_page_has_missed(browser: Browser, world: World) -> None:
-    """A page that may show what was taken back is made anew."""
+    """A page that may show a text that was taken back is made anew."""
     say(world, "leaked", user=EVE)
     result(world.chat.retract(world.caller("198.51.100.1", EVE), "r", [1]))
     for number in range(100):
@@ -451,7 +451,7 @@ def test_events_that_a_page_has_missed(browser: Browser, world: World) -> None:
 
 
 def test_searching(browser: Browser, world: World) -> None:
-    """However a text is written; with links that keep the search; and nothing live."""
+    """A search ignores case, its links keep it, and its page is not live."""
     for number in range(120):
         say(world, f"Ｓpam {number}" if number % 2 else "fine")
     text = page(browser, "/admin/rooms/r/?q=SPAM")
@@ -467,8 +467,8 @@ def test_searching(browser: Browser, world: World) -> None:
     assert browser.get(f"/admin/rooms/r/?q={'x' * 201}").status == 400
 
 
-def test_what_else_somebody_said(browser: Browser, world: World) -> None:
-    """Their messages, what was taken from them, and what can be done about them."""
+def test_messages_of_a_person(browser: Browser, world: World) -> None:
+    """A person's page has their messages, their restrictions, and forms for acts."""
     for number in range(3):
         say(world, f"{number}", user=EVE)
         say(world, "other", user=User("other", "Other"))
@@ -494,7 +494,7 @@ def test_removing_in_a_search(browser: Browser, world: World) -> None:
 
 
 def test_verified_users(browser: Browser, world: World) -> None:
-    """They have a mark, and a tag that tells ids apart which begin alike."""
+    """A verified user has a mark, and a tag that tells apart ids with the same beginning."""
     for known_as in ("auth0-1001", "auth0-1002", "42"):
         say(world, "hi", user=User(known_as, "Ann", verified=True))
     say(world, "hi", user=User("kX3vPq0aT7yB", "Ann"))
@@ -507,7 +507,7 @@ def test_verified_users(browser: Browser, world: World) -> None:
 
 
 def test_operators_have_no_menu_of_a_person(browser: Browser) -> None:
-    """Nor has what nobody in particular said: it can only be removed."""
+    """Messages of operators, and without an author, can only be removed."""
     browser.get("/admin/rooms/r/")
     browser.post("/admin/rooms/r/", message="hi")
     text = page(browser, "/admin/rooms/r/")

@@ -58,7 +58,7 @@ def test_views(query: str, expected: str) -> None:
     ],
 )  # fmt: skip
 def test_bad_views(query: str) -> None:
-    """What makes no sense is refused."""
+    """A senseless query is refused."""
     with pytest.raises(ChatError) as caught:
         View.of(fields(query))
     assert caught.value.kind is Kind.BAD_QUERY
@@ -89,7 +89,7 @@ def test_queries(view: View) -> None:
 
 
 def test_headings() -> None:
-    """A heading sorts by its column, and turns what is sorted by it already."""
+    """A heading sorts by its column, or reverses the order if the list is sorted by it."""
     view = View("x", page=3)
     assert view.by("name") == View("x", "name")
     assert view.by("members") == View("x", turned=True)

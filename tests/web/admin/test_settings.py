@@ -15,7 +15,7 @@ TARGET = "/admin/rooms/r/settings/"
 
 
 def typed(text: str) -> dict[str, str]:
-    """The form of a page, as a browser would send it."""
+    """Read a page's form, as a browser would send it."""
     form = text[text.index('<form class="settings"') :]
     form = form[: form.index("</form>")]
     found = dict(re.findall(r'<input[^>]* name="([^"]+)"[^>]* value="([^"]*)"', form))
@@ -36,7 +36,7 @@ def save(browser: Browser, target: str = TARGET, /, **fields: str) -> Answer:
 
 
 def test_saving(browser: Browser, world: World) -> None:
-    """Only what was changed is, and recorded; then it is shown as set here."""
+    """Only changed settings are stored and recorded; the page then shows them as set here."""
     set_rules(world, "*", slow=5)
     text = page(browser, TARGET)
     assert "inherit: 5" in text
@@ -64,7 +64,7 @@ def test_an_old_page(browser: Browser, world: World) -> None:
     text = refused.body.decode()
     assert any("faster" in each for each in notices(text))
     assert settings(world)["slow"] == 30
-    # Now that it was seen, it can be changed.
+    # The refusal's page shows the other's change, so this one may change it.
     again = typed(text)
     assert again["slow"] == "5"
     assert again["topic"] == "mine"
@@ -73,7 +73,7 @@ def test_an_old_page(browser: Browser, world: World) -> None:
 
 
 def test_what_cannot_be_set(browser: Browser, world: World) -> None:
-    """What was typed is still there, with what is wrong beside it."""
+    """A refused form keeps the typed fields, with the fault beside each."""
     refused = save(browser, slow="99999", topic="kept")
     assert refused.status == 400
     text = refused.body.decode()
@@ -85,7 +85,7 @@ def test_what_cannot_be_set(browser: Browser, world: World) -> None:
 
 @pytest.mark.parametrize("text", [*HOSTILE[:8], "🙂" * 100])
 def test_hostile_topics(browser: Browser, world: World, text: str) -> None:
-    """They are text on every page that shows them."""
+    """Topics and titles are text on every page that shows them."""
     save(browser, title=text, topic=text)
     for target in (TARGET, "/admin/rooms/r/", "/admin/audit/"):
         found = page(browser, target)
@@ -95,7 +95,7 @@ def test_hostile_topics(browser: Browser, world: World, text: str) -> None:
 
 
 def test_for_all_rooms(browser: Browser, world: World) -> None:
-    """All rooms, and beginnings of rooms; and a way to each that has its own."""
+    """Settings are for all rooms or beginnings of rooms too, and the page links to each."""
     set_rules(world, "lobby", slow=3)
     set_rules(world, "team-*", closed=True)
     text = page(browser, "/admin/settings/")

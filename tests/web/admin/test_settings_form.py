@@ -12,14 +12,14 @@ from livechat.web.admin.settings_form import FIELDS, Refused, before, change_of,
 
 
 def form(own: SettingsChange, **typed: str) -> dict[str, str]:
-    """The form of a page, after its operator has typed something."""
+    """Make a page's form, with typed fields."""
     fields = shown(own, RoomSettings(), ALL_SETTINGS)
     found = {each.field.name: each.value for each in fields}
     return {**found, "before": before(own, ALL_SETTINGS), **typed}
 
 
 def change(own: SettingsChange, now: SettingsChange, **typed: str) -> dict[str, Any]:
-    """What a page of *own* changes, while the settings are *now*."""
+    """Make the change of a page of *own* settings, while they are *now*."""
     return change_of(form(own, **typed), now, ALL_SETTINGS)
 
 
@@ -67,7 +67,7 @@ def test_typed(typed: dict[str, str], expected: dict[str, Any]) -> None:
     ],
 )  # fmt: skip
 def test_no_values(typed: dict[str, str]) -> None:
-    """The field is named, and nothing is changed: not what is right beside it, either."""
+    """A bad field is named, and nothing is changed, not even the good fields."""
     with pytest.raises(Refused) as refused:
         change(SettingsChange(), SettingsChange(), edit="5", **typed)
     assert set(refused.value.fields) == set(typed)
@@ -88,7 +88,7 @@ def test_somebody_else_was_faster() -> None:
 
 
 def test_a_refused_form_is_shown_again() -> None:
-    """What was typed stays; what was not is as it is now."""
+    """A refused form keeps typed fields, and has the present values of the others."""
     old, now = SettingsChange(slow=10, title="old"), SettingsChange(slow=10, title="new")
     typed = form(old, slow="x")
     fields = {each.field.name: each for each in shown(now, RoomSettings(), ALL_SETTINGS, typed)}

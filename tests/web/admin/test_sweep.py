@@ -1,4 +1,4 @@
-"""`livechat.web.admin.sweep`: what a search has found is removed, and its authors are banned."""
+"""`livechat.web.admin.sweep`: a search's messages are removed, and their authors banned."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def raid(world: World, people: int, each: int = 2) -> list[User]:
 
 
 def post(browser: Browser, form: str, **fields: str) -> Answer:
-    """The answer to what takes some turns."""
+    """Send a form that takes some turns; return the answer."""
     given = {"token": browser.token, "back": SPAM, **fields}
     media = {"Content_Type": "application/x-www-form-urlencoded"}
     wire = browser.port.connect()
@@ -37,7 +37,7 @@ def post(browser: Browser, form: str, **fields: str) -> Answer:
 
 
 def test_a_raid(browser: Browser, world: World) -> None:
-    """One search shows it; one form ends it; what others said stays."""
+    """A search shows a raid, and a form ends it; messages of others stay."""
     said(world, "nice shoes", CARLA)
     users = raid(world, 10)
     said(world, "what are these watches?", EVE, room="other")
@@ -64,7 +64,7 @@ def test_removing(browser: Browser, world: World) -> None:
 
 
 def test_some_cannot_be(browser: Browser, world: World) -> None:
-    """The others are, and the page says so."""
+    """The page counts users who cannot be banned; the others are banned."""
     browser.get("/admin/")
     answer = post(browser, "ban-shown", users=f"{EVE.subject} g:!operator")
     assert told(browser, answer).startswith("1 person is banned. 1 is not: This can be nobody")
@@ -105,7 +105,7 @@ def test_who_may_not(port: Port, world: World) -> None:
 
 
 def test_authors() -> None:
-    """Each once; neither nobody nor an operator."""
+    """A search names each author once, without operators and messages of no author."""
     operator = User("!operator", "Operator", "operator")
     lines = [Line(n, 0, user=user) for n, user in enumerate((EVE, None, operator, CARLA, EVE))]
     assert authors(lines) == [EVE.subject, CARLA.subject]

@@ -1,4 +1,4 @@
-"""`livechat.web.admin.tree`: every address below ``/admin/`` asks who comes."""
+"""`livechat.web.admin.tree`: every address below ``/admin/`` needs a session."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STREAMS = ["/admin/events", "/admin/audit/events", "/admin/cases/events", "/admi
 
 @pytest.mark.parametrize("target", PAGES)
 def test_pages(port: Port, browser: Browser, target: str) -> None:
-    """Strangers are asked to sign in; operators get a page, or the way to it."""
+    """Strangers are asked to sign in; operators get a page, or a redirect to it."""
     stranger = Browser(port).get(target)
     assert stranger.status == 303
     assert stranger.headers["location"].startswith("/admin/sign-in/?next=")
@@ -30,7 +30,7 @@ def test_pages(port: Port, browser: Browser, target: str) -> None:
 
 @pytest.mark.parametrize("target", FORMS)
 def test_forms(port: Port, browser: Browser, target: str) -> None:
-    """Without a session, or its token, nothing is done."""
+    """A form without a session, or without its token, does nothing."""
     assert Browser(port).post(target).status == 403
     assert browser.post(target, token="x").status == 403
 

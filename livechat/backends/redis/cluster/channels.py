@@ -1,5 +1,5 @@
 """
-Which channels are listened to, and at which master each of them.
+Subscriptions to channels: at which master each of them is.
 
 A master that loses a slot says so to those who listen to its channels (7.0 and later); one that
 is cut off, or has become a replica of another, says nothing.  So each channel that is not confirmed
@@ -93,7 +93,7 @@ class Channels:
         self._forget([channel for channel, heard in self._heard.items() if heard is node])
 
     def moved(self, slots: Collection[int]) -> list[bytes]:
-        """These *slots* have other masters; returns the channels that are affected."""
+        """Note that *slots* have other masters; return the affected channels."""
         found = [channel for channel in self._heard if slot_of(channel) in slots]
         by_node: dict[Node, list[bytes]] = {}
         for channel in found:

@@ -52,7 +52,7 @@ class ClusterListener(Protocol):
         """Nothing is told by *node* any more."""
 
     def subscribed(self, channel: bytes) -> None:
-        """From now on, `published` gets what is published there."""
+        """The subscription holds: `published` gets every message of the channel."""
 
     def unsubscribed(self, channel: bytes) -> None:
         """No more."""
@@ -61,7 +61,7 @@ class ClusterListener(Protocol):
         """Slots have other masters."""
 
     def published(self, channel: bytes, payload: bytes) -> None:
-        """Something was published."""
+        """A message was published."""
 
 
 class ClusterConnection:

@@ -56,10 +56,10 @@ class NodeOwner(Protocol):
         """No more, whoever wanted it."""
 
     def not_subscribed(self, node: Node) -> None:
-        """Something that was to be is not: the slot is elsewhere."""
+        """A subscription was refused: the slot is elsewhere."""
 
     def published(self, channel: bytes, payload: bytes) -> None:
-        """Something was published."""
+        """A message was published."""
 
 
 class Node:

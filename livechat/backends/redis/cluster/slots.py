@@ -74,11 +74,11 @@ class ClusterKeys(Keys):
         return self._of(tags()[slot], "idle")
 
     def trial_in(self, slot: int) -> bytes:
-        """As `trial`, for the master that has *slot*."""
+        """The key of `trial` at the master that has *slot*."""
         return self._of(tags()[slot], "rights")
 
     def trial_channel_in(self, slot: int) -> bytes:
-        """As `trial_channel`, for the master that has *slot*."""
+        """The channel of `trial_channel` at the master that has *slot*."""
         return self.channel(tags()[slot]) + b":rights"
 
     def is_trial(self, channel: bytes) -> bool:
@@ -160,7 +160,7 @@ def masters(answer: Any, asked: Place) -> dict[Master, frozenset[int]]:
             name = more[0].decode() if more else ""
             place = _place((host or b"").decode(), int(port), asked)
             if not 0 <= first <= last < SLOTS:
-                raise ValueError("a slot that there is not")
+                raise ValueError("it names a slot that does not exist")
             found.setdefault(Master(place, name), set()).update(range(first, last + 1))
     except (TypeError, AttributeError) as reason:
         raise ValueError(f"it is no answer of a cluster: {reason}") from None

@@ -1,5 +1,5 @@
 """
-Which slot is where, and how that is found out.
+The topology: which slot is at which master, and how that is found out.
 
 Any node that is connected is asked, or one of the URL.  Nodes count what they have agreed on; the
 view of one that lags behind, as of a master that was cut off, is not taken.
@@ -146,7 +146,7 @@ class Topology:
         return ended
 
     def hurry(self) -> None:
-        """Something is amiss: look soon."""
+        """Look soon, since a fault was seen."""
         self._hurries = True
 
     def _tick(self) -> None:

@@ -82,7 +82,7 @@ class ClusterProcessesTest(ProcessesTest):
         await self.traffic(10)
 
     def nobody_was_refused(self) -> None:
-        """Or a connection was given up, as on a busy machine, where answers come too late."""
+        """Assert that nothing was refused, unless a busy machine cost a connection."""
         for each in (self.here, self.there):
             backend: Any = each.backend
             if any(node.made > 1 for node in backend._connection.nodes.values()):

@@ -42,7 +42,7 @@ def test_confirmed() -> None:
 
 
 def test_not_connected() -> None:
-    """Nobody is asked before it can be; then for all at once."""
+    """Nothing is asked before the master is connected; then everything at once."""
     world = World()
     world.a.hears = False
     world.channels.add([R])
@@ -56,7 +56,7 @@ def test_not_connected() -> None:
 
 
 def test_of_an_unknown_version() -> None:
-    """In which words it is asked must be known."""
+    """A node of an unknown version is not asked, since its words are not known."""
     world = World()
     world.a.sharded = None
     world.channels.add([R])

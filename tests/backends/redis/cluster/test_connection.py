@@ -207,7 +207,7 @@ def test_a_master_that_is_not_known(world: World) -> None:
 
 
 def test_lost_on_the_way(world: World) -> None:
-    """Of what was under way nobody knows; it is not given again here."""
+    """A command lost under way has an unknown outcome, and is not repeated here."""
     world.say("1")
     world["a"].connection.lose()
     ((_, problem),) = world.told

@@ -46,7 +46,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def test_in_the_order_of_the_calls(world: World) -> None:
-    """Not in that in which they came here; one after the other, until none waits."""
+    """Held commands are given in the order of their calls, one after the other."""
     world.add(2)
     world.queue.begin(succeed(None))
     world.add(1)
@@ -71,7 +71,7 @@ def test_after_what_was_given_before(world: World) -> None:
 
 
 def test_other_errors(world: World) -> None:
-    """They are answers; and what is behind them goes on."""
+    """Other errors are answers, and the commands behind them go on."""
     world.add(1)
     world.add(2)
     world.queue.begin(succeed(None))
@@ -82,7 +82,7 @@ def test_other_errors(world: World) -> None:
 
 
 def test_too_many(world: World) -> None:
-    """They are bounded, and what is too much was not carried out."""
+    """Held commands are bounded; one too many has not been carried out."""
     for number in range(MOST + 1):
         world.add(number)
     ((number, problem),) = world.told

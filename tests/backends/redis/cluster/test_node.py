@@ -92,7 +92,7 @@ class SecuredTest(ClusterProcessesTest):
             assert node.ask("--scan", "--pattern", "*rights") == ""
 
     async def test_a_right_that_is_missing(self) -> None:
-        """It is found out at the node that refuses, and said with the node's name."""
+        """A missing right shows at the node that refuses, and is reported with the node's name."""
         home = slot_of(Keys().control)
         other = next(node for node in self.cluster.nodes if not self.cluster.has(node, home))
         for right in ("spublish", "ssubscribe", "xadd"):

@@ -41,7 +41,7 @@ class ConnectedClusterTest(TestCase):
         return parse(f"redis+cluster://{login}127.0.0.1:{self.cluster.nodes[0].port}")
 
     async def test_rooms(self) -> None:
-        """They come to the masters of their slots, and are found at all of them."""
+        """Rooms land on the masters of their slots, and are listed from all of them."""
         async with connected_cluster(self.url(), reactor, TLSFiles(), KEYS) as connection:
             masters = [node.connection for node in connection.nodes.values()]
             rooms = Rooms([Part(connection, KEYS, reactor, lambda: masters)])

@@ -11,8 +11,8 @@ from livechat.protocol.messages import Draft, Entry
 from tests.act_contract import refused
 from tests.backends.redis.cluster.processes import SLOT, ClusterProcessesTest
 from tests.backends.redis.processes import Process, until
-from tests.outbox_contract import numbers, rooms, say, take, texts
 from tests.support.outcomes import publish
+from tests.told_outside import numbers, rooms, say, take, texts
 
 HOME = slot_of(Keys().control)
 

@@ -23,7 +23,7 @@ ASKED = Place("asked", 7)
 
 
 def test_slots() -> None:
-    """As the specification, and `CLUSTER KEYSLOT`, have them."""
+    """Slots are those of the specification and of `CLUSTER KEYSLOT`."""
     for key, slot in (
         (b"123456789", 0x31C3),
         (b"foo", 12182),
@@ -38,7 +38,7 @@ def test_slots() -> None:
 
 
 def test_all_of_a_room_is_in_one_slot() -> None:
-    """What all rooms of a slot share, too; and what is no room's is together."""
+    """A room's keys share its slot, as do all keys that belong to no room."""
     keys = ClusterKeys("a-b")
     for room in ("r", "room.1", "!audit", "~x", "a" * 128):
         found = [*keys.numbering(room), keys.channel(room), keys.nonce(room, "n{x}")]
@@ -54,7 +54,7 @@ def test_all_of_a_room_is_in_one_slot() -> None:
 
 
 def test_tags() -> None:
-    """There is one for each slot, which no room, and nothing else of ours, is called."""
+    """Each slot has one tag, which no room and no other key uses."""
     assert [slot_of(f"x:{{{tag}}}:y".encode()) for tag in tags()] == list(range(SLOTS))
     assert all(tag[0] == "!" and tag[1:].isdigit() for tag in tags())
 
@@ -66,7 +66,7 @@ def test_tags() -> None:
         ("ASK 3999 redis.example:6381", Redirection(True, 3999, Place("redis.example", 6381))),
         ("MOVED 0 ::1:6381", Redirection(False, 0, Place("::1", 6381))),
         ("MOVED 0 [::1]:6381", Redirection(False, 0, Place("::1", 6381))),
-        # It does not know where it is itself.
+        # A node that does not know its own address.
         ("MOVED 1 :6381", Redirection(False, 1, Place("asked", 6381))),
         ("MOVED 1 ?:6381", Redirection(False, 1, Place("asked", 6381))),
         ("MOVED 16384 a:1", None),

@@ -55,7 +55,7 @@ class ClusterSweepTest(ClusterProcessesTest):
                 await self.backend._sweep.step()
 
     def streams(self) -> int:
-        """How many there are, at all masters."""
+        """The number of streams at all masters."""
         found = [node.ask("--scan", "--pattern", "lc:{room*}:s") for node in self.cluster.nodes]
         return sum(len(each.split()) for each in found)
 
@@ -64,7 +64,7 @@ class ClusterSweepTest(ClusterProcessesTest):
         self.backend.wall.compare()
 
     async def test_old_messages(self) -> None:
-        """In a round all slots are looked at: old messages go, and newer ones stay beside them."""
+        """A round looks at all slots: old messages go, newer ones beside them stay."""
         self.grow_old(AGE / 2)
         await publish(self.backend.messages, Draft("room7", "y"))
         await self.sweep()
@@ -88,7 +88,7 @@ class ClusterSweepTest(ClusterProcessesTest):
         assert self.streams() == 0
 
     async def test_a_master_that_is_away(self) -> None:
-        """Its slots are passed over."""
+        """The slots of a master that is away are skipped."""
         for node in self.cluster.nodes:
             node.ask("CONFIG", "SET", "cluster-require-full-coverage", "no")
         self.grow_old(AGE + 1)

@@ -123,7 +123,7 @@ def test_a_node_that_lags_behind(world: World) -> None:
 
 
 def test_a_cluster_that_begins_anew(world: World) -> None:
-    """Where no node is connected any more, any view is taken."""
+    """Without any connected node every view is accepted."""
     world.seeds[HERE] = succeed((View(9, {master("a"): frozenset([1])}), ""))
     world.topology.start()
     world.seeds[HERE] = succeed((View(1, {master("b"): frozenset([1])}), ""))

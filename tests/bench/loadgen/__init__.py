@@ -1,0 +1,1 @@
+"""Tests of the load generator, against small servers that make mistakes."""
