@@ -82,9 +82,9 @@ class Output:
         with self._change:
             return self._text
 
-    def wait_for(self, pattern: str, count: int = 1) -> re.Match[str]:
+    def wait_for(self, pattern: str, count: int = 1, within: float = PATIENCE) -> re.Match[str]:
         """The *count*-th match of *pattern*, when it is there."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + within
         with self._change:
             while True:
                 found = list(re.finditer(pattern, self._text))

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
 from typing import Final, NamedTuple
-from urllib.parse import quote
 
 import msgspec
 
@@ -59,7 +58,7 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
     @raise sqlite3.Error: the file cannot be opened.
     """
     return sqlite3.connect(
-        f"file://{quote(str(path))}?{mode}",
+        f"{path.absolute().as_uri()}?{mode}",
         uri=True,
         timeout=BUSY_TIMEOUT,
         isolation_level=None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,14 @@ def test_reading_without_a_writer(disk: Disk) -> None:
     say(store, "a")
     store.close()
     assert shown(store) == [1]
+
+
+@pytest.mark.parametrize("name", ["rooms.sqlite3", ".draft", "a ?#%41.sqlite3"])
+def test_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A file's name is no host, and no query, in the address that SQLite takes."""
+    monkeypatch.chdir(tmp_path)
+    reading.connect(Path(name), "mode=rwc").execute("CREATE TABLE made (id)").connection.close()
+    assert [each.name for each in tmp_path.iterdir()] == [name]
 
 
 def test_expired_but_not_removed(disk: Disk) -> None:
