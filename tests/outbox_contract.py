@@ -151,7 +151,7 @@ class OutboxContract(HeldContract):
         raise AssertionError
 
     async def test_epoch_of_cursors(self) -> None:
-        """Where a numbering begins anew, the one that was told stays known until more is told."""
+        """The epoch already told stays known under a new numbering, until more is told."""
         backend = await self.told(A, B)
         await say(backend, "a", "b")
         first_epoch = await epoch_of(backend)

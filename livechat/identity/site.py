@@ -129,7 +129,7 @@ class Site:
         asked = _Asked(about, known_as, question.body(), headers or {}, answer)
         if not self._queue.put(owner, asked):
             metrics.asked(about, "overloaded")
-            raise ChatError(Kind.OVERLOADED, "Too much waits for the site; try again later.")
+            raise ChatError(Kind.OVERLOADED, "Too many acts wait for the site; try again later.")
         return answer
 
     @property
@@ -184,7 +184,7 @@ class Site:
             self._reason = reason
         if (more := self._lines.due(self._time.seconds())) is not None:
             _log.warn(
-                "The site (--ask) does not answer: {reason}. What it is asked about is"
+                "The site (--ask) does not answer: {reason}. Acts that it should decide on are"
                 " {done}.{more}",
                 reason=reason,
                 done="refused" if self._failing == "refuse" else "accepted unasked",
@@ -244,4 +244,4 @@ def _shown(ruling: Ruling) -> str:
 
 
 def _broken(failure: Failure) -> None:
-    _log.failure("What the site answered could not be done.", failure)
+    _log.failure("The site's answer could not be carried out.", failure)

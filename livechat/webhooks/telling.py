@@ -201,4 +201,4 @@ def _started(coroutine: Any) -> Deferred[None]:
 
 def _note_end(failure: Failure) -> None:
     if not isinstance(failure.value, CancelledError):
-        _log.failure("Webhooks stand still.", failure)
+        _log.failure("Webhooks are not sent any more.", failure)

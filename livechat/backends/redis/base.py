@@ -261,7 +261,9 @@ class BackendInRedis(ABC):
             if self._keys.is_trial(channel):
                 return
             # Somebody else has published it; what we published is read where it is missing.
-            self._log.warn("{channel!r} tells what no livechat says.", channel=channel)
+            self._log.warn(
+                "A message on {channel!r} is not livechat's, and is ignored.", channel=channel
+            )
             return
         if generation != self.generation.name:
             # Its sender knows an older one, or this process does.

@@ -7,12 +7,8 @@ Entries that wait for receivers outside, as the embedded backend's file has them
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import nsmallest
-from threading import Lock
 from typing import Final
 
 from livechat.backends import outbox
@@ -65,10 +61,6 @@ class OutboxReader:
         self._reader = reader
         self._journal = journal
         self._cursors = cursors
-        self._idle: deque[sqlite3.Connection] = deque()
-        # Changes whenever the file is closed.
-        self._opened = 0
-        self._keeping = Lock()
 
     def waiting(self, receiver: str, after: str, limit: int) -> Sequence[Waiting]:
         """
@@ -81,7 +73,7 @@ class OutboxReader:
         # A move behind this line has marked its rooms.
         rooms = self._journal.rooms.copy()
         recent = {name: room for name, room in rooms.items() if name > after}
-        with self._reading() as db:
+        with self._reader.reading() as db:
             marked = db.execute(_MARKED, (number, after, limit)).fetchall()
             found = {row[0]: self._found(*row) for row in marked}
             ids = json.dumps([room.id for room in recent.values()])
@@ -114,7 +106,7 @@ class OutboxReader:
         """
         number = self._cursors.id_of(receiver)
         characters = max(PAGE_CHARACTERS, outbox.PAGES_CHARACTERS // max(1, len(limits)))
-        with self._reading() as db:
+        with self._reader.reading() as db:
             views = self._reader.views(db, limits, number)
             return {
                 room: self._page(views.get(room), room, limit, characters)
@@ -131,34 +123,6 @@ class OutboxReader:
             shown = self._reader.oldest(view, room)
             oldest = max(oldest, outbox.first_held(shown, told, view.room.top, outbox.MOST))
         return self._reader.page_from(view, room, oldest, limit, most=characters)
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """
-        One unchanging view of the file.  The connection stays open afterwards, idle: to open one
-        costs thirty times what it costs to look at a room, and receivers are told all the time.
-        """
-        opened = self._opened
-        db = self._idle.pop() if self._idle else self._reader.open()
-        try:
-            db.execute("BEGIN")
-            yield db
-            db.execute("COMMIT")
-        except BaseException:
-            db.close()
-            raise
-        with self._keeping:
-            if opened == self._opened and not self._idle:
-                self._idle.append(db)
-                return
-        db.close()
-
-    def close(self) -> None:
-        """Close the file; the next call opens it again."""
-        with self._keeping:
-            self._opened += 1
-            while self._idle:
-                self._idle.pop().close()
 
 
 class OutboxWriter:
