@@ -239,7 +239,7 @@ class Stage(Protocol):
         """Chat of one of the processes."""
 
     def until(self, holds: Callable[[], Any]) -> None:
-        """Let time pass until *holds* is true, which must be soon."""
+        """Advance until *holds* is true, which must be soon."""
 
 
 class Player(RecordingClient):

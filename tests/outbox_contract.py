@@ -7,6 +7,7 @@ A backend's tests mix `OutboxContract` into a trial `TestCase` and say how to ma
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
@@ -144,6 +145,34 @@ class OutboxContract(HeldContract):
         right = await epoch_of(backend, "s")
         await backend.outbox.advance(A, {"r": ("other", 1), "s": (right, 1)})
         assert await rooms(backend) == ["r"]
+
+    async def renumber(self, backend: Any) -> Any:
+        """Have all numberings begin anew; return the backend that goes on."""
+        raise AssertionError
+
+    async def test_epoch_of_cursors(self) -> None:
+        """The epoch already told stays known under a new numbering, until more is told."""
+        backend = await self.told(A, B)
+        await say(backend, "a", "b")
+        first_epoch = await epoch_of(backend)
+        await take(backend)
+        (room,) = await waiting(backend, B)
+        assert room.before == ""
+        for _ in range(2):
+            backend = await self.renumber(backend)
+            await say(backend, "c")
+            await say(backend, "other", room="new")
+            (new,) = [each for each in await waiting(backend) if each.room == "new"]
+        for receiver in (A, B):
+            (room,) = [each for each in await waiting(backend, receiver) if each.room == "r"]
+            assert room.before == first_epoch != room.epoch
+        assert texts(await take(backend))[-1] == "c"
+        await take(backend, room="new")
+        await say(backend, "d")
+        (room,) = await waiting(backend)
+        assert (room.room, room.before) == ("r", "")
+        assert room.epoch == await epoch_of(backend)
+        assert new.before != new.epoch
 
     async def test_many_rooms(self) -> None:
         """All are found, by name; one call tells of many."""

@@ -6,6 +6,7 @@ import ast
 import re
 import textwrap
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -25,20 +26,34 @@ CONTINUATIONS: Final = frozenset({
 })  # fmt: skip
 #: Names that are written in lower case, and begin a sentence so.
 LOWER_CASE: Final = frozenset({"livechat", "twistd", "twisted"})
-FOLDERS: Final = ("livechat", "clients/python", "examples", "bench")
+FOLDERS: Final = ("livechat", "clients/python", "examples", "bench", "tests")
 _Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def sources() -> list[Path]:
-    found = (path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
-    return sorted(path for path in found if not {"node_modules", "peers"} & set(path.parts))
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """A module's statements and those inside of them; no expressions, which have no docstrings."""
+    yield node
+    for field in ("body", "orelse", "handlers", "finalbody", "cases"):
+        for child in getattr(node, field, ()):
+            yield from statements(child)
 
 
-def docstrings(path: Path) -> Iterator[tuple[str, str]]:
-    """Names of a module's documented parts, with their docstrings."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, _Documented) and (text := ast.get_docstring(node)):
-            yield getattr(node, "name", "module"), text
+@cache
+def docstrings(folder: str) -> list[tuple[str, str]]:
+    """Documented parts of a folder's modules, each by file and name, with their docstrings."""
+    found = []
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        if {"node_modules", "peers"} & set(path.parts):
+            continue
+        for node in statements(ast.parse(path.read_text())):
+            if isinstance(node, _Documented) and (text := ast.get_docstring(node)):
+                name = getattr(node, "name", "module")
+                found.append((f"{path.relative_to(ROOT)}:{name}", text))
+    return found
+
+
+def line(name: str, text: str) -> str:
+    return f"{name}: {text.splitlines()[0]}"
 
 
 def first_word(text: str) -> str:
@@ -54,25 +69,35 @@ def test_first_words(text: str, word: str) -> None:
     assert first_word(text) == word
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_subjects(path: Path) -> None:
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_subjects(folder: str) -> None:
     """No docstring begins with a pronoun or a question."""
-    for name, text in docstrings(path):
-        assert first_word(text) not in NO_SUBJECTS, f"{name}: {text.splitlines()[0]}"
+    found = docstrings(folder)
+    assert found
+    assert [line(*each) for each in found if first_word(each[1]) in NO_SUBJECTS] == []
+
+
+def continues(text: str) -> bool:
+    """Return True for a docstring that completes the name above it to a sentence."""
+    word = first_word(text)
+    return word in CONTINUATIONS or (word[:1].islower() and word not in LOWER_CASE)
 
 
 @pytest.mark.parametrize(
-    "path",
-    sorted((ROOT / "livechat").rglob("*.py")),
-    ids=lambda path: str(path.relative_to(ROOT)),
-)
-def test_sentences_of_their_own(path: Path) -> None:
-    """No docstring of livechat goes on where the name above it ends."""
-    for name, text in docstrings(path):
-        word = first_word(text)
-        said = f"{name}: {text.splitlines()[0]}"
-        assert word not in CONTINUATIONS, said
-        assert not word[:1].islower() or word in LOWER_CASE, said
+    ("text", "expected"),
+    [
+        ("Of a member.", True), ("is told so.", True), ("A member is told.", False),
+        ("twistd's view.", False), ("*name* is known.", False),
+    ],
+)  # fmt: skip
+def test_continuations(text: str, expected: bool) -> None:
+    """A small letter or a preposition at the beginning continues the name."""
+    assert continues(text) is expected
+
+
+def test_sentences_of_their_own() -> None:
+    """No docstring of livechat completes the name above it."""
+    assert [line(*each) for each in docstrings("livechat") if continues(each[1])] == []
 
 
 def test_glossary() -> None:
@@ -110,8 +135,35 @@ def test_paragraphs_are_found() -> None:
     assert [*paragraphs(text)] == ["a b", "- c d", "- e"]
 
 
-@pytest.mark.parametrize("name", ["architecture.md"])
+@pytest.mark.parametrize("name", ["architecture.md", "decisions.md"])
 def test_short_paragraphs(name: str) -> None:
     """No paragraph or list item takes more than eight lines, so each can be read at once."""
     for each in paragraphs((ROOT / "docs" / name).read_text()):
         assert len(textwrap.wrap(each, LINE)) <= MOST_LINES, each
+
+
+#: Words that begin no statement of a document, but a question.
+NO_STATEMENTS: Final = re.compile(r"\W*(?:What|Whatever|Who|Whoever|Whom)\b[^?]*$")
+DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "bench/README.md"])
+
+
+def sentences(text: str) -> Iterator[str]:
+    """The sentences of a document's paragraphs and list items."""
+    for each in paragraphs(text):
+        yield from re.split(r"(?<=[.!?])\s+(?=\W*[A-Z])", each)
+
+
+def test_statements_are_told_from_questions() -> None:
+    """A question may begin with its word, a statement may not."""
+    text = "What is it? It is.\n\n- **Who asks** waits.\n\nHere, who asks waits.\n"
+    assert [bool(NO_STATEMENTS.match(each)) for each in sentences(text)] == [
+        False, False, True, False,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_statements_name_their_subject(path: Path) -> None:
+    """Documents name the subject of a sentence: no "what was said", no "whoever asks"."""
+    found = [each for each in sentences(path.read_text()) if NO_STATEMENTS.match(each)]
+    # The changelog of a version stays as it was published.
+    assert path.name == "CHANGELOG.md" or found == []

@@ -102,7 +102,7 @@ class MapCopy:
 
     def full(self) -> ChatError:
         """The refusal of a key for which there is no room."""
-        return ChatError(Kind.OVERLOADED, f"There is no room for more {self._name}.")
+        return ChatError(Kind.OVERLOADED, f"There are too many {self._name}: no more can be kept.")
 
     def set(self, key: str, entry: MapEntry | None) -> None:
         """Set the entry of *key*, or remove it; tells nobody."""

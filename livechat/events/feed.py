@@ -248,7 +248,7 @@ class Feed:
             draft.told[EVENTS_ROOM] = (waits.epoch, waits.top)
             return [], None
         page = await self._outbox.read(self.receiver, EVENTS_ROOM, MOST_NOTES)
-        before = self._epochs.get(EVENTS_ROOM, "")
+        before = waits.before or self._epochs.get(EVENTS_ROOM, "")
         if before not in ("", page.position.epoch):
             self._notes = frozenset()
         steps, notes = notes_of(page, Place(before, waits.told), self._notes)
@@ -324,7 +324,7 @@ class Feed:
         @return: the number up to which the batch has all of the room.
         """
         waits, epoch = self._rooms[room], page.position.epoch
-        told = Place(self._epochs.get(room, ""), waits.told)
+        told = Place(waits.before or self._epochs.get(room, ""), waits.told)
         if after:
             told = Place(epoch, after)
             page = Page(page.position, tuple(each for each in page.entries if each.seq > after))

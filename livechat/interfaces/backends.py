@@ -259,6 +259,8 @@ class Waiting(Struct, frozen=True, gc=False):
     @ivar top: the number of the room's newest entry.
     @ivar since: when the oldest of those that wait was stored, in milliseconds since 1970; None
         if that is not known without reading it.
+    @ivar before: the epoch of which the receiver was told last, where the room's numbering has
+        begun anew since; empty where it has not, or nobody knows.
     """
 
     room: str
@@ -266,6 +268,7 @@ class Waiting(Struct, frozen=True, gc=False):
     told: int
     top: int
     since: int | None = None
+    before: str = ""
 
 
 class IOutbox(Interface):

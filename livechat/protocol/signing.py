@@ -83,7 +83,7 @@ def verify(secrets: Sequence[bytes], headers: Mapping[str, str], body: bytes, no
     if not known_as or not timestamp or not headers.get(SIGNATURE):
         raise ValueError("it is not signed")
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 16):
-        raise ValueError("its time is none")
+        raise ValueError("its time cannot be one")
     if abs(now - int(timestamp)) > TOLERANCE:
         raise ValueError(f"its time differs from ours by more than {TOLERANCE} seconds")
     given = headers[SIGNATURE].encode(errors="replace").split(b" ")[:_MOST_SIGNATURES]

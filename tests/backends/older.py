@@ -7,6 +7,8 @@ from contextlib import closing
 
 from tests.backends.disk import Disk, say
 
+#: Version 9.
+_EPOCHS = "ALTER TABLE cursors DROP COLUMN epoch;"
 #: Up to version 8.
 _CURSORS = """
 DROP TABLE cursors;
@@ -43,7 +45,7 @@ ALTER TABLE rooms DROP COLUMN due;
 def downgrade(disk: Disk, version: int) -> None:
     """Make the file what an earlier livechat would have made."""
     with closing(sqlite3.connect(disk.path)) as db:
-        db.executescript(_CURSORS)
+        db.executescript(_CURSORS if version < 9 else _EPOCHS)
         if version < 8:
             db.executescript(_RECENT)
     if version < 7:

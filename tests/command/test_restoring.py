@@ -15,6 +15,8 @@ from livechat.backends.exports import Room
 from livechat.backends.sqlite.moving import RoomsCopy
 from livechat.command import restoring
 from livechat.command.backup import LARGEST_FILE
+from tests.backends.disk import Disk, say
+from tests.backends.sqlite.receivers import keep
 from tests.command.conftest import Command
 from tests.support.furnished import MANY, furnish
 
@@ -64,6 +66,29 @@ def test_restore(archive: Path, command: Command, tmp_path: Path) -> None:
         name: top for name, (_, top) in before.items()
     }
     assert not {epoch for epoch, _ in after.values()} & {epoch for epoch, _ in before.values()}
+
+
+def test_restore_with_receivers(command: Command, tmp_path: Path) -> None:
+    """Receivers were told since of what waited in the backup: they are told that it is gone."""
+    disk = Disk(tmp_path / "state")
+    store = disk.store()
+    keep(store, "hook")
+    say(store, *"abc")
+    epoch = store.epoch("r")
+    disk.close()
+    assert command("backup", str(tmp_path / "backup.tar")).code == 0
+    store = disk.store()
+    say(store, "told, and lost")
+    disk.close()
+    (tmp_path / "state").rename(tmp_path / "before")
+    assert command("restore", str(tmp_path / "backup.tar")).code == 0
+    store = disk.store()
+    assert store.held.waiting("hook", "", 9) == []
+    assert say(store, "new") == [4]
+    (found,) = store.held.waiting("hook", "", 9)
+    assert (found.told, found.before) == (3, epoch)
+    assert epoch != found.epoch
+    disk.close()
 
 
 def test_not_empty(archive: Path, command: Command, tmp_path: Path) -> None:

@@ -201,6 +201,24 @@ def test_another_epoch() -> None:
     assert world.take() == ["r e"]
 
 
+def test_another_epoch_for_a_later_leader() -> None:
+    """A feed that was not there before the new numbering says so, too, and only once."""
+    world = World()
+    world.outbox.say("a", "b", "c")
+    world.take()
+    world.outbox.renumber("new", known=True)
+    world.outbox.say("d")
+    world.feed.begin()
+    batch = world.batch()
+    assert shown(batch) == ["r gap", "r d"]
+    assert b'"reason":"epoch","room":"r","epoch":"new"' in batch.encoded[0]
+    assert world.batch().events[0].id == batch.events[0].id
+    world.told(batch)
+    world.feed.begin()
+    world.outbox.say("e")
+    assert world.take() == ["r e"]
+
+
 def test_store_is_away() -> None:
     """While the store is away a feed waits, and says so once; then it goes on."""
     world = World()

@@ -99,6 +99,19 @@ def test_another_epoch_of_notes() -> None:
     assert world.take() == [" gap", "r left"]
 
 
+def test_another_epoch_of_notes_for_a_later_leader() -> None:
+    world = World()
+    world.note("joined")
+    world.take()
+    world.outbox.renumber("new", EVENTS_ROOM, known=True)
+    world.note("left")
+    world.feed.begin()
+    assert world.take() == [" gap", "r left"]
+    world.feed.begin()
+    world.note("joined")
+    assert world.take() == ["r joined"]
+
+
 def test_act_of_all_rooms() -> None:
     """An act in all rooms, or in a pattern of them, waits for no room."""
     world = World()

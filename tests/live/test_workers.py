@@ -258,7 +258,7 @@ def test_a_member_while_redis_is_away(shared: Daemon, shared_redis: RedisServer)
 
 
 def test_with_a_redis_of_its_own(tmp_path: Path) -> None:
-    """With `make run REDIS=1` everything ends together, with livechat's exit code."""
+    """Under `make run REDIS=1` everything ends together, with livechat's exit code."""
     command = (ROOT / "deploy" / "with-redis", TWISTD, "--nodaemon", "--pidfile=", "livechat")
     ended = subprocess.run(
         [*command, "--port=none"], cwd=tmp_path, capture_output=True, timeout=PATIENCE, check=False

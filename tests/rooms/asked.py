@@ -23,5 +23,5 @@ def send(world: World, actor: Actor, text: str = "hi", **more: Any) -> Deferred[
 
 
 def pump(world: World) -> None:
-    """Let a tenth of a second pass: enough for turns, too little for the site's deadline."""
+    """Advance by a tenth of a second: enough for turns, too little for the site's deadline."""
     world.clock.pump([0.01] * 10)

@@ -121,7 +121,7 @@ class Stream:
         return bool(self._asked or self._found)
 
     def unsubscribe(self, room: str) -> None:
-        """Nobody is left to deliver to: no-op."""
+        """No-op: no member is left."""
 
 
 class Member(RecordingClient):

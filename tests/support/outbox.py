@@ -51,6 +51,7 @@ class MemoryOutbox:
     def __init__(self) -> None:
         self.rooms: dict[str, MemoryRoom] = {}
         self.cursors: dict[str, dict[str, int]] = {}
+        self.before: dict[str, str] = {}
         self.reads: list[tuple[str, int]] = []
         self.advances: list[Mapping[str, tuple[str, int]]] = []
         self.kept: list[frozenset[str]] = []
@@ -90,8 +91,14 @@ class MemoryOutbox:
         there = self.rooms[room]
         there.entries = [each for each in there.entries if each.seq >= first]
 
-    def renumber(self, epoch: str, room: str = "r") -> None:
-        """Begin anew: all that waits is lost."""
+    def renumber(self, epoch: str, room: str = "r", *, known: bool = False) -> None:
+        """
+        Begin anew: all that waits is lost.
+
+        @param known: the store knows of which epoch receivers were told.
+        """
+        if known:
+            self.before[room] = self.rooms[room].epoch
         self.rooms[room] = MemoryRoom(epoch)
         for cursors in self.cursors.values():
             cursors.pop(room, None)
@@ -126,7 +133,8 @@ class MemoryOutbox:
         for name in sorted(self.rooms):
             there, told = self.rooms[name], self.told(receiver, name)
             if name > after and name != AUDIT_ROOM and told < there.top:
-                found.append(Waiting(name, there.epoch, told, there.top))
+                before = self.before.get(name, "")
+                found.append(Waiting(name, there.epoch, told, there.top, before=before))
         return found[:limit]
 
     def read(self, receiver: str, room: str, limit: int) -> Deferred[Page]:
@@ -157,6 +165,7 @@ class MemoryOutbox:
         for room, (epoch, seq) in told.items():
             if self.rooms[room].epoch == epoch:
                 cursors[room] = max(seq, cursors.get(room, 0))
+                self.before.pop(room, None)
 
     def rewind(self, receiver: str, since: int) -> Deferred[int]:
         return succeed(0)

@@ -261,7 +261,9 @@ class BackendInRedis(ABC):
             if self._keys.is_trial(channel):
                 return
             # Another program has published it.  Entries of ours that are missing are read.
-            self._log.warn("{channel!r} tells what no livechat says.", channel=channel)
+            self._log.warn(
+                "A message on {channel!r} is not livechat's, and is ignored.", channel=channel
+            )
             return
         if generation != self.generation.name:
             # Sender and process know different generations, and either may be the older one.

@@ -48,14 +48,11 @@ class Generation:
 
         @param word: the numbering's; empty for one that is older than words.
         """
-        if word.startswith(_BROUGHT) and word.startswith(self.brought(b"")):
-            return word.removeprefix(self.brought(b"")).decode()
-        named = room.encode() + (b"\0" + word if word else b"")
-        return blake2b(named, key=self.name, digest_size=8).hexdigest()
+        return epoch_of(self.name, room, word)
 
     def brought(self, epoch: bytes) -> bytes:
         """Return the word of a numbering that has *epoch* as long as this generation lasts."""
-        return _BROUGHT + self.name + _BROUGHT + epoch
+        return _brought(self.name) + epoch
 
     async def refresh(self) -> None:
         """
@@ -96,3 +93,16 @@ class Generation:
 
 def _new() -> bytes:
     return secrets.token_urlsafe(12).encode()
+
+
+def epoch_of(generation: bytes, room: str, word: bytes) -> str:
+    """Name a numbering as `Generation.epoch` does, of a generation that may be over."""
+    brought = _brought(generation)
+    if word.startswith(brought):
+        return word.removeprefix(brought).decode()
+    named = room.encode() + (b"\0" + word if word else b"")
+    return blake2b(named, key=generation, digest_size=8).hexdigest()
+
+
+def _brought(generation: bytes) -> bytes:
+    return _BROUGHT + generation + _BROUGHT

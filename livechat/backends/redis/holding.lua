@@ -1,7 +1,9 @@
 -- What is kept of a room for receivers outside, though no history shows it.
 --
 -- A hash beside the room has a cursor for each of them: generation, word, number and tag of the
--- newest entry that the receiver was told of.  The state has h, the oldest number that waits for
+-- newest entry that the receiver was told of.  Where the numbering has begun anew since, the cursor
+-- before that stands under the receiver's name and `*`, until the receiver is told of more.  The
+-- state has h, the oldest number that waits for
 -- one of them; g, the generation and the era (`livechat.backends.redis.receivers`) in which that
 -- was found out; and f, before which histories show nothing.
 
@@ -46,6 +48,9 @@ local function hold(room, cursors, words, generation)
             room.hold = math.min(room.hold, seq + 1)
             return
         end
+        if not redis.call('HMGET', cursors, name .. '*')[1] then
+            redis.call('HSET', cursors, name .. '*', cursor)
+        end
         local entry = word == room.word and seq > 0 and entry_from(room, seq)
         local there = entry and seq_of(entry) == seq and tag_of(entry) == tag
         write(name, there and seq or anew, there and tag or '')
@@ -53,11 +58,14 @@ local function hold(room, cursors, words, generation)
     room.hold = room.top + 1
     local all = redis.call('HGETALL', cursors)
     for at = 1, #all, 2 do
-        if wanted[all[at]] or era < its_era then
-            check(all[at], all[at + 1])
-            wanted[all[at]] = nil
-        else
-            redis.call('HDEL', cursors, all[at])
+        local name = all[at]
+        if string.sub(name, -1) ~= '*' then
+            if wanted[name] or era < its_era then
+                check(name, all[at + 1])
+                wanted[name] = nil
+            else
+                redis.call('HDEL', cursors, name, name .. '*')
+            end
         end
     end
     for name in pairs(wanted) do

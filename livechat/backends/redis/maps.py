@@ -54,7 +54,7 @@ class Maps:
             try:
                 self._maps[name].hear(change)
             except ValueError:
-                self._log.warn("What is told of a map is not understood.")
+                self._log.warn("A message about a shared map cannot be read.")
         return True
 
     async def refresh(self) -> None:

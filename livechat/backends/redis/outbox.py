@@ -38,7 +38,7 @@ from livechat.backends.redis.connection import (
 from livechat.backends.redis.entering import Entered, Entering
 from livechat.backends.redis.entries import stored_entry
 from livechat.backends.redis.excess import Excess, give_up
-from livechat.backends.redis.generation import Generation
+from livechat.backends.redis.generation import Generation, epoch_of
 from livechat.backends.redis.history import CHARACTERS, READ_WORD_LASTS
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.receivers import Receivers
@@ -97,6 +97,7 @@ class Unsent(NamedTuple):
     hold: int
     since: int
     entries: list[Any]
+    before: bytes
 
     @property
     def quiet(self) -> bool:
@@ -238,7 +239,8 @@ class RedisOutbox:
             for room, each in told.items():
                 if each.since:
                     epoch = self._generation.epoch(room, each.word)
-                    found.append(Waiting(room, epoch, each.told, each.top, each.since))
+                    before = _epoch_before(room, each.before)
+                    found.append(Waiting(room, epoch, each.told, each.top, each.since, before))
             quiet = {room: rooms[room] for room, each in told.items() if each.quiet}
             await self._entered.leave(quiet, rooms.keys() - quiet.keys())
             if len(rooms) < STEP:
@@ -390,6 +392,14 @@ class RedisOutbox:
                 )
             raise _away() from None
         return failure
+
+
+def _epoch_before(room: str, cursor: bytes) -> str:
+    """Name the numbering of a cursor that was kept when another one began; empty without one."""
+    if not cursor:
+        return ""
+    generation, word, _ = cursor.split(b" ", 2)
+    return epoch_of(generation, room, word)
 
 
 def _away() -> ChatError:

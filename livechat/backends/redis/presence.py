@@ -214,7 +214,9 @@ class PresenceRelay:
             share = _decoder.decode(value) if value else Share()
         except msgspec.MsgspecError as reason:
             # Of another version.
-            self._log.warn("A process is not understood: {reason}", reason=str(reason))
+            self._log.warn(
+                "The users at another process cannot be read: {reason}", reason=str(reason)
+            )
             return
         if share.count:
             shares[process] = share

@@ -67,7 +67,7 @@ class ProcessRegistry:
     def secret(self) -> Deferred[bytes]:
         if self.known_secret:
             return succeed(self.known_secret)
-        return fail(ChatError(Kind.UNAVAILABLE, "Nobody can be recognized just now."))
+        return fail(ChatError(Kind.UNAVAILABLE, "Guests cannot be recognized just now."))
 
     async def find_secret(self) -> None:
         """
@@ -150,5 +150,7 @@ class ProcessRegistry:
                     found.append(_decoder.decode(data))
                 except msgspec.MsgspecError as reason:
                     # Of another version.
-                    self._log.warn("A process is not understood: {reason}", reason=str(reason))
+                    self._log.warn(
+                        "The report of another process cannot be read: {reason}", reason=str(reason)
+                    )
         return found

@@ -260,7 +260,9 @@ class RedisMap(MapCopy):
                 # All processes have noticed at once, and one write is enough.
                 await self._wait(uniform(0, SPREAD))  # noqa: S311 - no secret
                 return False
-            self._log.warn("{name}: Redis has lost changes, and gets them back.", name=self._name)
+            self._log.warn(
+                "{name}: Redis has lost changes; this process puts them back.", name=self._name
+            )
             return await self._store.restore(seen, version, self.entries())
         if not attempt and seen.word == version.word and await self._comes(seen, HOLE):
             # The news of the change came meanwhile, by another connection.
@@ -272,7 +274,7 @@ class RedisMap(MapCopy):
             return True
         if difference is Difference.JOIN:
             self._log.warn(
-                "{name}: another map has begun in Redis; they are joined.", name=self._name
+                "{name}: Redis has another map of this name; both are joined.", name=self._name
             )
             joined = self._version.joined(found, new_tag())
             await self._store.restore(found, joined, {**self.entries(), **entries})

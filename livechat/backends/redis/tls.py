@@ -67,7 +67,9 @@ class TLS:
         except StartError as reason:
             if self._said != str(reason):
                 self._said = str(reason)
-                self._log.error("{reason}; what it was before goes on.", reason=self._said)
+                self._log.error(
+                    "{reason}; the file as it was before stays in use.", reason=self._said
+                )
         return _options(host, *self._given)
 
     def _read(self) -> tuple[Any, dict[str, Any] | None]:

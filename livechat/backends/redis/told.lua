@@ -22,10 +22,13 @@ if not told or seq <= told then
     return 0
 end
 tell_up_to(room, receiver, seq, ARGV[2])
+redis.call('HDEL', room.cursors, receiver .. '*')
 local least = seq
 local cursors = redis.call('HGETALL', room.cursors)
-for at = 2, #cursors, 2 do
-    least = math.min(least, tonumber(string.match(cursors[at], '^%S+ %S* (%d+) ')))
+for at = 1, #cursors, 2 do
+    if string.sub(cursors[at], -1) ~= '*' then
+        least = math.min(least, tonumber(string.match(cursors[at + 1], '^%S+ %S* (%d+) ')))
+    end
 end
 if least + 1 > room.hold then
     hold_from(room, least + 1)

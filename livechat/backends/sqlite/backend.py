@@ -54,7 +54,7 @@ def load(config: Config, reactor: PosixReactorBase) -> SqliteBackend:
         aside, reason = database.broken
         _log.critical(
             "The database was broken ({reason}). It is {aside} now, and the rooms begin anew, "
-            "without what was said. What can be had of it: sqlite3 {aside} .recover",
+            "without their history. To get what can still be read: sqlite3 {aside} .recover",
             reason=reason,
             aside=aside,
         )

@@ -2,7 +2,8 @@
 Cursors of receivers outside, in the embedded backend's file.
 
 A receiver has a row in `receivers`, and in `cursors` one for each room: the newest number that it
-has been told of.  A room without a row was made later than the receiver: nothing was told of it.
+has been told of, and after a restored backup the epoch before that, until it is told of more.  A
+room without a row was made later than the receiver: nothing was told of it.
 While a receiver gets its cursors, or loses them, it has no name.
 
 Storing a message writes nothing of this.  When messages are moved out of the journal, rooms of
@@ -22,6 +23,7 @@ from typing import Final, NamedTuple, Protocol
 
 from livechat.backends import outbox
 from livechat.backends.sqlite.journal import Journal
+from livechat.protocol.names import AUDIT_ROOM
 
 #: Rows that one step of `Cursors.keep` writes.
 KEEP_STEP: Final = 20_000
@@ -35,7 +37,8 @@ GROUP BY rooms.value
 _ADVANCE: Final = """
 INSERT INTO cursors (receiver, room, told)
 SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) WHERE true
-ON CONFLICT (receiver, room) DO UPDATE SET told = excluded.told WHERE excluded.told > told
+ON CONFLICT (receiver, room) DO UPDATE SET told = excluded.told, epoch = NULL
+WHERE excluded.told > told
 """
 #: Marks rooms of which entries may be removed, for the next sweep.
 _RELEASE: Final = """
@@ -63,6 +66,21 @@ SELECT ?, id, top FROM rooms WHERE id > ? ORDER BY id LIMIT {KEEP_STEP}
 """  # noqa: S608 - a constant
 _IMPORTED: Final = """
 INSERT INTO cursors (receiver, room, told) SELECT id, ?, ? FROM receivers WHERE name IS NOT NULL
+"""
+#: All that is there counts as told.
+_RENUMBERED: Final = """
+INSERT INTO cursors (receiver, room, told, epoch)
+SELECT receivers.id, rooms.id, rooms.top, epoch_of(rooms.name) FROM receivers JOIN rooms
+WHERE receivers.name IS NOT NULL
+ON CONFLICT (receiver, room) DO UPDATE SET
+    told = excluded.told, epoch = coalesce(epoch, excluded.epoch)
+"""
+_MARK_WAITING: Final = """
+UPDATE rooms SET waits = 1 WHERE NOT waits AND name <> ? AND EXISTS (
+    SELECT 1 FROM receivers
+    LEFT JOIN cursors ON cursors.receiver = receivers.id AND cursors.room = rooms.id
+    WHERE receivers.name IS NOT NULL AND coalesce(told, 0) < rooms.top
+)
 """
 
 
@@ -212,3 +230,22 @@ def mark(db: sqlite3.Connection, rooms: Collection[int]) -> None:
 def imported(db: sqlite3.Connection, room: int, top: int) -> None:
     """Have receivers not told of a room that was brought from elsewhere, up to *top*."""
     db.execute(_IMPORTED, (room, top))
+
+
+def mark_waiting(db: sqlite3.Connection) -> None:
+    """Mark all rooms of which something waits, as `mark` does; the journal is empty."""
+    db.execute(_MARK_WAITING, (AUDIT_ROOM,))
+
+
+def renumbered(db: sqlite3.Connection, epoch: Callable[[str], str]) -> None:
+    """
+    All numberings are about to begin anew, because the file is a backup: receivers were told
+    since of what waited then, and of what is not there.  So they go on behind what is there, and
+    with the next entry of a room they are told of the gap.
+
+    @param epoch: that of a room until now.
+    """
+    db.create_function("epoch_of", 1, epoch, deterministic=True)
+    db.execute(_RENUMBERED)
+    db.execute("UPDATE rooms SET waits = 0 WHERE waits")
+    db.execute("UPDATE rooms SET due = 0 WHERE held")

@@ -328,10 +328,10 @@ class Database:
     def close(self) -> None:
         """Close the file; the next call opens it again."""
         self._stop_writing()
+        self._reader.close()
         if self._keeper is not None:
             keeper, self._keeper = self._keeper, None
             keeper.close()
-        self.held.close()
         self._eraser.close()
 
     def _stop_writing(self) -> None:

@@ -7,12 +7,8 @@ Entries that wait for receivers outside, as the embedded backend's file has them
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import nsmallest
-from threading import Lock
 from typing import Final
 
 from livechat.backends import outbox
@@ -34,12 +30,12 @@ _MARKED: Final = """
 SELECT name, coalesce(told, 0) AS told, top, (
     SELECT time FROM messages WHERE messages.room = rooms.id AND seq > coalesce(told, 0)
     ORDER BY seq LIMIT 1
-)
+), coalesce(epoch, '')
 FROM rooms LEFT JOIN cursors ON receiver = ? AND cursors.room = rooms.id
 WHERE waits AND name > ? AND top > coalesce(told, 0) ORDER BY name LIMIT ?
 """
 _TOLD_OF: Final = """
-SELECT room, told FROM cursors
+SELECT room, told, coalesce(epoch, '') FROM cursors
 WHERE receiver = ? AND room IN (SELECT value FROM json_each(?))
 """
 _REWOUND: Final = """
@@ -65,10 +61,6 @@ class OutboxReader:
         self._reader = reader
         self._journal = journal
         self._cursors = cursors
-        self._idle: deque[sqlite3.Connection] = deque()
-        # A number that changes whenever the file is closed.
-        self._opened = 0
-        self._keeping = Lock()
 
     def waiting(self, receiver: str, after: str, limit: int) -> Sequence[Waiting]:
         """
@@ -81,25 +73,29 @@ class OutboxReader:
         # Copied first, as a later move of the journal marks its rooms in the file.
         rooms = self._journal.rooms.copy()
         recent = {name: room for name, room in rooms.items() if name > after}
-        with self._reading() as db:
+        with self._reader.reading() as db:
             marked = db.execute(_MARKED, (number, after, limit)).fetchall()
             found = {row[0]: self._found(*row) for row in marked}
             ids = json.dumps([room.id for room in recent.values()])
-            told = dict(db.execute(_TOLD_OF, (number, ids)).fetchall())
+            told = {
+                room: (seq, before)
+                for room, seq, before in db.execute(_TOLD_OF, (number, ids)).fetchall()
+            }
         for name, room in recent.items():
-            seq = told.get(room.id, 0)
+            seq, before = told.get(room.id, (0, ""))
             if seq >= room.top or not outbox.is_told(name):
                 continue
             if name in found:
                 top = max(room.top, found[name].top)
-                found[name] = self._found(name, seq, top, found[name].since)
+                found[name] = self._found(name, seq, top, found[name].since, before)
             else:
                 row = room.find(seq + 1)
-                found[name] = self._found(name, seq, room.top, None if row is None else row.time)
+                since = None if row is None else row.time
+                found[name] = self._found(name, seq, room.top, since, before)
         return [found[name] for name in nsmallest(limit, found)]
 
-    def _found(self, room: str, told: int, top: int, since: int | None) -> Waiting:
-        return Waiting(room, self._reader.epoch(room), told, top, since)
+    def _found(self, room: str, told: int, top: int, since: int | None, before: str) -> Waiting:
+        return Waiting(room, self._reader.epoch(room), told, top, since, before)
 
     def pages(self, receiver: str, limits: Mapping[str, int]) -> dict[str, Page]:
         """
@@ -110,7 +106,7 @@ class OutboxReader:
         """
         number = self._cursors.id_of(receiver)
         characters = max(PAGE_CHARACTERS, outbox.PAGES_CHARACTERS // max(1, len(limits)))
-        with self._reading() as db:
+        with self._reader.reading() as db:
             views = self._reader.views(db, limits, number)
             return {
                 room: self._page(views.get(room), room, limit, characters)
@@ -127,34 +123,6 @@ class OutboxReader:
             shown = self._reader.oldest(view, room)
             oldest = max(oldest, outbox.first_held(shown, told, view.room.top, outbox.MOST))
         return self._reader.page_from(view, room, oldest, limit, most=characters)
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """
-        Read one unchanging view of the file.  The connection stays open and idle afterwards: a new
-        one costs thirty times as much as reading a room, and receivers are told all the time.
-        """
-        opened = self._opened
-        db = self._idle.pop() if self._idle else self._reader.open()
-        try:
-            db.execute("BEGIN")
-            yield db
-            db.execute("COMMIT")
-        except BaseException:
-            db.close()
-            raise
-        with self._keeping:
-            if opened == self._opened and not self._idle:
-                self._idle.append(db)
-                return
-        db.close()
-
-    def close(self) -> None:
-        """Close the file; the next call opens it again."""
-        with self._keeping:
-            self._opened += 1
-            while self._idle:
-                self._idle.pop().close()
 
 
 class OutboxWriter:

@@ -86,7 +86,7 @@ class Erasure:
             self._log.error("The file cannot be erased: {reason}", reason=str(reason))
         except Exception:  # noqa: BLE001 - a bug: the next one may do better
             self._since = None
-            self._log.failure("What was retracted could not be erased.")
+            self._log.failure("Retracted words could not be erased from the file.")
         else:
             if not self._files.erasing:
                 self._since = None
@@ -186,7 +186,7 @@ class Housekeeping:
         if failure.check(sqlite3.Error):
             self._failed(failure.getErrorMessage())
         else:
-            self._log.failure("Rooms could not be looked through.", failure)
+            self._log.failure("The walk over all rooms failed.", failure)
 
     def _walked(self, _: None) -> None:
         self._walking = False

@@ -19,7 +19,7 @@ from livechat.backends.exports import ADDED, OTHER, THERE, Outcome, Room, Said, 
 from livechat.backends.maps import MapEntry
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite import numberings, schema
-from livechat.backends.sqlite.cursors import imported
+from livechat.backends.sqlite.cursors import imported, mark_waiting, renumbered
 from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.journal import Journal
 from livechat.backends.sqlite.maps import MapsFile
@@ -118,6 +118,7 @@ class StateDirectory:
             self._db.execute("PRAGMA synchronous = FULL")
             # Rows of rooms leave out entries in the journal.
             _move_journal(self._db)
+            mark_waiting(self._db)
         except BaseException:
             self._database.release()
             raise
@@ -190,11 +191,17 @@ class StateDirectory:
 
 def begin_anew(path: Path) -> None:
     """
-    Give every room in the file another epoch.
+    Give every room in the file another epoch, and have receivers go on behind what is there.
 
     @raise sqlite3.Error: it is no file of livechat's, or cannot be written.
     """
     with closing(connect(path, "mode=rw")) as db:
         schema.complete(db, schema.check(db))
         db.execute("PRAGMA synchronous = FULL")
+        _move_journal(db)
+        known = numberings.Numberings()
+        known.read(db)
+        db.execute("BEGIN IMMEDIATE")
+        renumbered(db, known.epoch)
         numberings.begin_anew(db)
+        db.execute("COMMIT")

@@ -163,7 +163,10 @@ class SqliteOutbox:
 
     def _failed(self, failure: Failure) -> Any:
         failure.trap(sqlite3.Error, TimeoutError)
-        self._log.error("The file has no answer for receivers: {reason}", reason=str(failure.value))
+        self._log.error(
+            "Entries that wait for receivers cannot be read or written: {reason}",
+            reason=str(failure.value),
+        )
         raise _unavailable()
 
     def stop(self) -> Deferred[Any]:
@@ -176,4 +179,6 @@ class SqliteOutbox:
 
 
 def _unavailable() -> ChatError:
-    return ChatError(Kind.UNAVAILABLE, "What waits cannot be read or written just now.")
+    return ChatError(
+        Kind.UNAVAILABLE, "Entries that wait for receivers cannot be read or written just now."
+    )

@@ -10,14 +10,14 @@ import secrets
 import sqlite3
 from typing import Final
 
-_VERSION: Final = 9
+_VERSION: Final = 10
 #: Marks a livechat database (PRAGMA application_id): "lvch".
 _APPLICATION_ID: Final = 0x6C766368
 
 # A room's `event` is the number of its newest event; 0 if there never was one.  `floor` is the
 # oldest number that may be shown, by the room's limits up to its newest entry.  `top`, `time` and
-# `floor` leave out entries that are in the journal.  `due` is the time from which on there is
-# something to remove (`livechat.backends.sqlite.upkeep`); NULL if that is never.
+# `floor` leave out entries that are in the journal.  `due` is the time from which on
+# entries may be removed (`livechat.backends.sqlite.upkeep`); NULL for never.
 # Rows of `messages` are entries: `livechat.backends.records`.
 _TABLES: Final = """
 CREATE TABLE meta (
@@ -57,7 +57,7 @@ CREATE TABLE journal (
     floors  TEXT
 ) STRICT;
 """
-# Read at restarts only.  Rows are in the order of their use, which costs next to nothing.  Keys have
+# Read at restarts only.  Rows are in the order of their use, which costs next to nothing.  A key is
 # 16 bytes of room and nonce, and behind them 8 of an address (`nonces.Known`).
 _NONCES: Final = """
 CREATE TABLE nonces (
@@ -111,6 +111,8 @@ CREATE TABLE cursors (
 CREATE INDEX rooms_that_wait ON rooms (name) WHERE waits;
 CREATE INDEX rooms_that_hold ON rooms (id) WHERE held;
 """
+# The epoch of which a receiver was told last; NULL: the room's present one.
+_EPOCHS: Final = "ALTER TABLE cursors ADD COLUMN epoch TEXT;"
 #: Scripts that make each version from the one before.
 _STEPS: Final = {
     2: """
@@ -158,6 +160,7 @@ _STEPS: Final = {
         ALTER TABLE rooms ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
         {_CURSORS}
     """,
+    10: _EPOCHS,
 }
 
 
@@ -194,7 +197,8 @@ def complete(db: sqlite3.Connection, version: int) -> None:
 def _create(db: sqlite3.Connection) -> None:
     db.executescript(
         f"BEGIN IMMEDIATE; {_TABLES} {_DUE} {_JOURNAL} {_NONCES} {_CLOCK} {_MAPS} {_PACE}"
-        f"{_CURSORS} PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {_VERSION};"
+        f"{_CURSORS} {_EPOCHS} PRAGMA application_id = {_APPLICATION_ID};"
+        f"PRAGMA user_version = {_VERSION};"
     )
     db.execute("INSERT INTO meta VALUES ('secret', ?)", (secrets.token_bytes(32),))
     db.execute("COMMIT")

@@ -125,6 +125,12 @@ class RedisContract(AmendContract, ArchiveContract, OutboxContract, BackendContr
         boxes = [each.outbox for each in backends]
         await boxes[0].give_up_excess(boxes, now=True)
 
+    async def renumber(self, backend: Any) -> Any:
+        for each in getattr(backend, "_backends", [backend]):
+            await each.begin_anew()
+        await self.ready(backend)
+        return backend
+
     async def ready(self, backend: IBackend) -> None:
         await until(lambda: backend.trouble() is None)
 

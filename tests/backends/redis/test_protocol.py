@@ -129,7 +129,7 @@ class Play:
         self.answers: list[Deferred[Any]] = []
 
     def spin(self, holds: Callable[[], Any] = bool, turns: int = PATIENCE) -> None:
-        """Let the reactor go on for some turns, or until *holds* is true."""
+        """Run the reactor for some turns, or until *holds* is true."""
         for _ in range(turns):
             if holds():
                 return

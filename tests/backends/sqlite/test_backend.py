@@ -16,6 +16,7 @@ from livechat.backends.sqlite.backend import READERS, SqliteBackend
 from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.health import PROBE_EVERY
 from livechat.backends.sqlite.maps import MapsFile
+from livechat.backends.sqlite.moving import begin_anew
 from livechat.errors import Kind
 from livechat.system.threads import Threads
 from livechat.system.wallclock import DAY
@@ -52,6 +53,11 @@ class SqliteContractTest(AmendContract, ArchiveContract, BackendContract, Outbox
             await backend._writer.call(database.walk)
         while await backend._writer.call(database.sweep, first=first):
             first = False
+
+    async def renumber(self, backend: SqliteBackend) -> Any:
+        await backend.stop()
+        begin_anew(self._directory / "livechat.sqlite3")
+        return await self.told(*backend._database.cursors.receivers)
 
     def make(
         self, *, history_limit: int = 0, history_age: int = 0, audit_age: int = 0

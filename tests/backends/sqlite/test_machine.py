@@ -94,7 +94,7 @@ class SqliteMachine(AmendMachine):
 
     @rule()
     def look_after(self) -> None:
-        """Let time pass: entries over the limit go, and retracted words are nowhere."""
+        """Advance the clock: entries over the limit go, and retracted words are nowhere."""
         self.clock.pump([1.0] * 70)
         assert not self.store.unerased
         found = {

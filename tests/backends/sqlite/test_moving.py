@@ -13,7 +13,9 @@ from msgspec import Raw
 from livechat.backends.exports import ADDED, OTHER, THERE, Outcome, Room, Said, Value
 from livechat.backends.sqlite.moving import RoomsCopy, StateDirectory, begin_anew, values_of
 from livechat.errors import StartError
+from livechat.protocol.names import AUDIT_ROOM
 from tests.backends.disk import NOW, Disk, say
+from tests.backends.sqlite.receivers import advance, keep, waits
 from tests.support.furnished import ANN, BO, MANY, MAPS, furnish
 
 ROOM = Room("new", "brought", 3, 2, 50, 3)
@@ -165,6 +167,57 @@ def test_begun_anew(furnished: Path) -> None:
     after = rooms(furnished)
     assert not {room.epoch for room, _ in after.values()} & before
     assert len(after["many"][1]) == MANY
+
+
+def test_begun_anew_with_receivers(tmp_path: Path) -> None:
+    """Nothing that was there is told again; with what comes next, that something is missing is."""
+    disk = Disk(tmp_path)
+    store = disk.store()
+    keep(store, "a", "b")
+    say(store, *"abc")
+    store.sweep()
+    say(store, *"de")
+    say(store, "x", room="later")
+    advance(store, {"r": 1})
+    epochs = {room: store.epoch(room) for room in ("r", "later")}
+    for _ in range(2):
+        disk.close()
+        begin_anew(disk.path)
+        store = disk.store()
+        for receiver in "ab":
+            assert store.held.waiting(receiver, "", 9) == []
+    say(store, "f")
+    say(store, "y", room="later")
+    for receiver in "ab":
+        found = store.held.waiting(receiver, "", 9)
+        assert {(each.room, each.told, each.before) for each in found} == {
+            (room, told, epochs[room]) for room, told in (("r", 5), ("later", 1))
+        }
+        assert waits(store, receiver=receiver) == [6]
+    advance(store, {"r": 6})
+    say(store, "g")
+    assert [(each.room, each.before) for each in store.held.waiting("a", "", 9)] == [
+        ("later", epochs["later"]), ("r", ""),
+    ]  # fmt: skip
+
+
+def test_into_a_directory_with_receivers(tmp_path: Path) -> None:
+    """Receivers are not told of what is brought, and of what waited before they are."""
+    disk = Disk(tmp_path)
+    store = disk.store()
+    keep(store, "a")
+    say(store, *"abc")
+    say(store, "recorded", room=AUDIT_ROOM)
+    advance(store, {"r": 1})
+    disk.close()
+    with closing(StateDirectory(tmp_path, lambda: NOW, lambda: NOW)) as target:
+        assert target.add_room(ROOM, [ENTRIES], anew=False) == ADDED
+    store = disk.store()
+    (found,) = store.held.waiting("a", "", 9)
+    assert (found.room, found.told, found.before) == ("r", 1, "")
+    assert waits(store) == [2, 3]
+    say(store, "next", room="new")
+    assert waits(store, "new") == [4]
 
 
 def test_no_database(tmp_path: Path) -> None:

@@ -31,9 +31,9 @@ def test_newer_schema(disk: Disk) -> None:
     """A file of a newer livechat is refused in one clear line, and not touched."""
     say(disk.store(), "a")
     disk.close()
-    disk.change("PRAGMA user_version = 10")
+    disk.change("PRAGMA user_version = 11")
     with pytest.raises(
-        StartError, match=r"newer livechat \(schema 10; this one knows 9\)"
+        StartError, match=r"newer livechat \(schema 11; this one knows 10\)"
     ) as caught:
         disk.store()
     assert "\n" not in str(caught.value)
@@ -63,7 +63,7 @@ def test_no_database(disk: Disk, content: bytes) -> None:
     assert say(store, "a") == [1]
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6, 7, 8])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6, 7, 8, 9])
 def test_older_schema(disk: Disk, version: int) -> None:
     """A file of an earlier livechat is taken on, with all that it holds."""
     say(disk.store(), "a", "b")

@@ -160,7 +160,7 @@ def masters(answer: Any, asked: Place) -> dict[Master, frozenset[int]]:
             name = more[0].decode() if more else ""
             place = _place((host or b"").decode(), int(port), asked)
             if not 0 <= first <= last < SLOTS:
-                raise ValueError("a slot that there is not")
+                raise ValueError("it names a slot that does not exist")
             found.setdefault(Master(place, name), set()).update(range(first, last + 1))
     except (TypeError, AttributeError) as reason:
         raise ValueError(f"it is no answer of a cluster: {reason}") from None
