@@ -37,7 +37,7 @@ class ISink(Interface):
         """
 
 
-#: Told of new entries of a room.
+#: Called with new entries of a room.
 Record = Callable[[str, Sequence[Entry]], None]
 
 

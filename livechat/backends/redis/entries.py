@@ -26,9 +26,9 @@ from livechat.backends.records import (
 from livechat.protocol import messages
 from livechat.protocol.messages import Message, User, user_of_text, user_to_text
 
-#: Names and values of time, tag and text, behind which others may stand.
+#: Fields of an entry up to the text, names and values; others may follow.
 _PLAIN: Final = 6
-#: Those of a message with a user, too.
+#: Fields of a message with a user.
 _WITH_USER: Final = 8
 
 
@@ -152,7 +152,7 @@ def published_entry(payload: bytes) -> tuple[bytes, Entry]:
     """
     generation, word, seq, time, tag, sizes, rest = payload.split(b" ", 6)
     if b"/" not in sizes:
-        # Nearly all are such, and each process reads each of them.
+        # Nearly all entries are plain, and each process reads each of them, so this is fast.
         size = int(sizes)
         user = user_of_bytes(rest[:size])
         return generation, Entry(int(seq), int(time), tag, rest[size:].decode(), user, word)
