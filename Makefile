@@ -115,8 +115,13 @@ bench-peers: .bench/.peers
 	PYTHON="$(PYTHON)" bench/peers/install
 	@touch $@
 
+# Of a venv that is not whole the target goes: the next run would take it, and fail for another reason.
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "livechat needs Python 3.11 or later: make PYTHON=python3.12 says which one" >&2; exit 1; }
+	@echo "Setting up $(VENV): a minute or two"
+	@$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip --version >/dev/null || { rm -f $(BIN)/python; \
+		echo "No virtual environment was made. On Debian: sudo apt-get install python3-venv python3-pip" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 $(VENV)/.run: $(BIN)/python setup.py pyproject.toml $(NATIVE_SOURCES)

@@ -1,10 +1,10 @@
 """
-The cost of the admin page: ``.venv/bin/python bench/admin.py``.
+Measures the admin page: ``.venv/bin/python bench/admin.py``.
 
-A daemon with 10,000 active rooms and 200 messages a second.  In short turns,
-because what the messages cost varies by the minute, nobody looks at the overview
-and one operator does; printed is the daemon's share of a core in both, and how
-long the overview takes to open meanwhile.
+A daemon has 10,000 active rooms and 200 messages a second. The overview is open
+in every second turn; turns are short, because the cost of messages varies by
+the minute. Printed are the daemon's share of a core with and without, and the
+time that the overview takes to open.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Daemon:
-    """A daemon of its own, on a free port."""
+    """A livechat on a free port."""
 
     def __init__(self, directory: str) -> None:
         options = ("rate", "rate-per-ip", "max-connections", "max-connections-per-ip")
@@ -58,7 +58,7 @@ class Daemon:
         return int(re.findall(r"https://localhost:(\d+)/", text)[0])
 
     def cpu(self) -> float:
-        """Seconds of a core that it has used."""
+        """Return the CPU seconds used so far."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICK
 
@@ -75,7 +75,7 @@ def trusting() -> ssl.SSLContext:
 
 
 class Operator:
-    """A browser, as far as it is needed."""
+    """An operator's browser: requests, a cookie, the overview's events."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -93,7 +93,7 @@ class Operator:
         return reader, writer
 
     async def ask(self, head: str, body: str = "") -> str:
-        """The whole answer."""
+        """Send a request; return the whole response."""
         reader, writer = await self._begin(head, body)
         text = (await reader.read()).decode()
         writer.close()
@@ -108,7 +108,7 @@ class Operator:
         assert " 303 " in await self.ask("POST /admin/sign-in/", form)
 
     async def open(self) -> float:
-        """Seconds until the overview is there."""
+        """Open the overview; return the seconds until it is complete."""
         start = time.perf_counter()
         page = await self.ask("GET /admin/")
         assert "10,000 active rooms" in page, page[:2_000]
@@ -116,7 +116,7 @@ class Operator:
 
     @asynccontextmanager
     async def looking(self) -> AsyncIterator[list[int]]:
-        """Reads the overview's events; yields how many bytes of them came, in pieces."""
+        """Read the overview's events; yield a list that grows by the size of each piece."""
         reader, writer = await self._begin("GET /admin/events")
         pieces: list[int] = []
 
@@ -145,7 +145,7 @@ async def members(port: int, count: int) -> list[ClientConnection]:
 
 
 async def talk(sockets: list[ClientConnection], per_second: int, sent: list[float]) -> None:
-    """Says something in a room, now this one, now that one; *sent* is when."""
+    """Send messages to rooms chosen at random, and add their times to *sent*."""
     start = time.perf_counter()
     while True:
         due = int((time.perf_counter() - start) * per_second)
@@ -192,7 +192,7 @@ async def measure(daemon: Daemon, given: argparse.Namespace) -> None:
         f"the overview opens in {1000 * statistics.median(times):.0f} ms (median), "
         f"{1000 * max(times):.0f} (worst of {len(times)})"
     )
-    print(f"{len(sent) / (sent[-1] - sent[0]):.0f} messages a second were said meanwhile")
+    print(f"{len(sent) / (sent[-1] - sent[0]):.0f} messages a second were sent meanwhile")
     assert not talking.done(), talking.exception()
     talking.cancel()
 

@@ -1,5 +1,5 @@
 """
-The capacity of many livechats with many Redis: arithmetic, and a simulation that checks it.
+Calculates the capacity of many processes and many Redis, and checks it by a simulation.
 
     python -m bench.capacity
 
@@ -7,8 +7,8 @@ A message passes three kinds of queues, each served by one core:
 
     the sender's process --> the Redis that has the room --> each process with members in the room
 
-The arithmetic adds up the work.  The simulation lets each message wait for its turn, and so says
-when they arrive, and whether a queue grows.  The costs are those of docs/scaling.md.
+The arithmetic adds up the work. In the simulation each message waits for its turn, which shows when
+messages arrive, and whether a queue grows. The costs are those of docs/scaling.md.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from heapq import heappop, heappush
 from statistics import median, quantiles
 from typing import Final
 
-#: Share of its time that a core may be at work: above it, waiting times grow without bound.
+#: The limit of a core's load: above it, waiting times grow without bound.
 FULL: Final = 0.7
-#: Events that are simulated of each load.
+#: Simulated events of each load.
 EVENTS: Final = 600_000
-#: Share by which the simulation may differ from the arithmetic.
+#: Allowed difference between simulation and arithmetic.
 TOLERANCE: Final = 0.1
 
 
 @dataclass(frozen=True)
 class Costs:
     """
-    Microseconds of a core's time, and sizes.
+    Costs in microseconds of CPU, and sizes.
 
-    @ivar send: of a process, to take a message and answer it.
-    @ivar store: of Redis, to store it.
-    @ivar push: of Redis, to tell it to one process.
-    @ivar hear: of a process that is told it.
+    @ivar send: of a process, to accept a message and acknowledge it.
+    @ivar store: of Redis, to store a message.
+    @ivar push: of Redis, to push a message to one process.
+    @ivar hear: of a process, to receive a message from Redis.
     @ivar deliver: of a process, for each of its members.
-    @ivar keep: of a process, to say who is in one room; once in `every` seconds.
-    @ivar note: of Redis, for the same, and a `push` to each of `few` processes that listen.
-    @ivar learn: of a process that is told that.
+    @ivar keep: of a process, to publish a room's users, once in `every` seconds.
+    @ivar note: of Redis, to store these, besides a `push` to each of `few` listening processes.
+    @ivar learn: of a process, to receive them.
     @ivar member: KB of memory.
     @ivar frame: bytes of a delivery on the wire.
     """
@@ -64,7 +64,7 @@ class Costs:
 @dataclass(frozen=True)
 class Load:
     """
-    People, and how much they say.
+    Members, rooms and messages.
 
     @ivar size: members of a room.
     @ivar rate: messages a second in each room.
@@ -81,13 +81,13 @@ class Load:
 
     @property
     def messages(self) -> float:
-        """All of a second."""
+        """Messages a second in all rooms."""
         return self.rooms * self.rate
 
 
 @dataclass(frozen=True)
 class Plant:
-    """Processes, each on a core; and Redis, each on one too."""
+    """Processes and Redis servers, each on a core."""
 
     processes: int
     shards: int
@@ -98,10 +98,10 @@ class Work:
     """
     The work of a second.
 
-    @ivar process: seconds of one process's core.
-    @ivar shard: seconds of one Redis's.
-    @ivar gigabits: to members, of all processes.
-    @ivar memory: GB, of all processes.
+    @ivar process: CPU seconds of one process.
+    @ivar shard: CPU seconds of one Redis.
+    @ivar gigabits: sent to members by all processes.
+    @ivar memory: GB of all processes.
     """
 
     process: float
@@ -111,12 +111,12 @@ class Work:
 
 
 def listeners(size: int, processes: int) -> float:
-    """Return how many processes have members of a room, who are spread at random."""
+    """Return the mean number of processes with members of a room, spread at random."""
     return processes * (1 - (1 - 1 / processes) ** size)
 
 
 def work(load: Load, plant: Plant, costs: Costs) -> Work:
-    """Add up what a second costs."""
+    """Add up the work of a second."""
     heard = listeners(load.size, plant.processes)
     processes = load.messages * (costs.send + heard * costs.hear + load.size * costs.deliver)
     shards = load.messages * (costs.store + heard * costs.push)
@@ -130,9 +130,9 @@ def work(load: Load, plant: Plant, costs: Costs) -> Work:
 
 
 def upkeep(load: Load, plant: Plant, costs: Costs) -> tuple[float, float]:
-    """Return the share of a process's time, and of a Redis's, that goes to who is there."""
+    """Return the shares of a process's time, and of a Redis's, that presence takes."""
     heard = listeners(load.size, plant.processes)
-    # Each process says it of each room in which it has members.
+    # Each process publishes it for each room in which it has members.
     said = load.rooms * heard / costs.every
     told = min(heard, costs.few)
     return (
@@ -143,9 +143,9 @@ def upkeep(load: Load, plant: Plant, costs: Costs) -> tuple[float, float]:
 
 def plan(load: Load, costs: Costs, *, most_members: int = 50_000) -> Plant:
     """
-    Find the least that carries *load* with no core busier than `FULL`.
+    Find the smallest plant that carries *load* with no core busier than `FULL`.
 
-    @param most_members: of one process.
+    @param most_members: the limit of one process.
     """
     plant = Plant(max(1, -(-load.members // most_members)), 1)
     while True:
@@ -164,10 +164,10 @@ class Seen:
     """
     The outcome of a simulation.
 
-    @ivar process: the share of its time that a process is at work, of all.
-    @ivar shard: that of a Redis.
+    @ivar process: the mean load of processes, from 0 to 1.
+    @ivar shard: the mean load of Redis servers.
     @ivar median: milliseconds from sending to the last member.
-    @ivar p99: the same, of which one in a hundred is slower.
+    @ivar p99: the same; one message in a hundred is slower.
     @ivar grows: the last messages wait half as long again as those in the middle.
     """
 
@@ -178,18 +178,18 @@ class Seen:
     grows: bool
 
 
-#: A moment, the number of a message, the queue that it comes to, and its members there.
+#: A moment, the number of a message, its next queue, and its members there.
 Event = tuple[float, int, int, int]
-#: The queue of the sender's process, whichever that is.
+#: The queue of the sender's process, which is chosen at random.
 _SENDER: Final = -1
 
 
 class Simulation:
     """
-    Messages of some seconds, at the rate of a load.
+    Simulates the messages of some seconds, at the rate of a load.
 
-    Each queue is served in the order of arrival.  Renewals of who is there are spread evenly: they
-    only make a core slower.
+    Each queue is served in the order of arrival. Presence is spread evenly: it only makes cores
+    slower.
     """
 
     def __init__(self, load: Load, plant: Plant, costs: Costs, seed: int = 1) -> None:
@@ -203,7 +203,7 @@ class Simulation:
         self._kept = upkeep(load, plant, costs)
 
     def run(self, events: int = EVENTS) -> Seen:
-        """Simulate so many events, or a few more."""
+        """Simulate *events* events, or a few more."""
         heard = listeners(self._load.size, self._plant.processes)
         count = max(50, int(events / (2 + heard)))
         span = count / self._load.messages
@@ -219,7 +219,7 @@ class Simulation:
         return self._seen(begun, ends, span)
 
     def _pass(self, event: Event) -> tuple[float, list[Event]]:
-        """Serve a message at one queue; return when that is done, and where it goes next."""
+        """Serve a message at one queue; return the time when it is done, and its next events."""
         when, number, queue, members = event
         processes, costs = self._plant.processes, self._costs
         if queue == _SENDER:
@@ -232,7 +232,7 @@ class Simulation:
         return done, [(done, number, each, here) for each, here in told.items()]
 
     def _spread(self) -> dict[int, int]:
-        """Return the processes that have members of a room, and how many each has."""
+        """Return the processes with members of a room, and their numbers of members."""
         size, processes = self._load.size, self._plant.processes
         if size > 20 * processes:
             share, more = divmod(size, processes)
@@ -242,7 +242,7 @@ class Simulation:
     def _serve(self, queue: int, when: float, micros: float) -> float:
         seconds = micros / 1e6
         kept = self._kept[queue >= self._plant.processes]
-        # A core that is never free is seen by what it has to do.
+        # The floor keeps a core that presence fills up from dividing by 0.
         self._free[queue] = max(when, self._free[queue]) + seconds / max(0.01, 1 - kept)
         self._busy[queue] += seconds
         return self._free[queue]
@@ -274,7 +274,7 @@ LOADS: Final = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """A load, the least that carries it, and what both ways of reckoning say of that."""
+    """A load, the smallest plant that carries it, and the results of arithmetic and simulation."""
 
     load: Load
     plant: Plant
@@ -284,7 +284,7 @@ class Outcome:
 
     @property
     def row(self) -> list[str]:
-        """The cells of a table's row."""
+        """The cells of the table's row."""
         plant, found, seen = self.plant, self.work, self.seen
         return [
             self.load.name,
@@ -300,26 +300,26 @@ class Outcome:
 
     @property
     def contradictions(self) -> Iterator[str]:
-        """Say where the simulation contradicts the arithmetic."""
+        """Describe where the simulation contradicts the arithmetic."""
         for name, told, saw in (
             ("a process", self.work.process, self.seen.process),
             ("a Redis", self.work.shard, self.seen.shard),
         ):
             if abs(told - saw) > TOLERANCE * max(told, 0.01):
-                yield f"{self.load.name}: {name} is busy for {saw:.0%}, and not for {told:.0%}"
+                yield f"{self.load.name}: {name} is {saw:.0%} busy, not {told:.0%}"
         if self.seen.grows:
             yield f"{self.load.name}: a queue grows"
 
 
 def outcome(load: Load, costs: Costs, events: int = EVENTS) -> Outcome:
-    """Reckon what carries *load*, and simulate it."""
+    """Plan for *load*, and simulate the plan."""
     plant = plan(load, costs)
     seen = Simulation(load, plant, costs).run(events)
     return Outcome(load, plant, work(load, plant, costs), seen, next_bound(load, plant, costs))
 
 
 def next_bound(load: Load, plant: Plant, costs: Costs) -> str:
-    """Say what is full first where twice as much is said."""
+    """Name the first bottleneck with twice the messages."""
     more = work(replace(load, rate=2 * load.rate), plant, costs)
     share, name = max((more.process, "processes"), (more.shard, "Redis"))
     return name if share > 1 else "nothing"

@@ -1,9 +1,9 @@
 """
-The CPU that a message costs, by members, rooms and processes: ``python -m bench.cost``.
+Measures the CPU of a message, by members, rooms and processes: ``python -m bench.cost``.
 
-Messages come at a steady pace, far below what a core can take, so that each is alone: there is
-nothing to write together.  Where all talk as fast as they can (``--window``), it is the least.
-Printed are microseconds of the server's CPU, and of Redis's, for each message.
+Messages come at a steady pace, far below the limit of a core. So each is alone, with nothing to
+write together, which costs the most; where all members talk as fast as they can, it costs the
+least. Printed are microseconds of CPU for each message, of the server and of Redis.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from bench.peers.serving import Running, serving
 from bench.run import LOADGEN, cores
 from bench.usage import load, low_port, raise_limits, say
 
-#: Attempts at a load.
+#: Attempts at each load.
 TRIES = 3
-#: How it is spread.
+#: Kinds of server.
 KINDS = ("one", "workers", "cluster")
 
 
@@ -37,8 +37,8 @@ class Cost:
     The cost of a message.
 
     @ivar server, redis: microseconds of CPU.
-    @ivar rate: messages a second that there were.
-    @ivar p99: milliseconds until a member had one, of which one in a hundred took longer.
+    @ivar rate: messages a second.
+    @ivar p99: milliseconds until a member had a message; one delivery in a hundred took longer.
     """
 
     server: float
@@ -48,7 +48,7 @@ class Cost:
 
 
 def peer(kind: str) -> Livechat:
-    """Livechat in one process, in two workers with a Redis, or these with a cluster of three."""
+    """Make a livechat of one process, of two workers with a Redis, or with a cluster of three."""
     if kind == "one":
         return LIVECHAT
     if kind == "workers":
@@ -58,7 +58,7 @@ def peer(kind: str) -> Livechat:
 
 @contextmanager
 def served(ours: Livechat) -> Iterator[Running]:
-    """A server on a core of its own."""
+    """Run a server on a core of its own."""
     server_core, load_core = cores()
     with (
         TemporaryDirectory() as directory,
@@ -79,11 +79,11 @@ def measured(
     server: Running, words: Sequence[str], seconds: float, *, room: str = "room{r}"
 ) -> Cost:
     """
-    Put one load on it; again where not all was well, for a busy machine may give a process no
-    core for seconds.
+    Measure one load. Repeat it after a fault, because a busy machine may give a process no core for
+    seconds.
 
     @param room: the template of rooms' names.
-    @raise RuntimeError: something was lost, or went wrong otherwise, each time.
+    @raise RuntimeError: each attempt had a fault, such as a lost message.
     """
     problem = ""
     for _ in range(TRIES):
@@ -123,8 +123,8 @@ def _cost(said: dict[str, Any]) -> Cost:
 
 
 def loads(given: argparse.Namespace) -> Iterator[tuple[str, list[str]]]:
-    """Return each load: its name, and words of the load generator."""
-    # A message is over before the next one comes, on a machine with other things to do, too.
+    """Return each load: its name, and options of the load generator."""
+    # At this rate a message is over before the next one comes, on a busy machine too.
     for members in given.members:
         rate = min(100.0, given.deliveries / members)
         yield f"1 room of {members:,}", ["--conns", f"{members}", "--rate", f"{rate}"]
@@ -141,13 +141,23 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.cost", description=__doc__)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument(
-        "--members", type=int, nargs="*", default=[1, 10, 100, 1_000, 5_000], help="of one room"
+        "--members",
+        type=int,
+        nargs="*",
+        default=[1, 10, 100, 1_000, 5_000],
+        help="sizes of one room",
     )
     parser.add_argument(
-        "--rooms", type=int, nargs="*", default=[1, 10, 100, 1_000, 10_000], help="of one member"
+        "--rooms",
+        type=int,
+        nargs="*",
+        default=[1, 10, 100, 1_000, 10_000],
+        help="numbers of rooms with one member",
     )
-    parser.add_argument("--small", type=int, nargs="*", default=[200], help="rooms of five members")
-    parser.add_argument("--deliveries", type=float, default=8_000, help="a second, at most")
+    parser.add_argument(
+        "--small", type=int, nargs="*", default=[200], help="numbers of rooms with five members"
+    )
+    parser.add_argument("--deliveries", type=float, default=8_000, help="the most in a second")
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args(words)

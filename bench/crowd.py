@@ -1,10 +1,10 @@
 """
-Members who are there and say nothing, as many as the machine holds: ``python -m bench.crowd``.
+Measures idle members, as many as the machine holds: ``python -m bench.crowd``.
 
-The server's processes share a core, the load generators another.  A process holds as many members
-as it may open files; where that is less than all, give it --workers.  Printed are the memory of a
-member, at once and after rounds of pings, and the CPU that connecting, a ping, one message to all
-and leaving cost.
+The server's processes share a core, and the load generators another. A process holds as many
+members as it may open files; more members need --workers. Printed are the memory of a member, at
+once and after rounds of pings, and the CPU of connecting, of a ping, of one message to all and of
+leaving.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from bench.run import LOADGEN, cores
 from bench.usage import catches, cpu, files, load, low_port, memory, raise_limits, say, slab
 from livechat.net.certificates import load_or_make
 
-#: Seconds until all are connected, at most, and until all have a message.
+#: The limit, in seconds, until all are connected, and until all have a message.
 PATIENCE = 1_800.0
-#: Members of one load generator, at most: its files, and the kernel's ports for each address.
+#: The limit of members of one load generator, from its files and the kernel's ports an address.
 PER_LOAD = 16_800
-#: Seconds in which hardly anything is done when a server is at rest.
+#: Seconds of hardly any CPU after which a server is at rest.
 REST = 1.5
 #: Headers that a proxy adds.
 FORWARDED = (
@@ -68,7 +68,7 @@ class Load:
         return self._process.pid
 
     def status(self) -> dict[str, Any]:
-        """Ask what was counted so far."""
+        """Ask for the counts so far."""
         assert self._process.stdout is not None
         self._process.send_signal(signal.SIGUSR1)
         line = self._process.stdout.readline()
@@ -78,11 +78,11 @@ class Load:
         return self._said
 
     def end(self) -> None:
-        """Have all members leave."""
+        """Make all members leave."""
         self._process.send_signal(signal.SIGTERM)
 
     def wait(self) -> None:
-        """Wait for its end."""
+        """Wait until the process has ended."""
         assert self._process.stdout is not None
         self._process.stdout.read()
         self._process.wait()
@@ -95,7 +95,7 @@ class Load:
 
 
 class Crowd:
-    """Load generators, together."""
+    """Several load generators, counted together."""
 
     def __init__(self, loads: Sequence[Load]) -> None:
         self.loads = loads
@@ -105,10 +105,10 @@ class Crowd:
 
     def until(self, key: str, count: int, every: float) -> int:
         """
-        Wait until all of them together have counted so many, less those that were lost.
+        Wait until the load generators have counted *count*, less the members that were lost.
 
-        @return: how many were lost, since the beginning.
-        @raise RuntimeError: it takes too long, or one in a hundred was lost.
+        @return: the members lost since the beginning.
+        @raise RuntimeError: the wait takes too long, or one member in a hundred is lost.
         """
         deadline = time.monotonic() + PATIENCE
         while True:
@@ -121,13 +121,13 @@ class Crowd:
             time.sleep(every)
 
     def first_error(self) -> str:
-        """Say what went wrong first."""
+        """Return the first error of any load generator."""
         said = (each.status()["first_error"] for each in self.loads)
         return next(filter(None, said), "nothing went wrong")
 
 
 class Bill:
-    """The CPU of a server and of its Redis, from one moment to another."""
+    """Tracks the CPU of a server and of its Redis between two moments."""
 
     def __init__(self, server: Running) -> None:
         self._server = server
@@ -137,12 +137,12 @@ class Bill:
         return cpu(self._server.pids), cpu(self._server.aux_pids)
 
     def take(self) -> tuple[float, float]:
-        """Return what was used since; begin anew."""
+        """Return the CPU used since the last call."""
         before, self._before = self._before, self._now()
         return self._before[0] - before[0], self._before[1] - before[1]
 
     def until_at_rest(self) -> tuple[float, float]:
-        """Wait until hardly any CPU is used; return what was used since, and begin anew."""
+        """Wait until hardly any CPU is used; return the CPU used since the last call."""
         server = redis = 0.0
         while True:
             time.sleep(REST)
@@ -154,9 +154,9 @@ class Bill:
 
 def peer(workers: int, plain: int) -> Livechat:
     """
-    Livechat, as many processes of it.
+    Make a livechat with this number of processes.
 
-    @param plain: as `Livechat` has it.
+    @param plain: see `Livechat`.
     """
     if workers == 1:
         return Livechat(name="livechat", title="", program=TWISTD, plain=plain)
@@ -164,7 +164,7 @@ def peer(workers: int, plain: int) -> Livechat:
 
 
 class Measurement:
-    """A server with its crowd."""
+    """Measures a server and its crowd, step by step."""
 
     def __init__(self, server: Running, crowd: Crowd, members: int) -> None:
         self._server = server
@@ -177,7 +177,7 @@ class Measurement:
         self._bill = Bill(server)
 
     def connected(self) -> None:
-        """Everybody has come."""
+        """Wait until all are connected, and print the cost."""
         begun = time.monotonic()
         lost = self._crowd.until("ready", self._members, 1.0)
         seconds = time.monotonic() - begun
@@ -193,9 +193,9 @@ class Measurement:
             say(f"{lost:,} of them did not get in: {self._crowd.first_error()}")
         self.memory("at once")
         slab_each = 1024 * (slab() - self._slab) / self._members
-        say(f"  the kernel's, of both ends: {slab_each:.1f} KB a member")
+        say(f"  in the kernel, for both ends: {slab_each:.1f} KB a member")
         clients = sum(memory([each.pid]) for each in self._crowd.loads)
-        say(f"  the load generators have {clients:.0f} MB")
+        say(f"  the load generators: {clients:.0f} MB")
 
     def memory(self, when: str) -> None:
         grown = memory(self._server.pids) - self._empty
@@ -206,7 +206,7 @@ class Measurement:
         )
 
     def pings(self, seconds: float) -> None:
-        """Nothing but pings."""
+        """Print the cost of pings alone."""
         pings = self._crowd.total("pings")
         self._bill.take()
         time.sleep(seconds)
@@ -219,7 +219,7 @@ class Measurement:
         self.memory(f"after {seconds:.0f} s more")
 
     def message(self, said: int) -> None:
-        """One message to all."""
+        """Print the cost of one message to all."""
         before = self._crowd.total("foreign")
         self._bill.take()
         time.sleep(2 * REST)
@@ -230,7 +230,7 @@ class Measurement:
         last = max(int(each.status()["last_foreign_ns"]) for each in self._crowd.loads)
         time.sleep(0.5)
         server, redis = self._bill.take()
-        # The cost of pings meanwhile is not the message's.
+        # Pings go on meanwhile, and are not the message's cost.
         server -= pinging * (time.monotonic_ns() - begun) / 1e9
         say(
             f"a message to all: {server:.2f} s of CPU, "
@@ -239,7 +239,7 @@ class Measurement:
         )
 
     def leave(self) -> None:
-        """All at once."""
+        """Make all leave at once, and print the cost."""
         self._bill.take()
         begun = time.monotonic()
         for each in self._crowd.loads:
@@ -258,7 +258,7 @@ class Measurement:
 
 
 def post(server: Running, room: str, text: str) -> None:
-    """Send a message over HTTP."""
+    """Send a message to a room over HTTP."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     request = urllib.request.Request(
@@ -312,12 +312,16 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.crowd", description=__doc__)
     parser.add_argument("--members", type=int, default=15_000)
     parser.add_argument("--rooms", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=1, help="more than one have a Redis")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="processes; more than one have a Redis"
+    )
     parser.add_argument("--plain", action="store_true", help="without TLS, as behind a proxy")
-    parser.add_argument("--resume", action="store_true", help="handshakes by tickets")
-    parser.add_argument("--rounds", type=int, default=2, help="of pings that are measured")
-    parser.add_argument("--seconds", type=float, default=50, help="of each such round")
-    parser.add_argument("--messages", type=int, default=3, help="to all, where there is one room")
+    parser.add_argument("--resume", action="store_true", help="resume TLS by tickets")
+    parser.add_argument("--rounds", type=int, default=2, help="measurements of pings")
+    parser.add_argument("--seconds", type=float, default=50, help="length of each")
+    parser.add_argument(
+        "--messages", type=int, default=3, help="messages to all, if there is one room"
+    )
     given = parser.parse_args(words)
     raise_limits()
     with TemporaryDirectory() as directory:

@@ -1,8 +1,8 @@
 """
-Rooms that exist before a livechat starts: ``python bench/existing.py DIRECTORY ROOMS [MESSAGES]``.
+Fills a state directory with rooms: ``python bench/existing.py DIRECTORY ROOMS [MESSAGES]``.
 
-The livechat that is measured fills its own state directory: it alone knows its tables.  So this
-is run by its Python, as a script, and uses nothing of the benchmark.
+Only the measured livechat knows its tables. So its own Python runs this script, which imports
+nothing of the benchmark.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from livechat.backends.retention import Retention
 from livechat.backends.sqlite.database import Database
 from livechat.protocol.messages import Draft
 
-#: Messages that are stored in one transaction.
+#: Messages of one transaction.
 GROUP: Final = 1_000
-#: As long as the messages of the loads.
+#: The text of each message, as long as those of the loads.
 TEXT: Final = "x" * 100
 
 
 def fill(directory: Path, rooms: int, messages: int = 1) -> None:
     """
-    Put *messages* messages into each of *rooms* rooms, whose names are not those of the loads.
+    Put *messages* messages into each of *rooms* rooms. No load uses their names.
 
-    Those of a room come one after the other: in any other order, millions would take hours.
+    The messages of a room are written one after the other: otherwise millions would take hours.
     """
     database = Database(directory, Retention(), time.time, time.monotonic)
     database.prepare()

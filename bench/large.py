@@ -1,9 +1,9 @@
 """
-Messages beside a large file, and beside none: ``python -m bench.large --state DIRECTORY``.
+Measures messages beside a large database, and beside none: ``python -m bench.large --state DIR``.
 
-The load is that of `rooms`: 200 rooms of five members, all of whom talk.  A server whose file has
-millions of messages takes turns with one that is new.  `bench/existing.py` makes such a state
-directory: 100,000 rooms with 100 messages each are 1.4 GB.
+The load is `rooms`: 200 rooms of five members, all of whom talk. A server whose database has
+millions of messages takes turns with a new one. `bench/existing.py` makes the state directory:
+100,000 rooms with 100 messages each are 1.4 GB.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from bench.usage import load, raise_limits, say
 @dataclass(frozen=True, kw_only=True)
 class Kept(Livechat):
     """
-    Livechat with a state directory that is there before and afterwards.
+    A livechat whose state directory exists before, and stays.
 
-    @ivar state: that.
+    @ivar state: the directory.
     """
 
     state: Path
@@ -38,7 +38,9 @@ class Kept(Livechat):
 
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.large", description=__doc__)
-    parser.add_argument("--state", type=Path, required=True, help="with the large file")
+    parser.add_argument(
+        "--state", type=Path, required=True, help="state directory with the large database"
+    )
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=3)
     given = parser.parse_args(words)
@@ -48,7 +50,7 @@ def main(words: Sequence[str] | None = None) -> None:
     begun, ratios = int(time.time()), []
     options = ROOMS_OPTIONS.split()
     for number in range(given.pairs):
-        # Rooms of their own: those of a run before would be full, and have messages removed.
+        # Each run has new rooms: those of an earlier run are full, and lose old messages.
         room = f"run-{begun}-{number}-{{r}}"
         found = {}
         for each in (large, LIVECHAT)[:: 1 if number % 2 else -1]:

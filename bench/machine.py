@@ -1,4 +1,4 @@
-"""The machine that the servers run on, and the certificate that they all show."""
+"""Describes the machine, and makes the certificate of all servers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-#: Where temporary directories are that are not, as those of /tmp may be, in memory.
+#: A place for temporary directories on disk; /tmp may be in memory.
 ON_DISK = Path("/var/tmp")
 
 
 def description() -> list[str]:
-    """A line for each thing that there is to say."""
+    """Return lines about the machine."""
     cpus = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     cores = os.cpu_count()
     return [
@@ -32,14 +32,14 @@ def description() -> list[str]:
 
 
 def file_system(path: Path) -> str:
-    """The kind of file system that *path* is on."""
+    """Return the type of the file system that holds *path*."""
     command = ["findmnt", "--noheadings", "--output", "FSTYPE", "--target", str(path)]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "a file system that is not known"
+    return found.stdout.strip() or "an unknown file system"
 
 
 def make_certificate(directory: Path) -> tuple[Path, Path]:
-    """A self-signed certificate with an RSA key of 2048 bits, and the key."""
+    """Make a self-signed certificate with an RSA key of 2048 bits; return both files."""
     private = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     hosts = x509.SubjectAlternativeName(

@@ -1,9 +1,9 @@
 """
-Many rooms, area by area: ``python -m bench.many --rooms 100000``.
+Measures many rooms, area by area: ``python -m bench.many --rooms 100000``.
 
-A livechat with so many rooms beside an empty one: file, start, memory, upkeep, pages, backup, and
-the same rooms in Redis.  All are beside each other on the disk in a directory of their own, under
---directory.  CPU seconds and sizes mean more than wall times, where others use the machine too.
+A livechat with many rooms is compared with an empty one: file, start, memory, upkeep, pages,
+backup, and the same rooms in Redis. All files are in a temporary directory under --directory. On a
+busy machine CPU seconds and sizes mean more than wall times.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from bench.usage import Used, beside, cpu, load, memory, peak, raise_limits, say
 
 PASSWORD = "correct horse battery staple"
 PYTHON = beside("python")
-#: Seconds until a server is ready, at most.
+#: The limit, in seconds, until a server is ready.
 PATIENCE = 180.0
 MEGABYTE = 1 << 20
 
 
 class Daemon:
     """
-    A livechat in a directory of its own, whose rooms are in `state` there, or in Redis.
+    A livechat in a directory of its own. Its rooms are in `state` there, or in Redis.
 
-    @ivar begun: the CPU seconds, and those by the wall, until it was ready.
+    @ivar begun: CPU seconds and wall seconds of the start.
     """
 
     def __init__(self, directory: Path, *options: str) -> None:
@@ -77,7 +77,7 @@ class Daemon:
         return self._process.pid
 
     def cpu(self) -> float:
-        """Seconds of a core that it has used."""
+        """Return the CPU seconds used so far."""
         return cpu([self.pid])
 
     def stop(self) -> None:
@@ -91,7 +91,7 @@ class Daemon:
 
 @contextmanager
 def running(directory: Path, *options: str) -> Iterator[Daemon]:
-    """A livechat until the end of the block."""
+    """Run a livechat until the end of the block."""
     directory.mkdir(exist_ok=True)
     daemon = Daemon(directory, *options)
     try:
@@ -101,7 +101,7 @@ def running(directory: Path, *options: str) -> Iterator[Daemon]:
 
 
 class Browser:
-    """A connection that keeps what it was given to sign in with."""
+    """A connection that keeps its cookie."""
 
     def __init__(self, port: int) -> None:
         context = ssl.create_default_context()
@@ -112,7 +112,7 @@ class Browser:
         self._cookie = ""
 
     def ask(self, method: str, path: str, body: str = "", **headers: str) -> tuple[int, bytes]:
-        """Return the status and the body of the answer."""
+        """Send a request; return the status and body of the response."""
         if self._cookie:
             headers["Cookie"] = self._cookie
         if body and "Content-Type" not in headers:
@@ -128,7 +128,7 @@ class Browser:
         self._connection.close()
 
     def sign_in(self) -> None:
-        """Become an operator."""
+        """Sign in as an operator."""
         _, page = self.ask("GET", "/admin/sign-in/")
         (token,) = re.findall(rb'name="token" value="([^"]+)"', page)
         form = urllib.parse.urlencode({"token": token, "password": PASSWORD})
@@ -137,7 +137,7 @@ class Browser:
             raise RuntimeError(f"an operator cannot sign in: {status}")
 
     def send(self, room: str, text: str) -> None:
-        """Say something in a room."""
+        """Send a message to a room."""
         body = f'{{"room":"{room}","message":"{text}"}}'
         status, said = self.ask("POST", "/chat/send/", body, **{"Content-Type": "application/json"})
         if status != http.client.OK:
@@ -145,7 +145,7 @@ class Browser:
 
 
 def requests(daemon: Daemon, browser: Browser, times: int) -> None:
-    """Say what the pages and interfaces that know of all rooms cost."""
+    """Print the cost of pages and interfaces that know all rooms."""
     key = (daemon.state / "local-key").read_text().strip()
     for path, headers in (
         ("/admin/", {}),
@@ -171,20 +171,20 @@ def requests(daemon: Daemon, browser: Browser, times: int) -> None:
 
 
 def upkeep(daemon: Daemon, seconds: float, redis: Callable[[], float] = lambda: 0.0) -> None:
-    """Say what a server costs that nobody uses: sweeps, the walk over all rooms."""
+    """Print the cost of an idle server: sweeps, the walk over all rooms."""
     before, stored = daemon.cpu(), redis()
     time.sleep(seconds)
     used, stored = daemon.cpu() - before, redis() - stored
-    line = f"  {seconds:.0f} s of nothing: {1000 * used / seconds:.2f} ms of CPU a second"
+    line = f"  {seconds:.0f} s idle: {1000 * used / seconds:.2f} ms of CPU a second"
     say(f"{line}; Redis {1000 * stored / seconds:.2f}" if stored else line)
 
 
 def events(daemon: Daemon, browser: Browser, seconds: float) -> None:
-    """Say what it costs that an operator looks at the overview."""
+    """Print the cost of an operator who looks at the overview."""
     before = daemon.cpu()
     time.sleep(seconds)
     alone = daemon.cpu() - before
-    context = browser._connection  # noqa: SLF001 - the connection is used up by it
+    context = browser._connection  # noqa: SLF001 - the stream takes the connection
     context.request("GET", "/admin/events", headers={"Cookie": browser._cookie})  # noqa: SLF001
     answer = context.getresponse()
     before, read, end = daemon.cpu(), 0, time.monotonic() + seconds
@@ -199,12 +199,12 @@ def events(daemon: Daemon, browser: Browser, seconds: float) -> None:
 
 
 def state_of(directory: Path) -> float:
-    """MB of a state directory's files."""
+    """Return the size of a state directory's databases in MB."""
     return sum(path.stat().st_size for path in directory.glob("*.sqlite3*")) / MEGABYTE
 
 
 def talk(daemon: Daemon, browser: Browser, rooms: int) -> None:
-    """Have something said in so many rooms; say what they cost the process then."""
+    """Send a message to each of *rooms* rooms; print the cost, and the process's growth."""
     before, begun = memory([daemon.pid]), daemon.cpu()
     for number in range(rooms):
         browser.send(f"existing-{number}", "x" * 100)
@@ -216,7 +216,7 @@ def talk(daemon: Daemon, browser: Browser, rooms: int) -> None:
 
 
 def in_sqlite(given: argparse.Namespace, place: Path) -> Path:
-    """Measure all that has to do with the embedded database; return an export of it."""
+    """Measure all areas of the embedded database; return an export of it."""
     full, empty = place / "full", place / "empty"
     full.mkdir()
     used = timed(
@@ -248,7 +248,7 @@ def in_sqlite(given: argparse.Namespace, place: Path) -> Path:
         say(f"with {given.active:,} active rooms:")
         requests(daemon, browser, given.times)
         events(daemon, browser, 10)
-        say(f"  most that the process has had: {peak(daemon.pid):.0f} MB")
+        say(f"  peak memory of the process: {peak(daemon.pid):.0f} MB")
         command, state = beside("livechat"), str(daemon.state)
         backup = timed([command, "--state", state, "backup", str(place / "backup.tar")])
         say(f"backup: {backup}; {(place / 'backup.tar').stat().st_size / MEGABYTE:.0f} MB")
@@ -317,14 +317,12 @@ def in_redis(given: argparse.Namespace, place: Path, export: Path) -> None:
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.many", description=__doc__)
     parser.add_argument("--rooms", type=int, default=100_000)
-    parser.add_argument("--messages", type=int, default=1, help="in each")
-    parser.add_argument(
-        "--active", type=int, default=20_000, help="rooms in which something is said"
-    )
-    parser.add_argument("--seconds", type=float, default=30, help="in which nothing is done")
-    parser.add_argument("--times", type=int, default=20, help="that each page is asked for")
-    parser.add_argument("--rounds", type=int, default=3, help="of starting, with rooms and without")
-    parser.add_argument("--redis", nargs="*", default=[], help="words for Redis's command line")
+    parser.add_argument("--messages", type=int, default=1, help="messages in each room")
+    parser.add_argument("--active", type=int, default=20_000, help="rooms that get a message")
+    parser.add_argument("--seconds", type=float, default=30, help="length of idle measurements")
+    parser.add_argument("--times", type=int, default=20, help="requests of each page")
+    parser.add_argument("--rounds", type=int, default=3, help="starts, with rooms and without")
+    parser.add_argument("--redis", nargs="*", default=[], help="options of Redis")
     parser.add_argument("--directory", type=Path, default=ON_DISK)
     given = parser.parse_args(words)
     raise_limits()

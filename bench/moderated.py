@@ -1,8 +1,8 @@
 """
-A livechat with much moderation in force: `RESTRICTIONS` people are restricted, and `ROOMS` rooms,
-among them those of the loads, have settings of their own.
+Livechat with much moderation: `RESTRICTIONS` people are restricted, and `ROOMS` rooms, among them
+those of the loads, have settings of their own.
 
-They are in the file of shared maps before the start, as they would be after a restart.
+All are in the file of shared maps before the start, as after a restart.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from livechat.protocol.settings import SettingsChange
 
 RESTRICTIONS: Final = 10_000
 ROOMS: Final = 1_000
-#: Settings that change nothing of what the loads do.
+#: Settings that do not affect the loads.
 SETTINGS: Final = SettingsChange(topic="ships", edit=300, history_limit=10_000)
 _YEAR: Final = 366 * 86_400
 
 
 class _NoMaps:
-    """A livechat before had none."""
+    """No maps of an earlier version."""
 
     def former_maps(self) -> list[Row]:
         return []
 
     def forget_former_maps(self) -> None:
-        """Nothing is there."""
+        """No-op: no maps exist."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Moderated(Livechat):
-    """livechat, with these in its file."""
+    """A livechat with restrictions and settings in its maps."""
 
     def first(self, place: Place) -> dict[Path, list[str]]:
         write_maps(place.directory / "state")
@@ -51,14 +51,14 @@ class Moderated(Livechat):
 
 
 def moderated(ours: Livechat) -> Moderated:
-    """Make *ours* moderated, under the same name: the tables have a column for it."""
+    """Make *ours* moderated, under the same name and so in the same column of tables."""
     given = {each.name: getattr(ours, each.name) for each in fields(ours)}
     title = f"with {RESTRICTIONS:,} restrictions and settings of {ROOMS:,} rooms in force"
     return Moderated(**{**given, "title": title})
 
 
 def write_maps(directory: Path) -> None:
-    """Put restrictions and settings into a state directory that does not exist yet."""
+    """Make a state directory with restrictions and settings."""
     directory.mkdir(mode=0o700)
     maps = MapsFile(directory)
     now = int(time.time())
@@ -70,7 +70,7 @@ def write_maps(directory: Path) -> None:
 
 
 def restrictions(now: int) -> Sequence[tuple[str, MapEntry]]:
-    """Make restrictions of people that are not there: one in ten in all rooms, others in one."""
+    """Make restrictions of people who never come: one in ten for all rooms, others for one."""
     made: list[tuple[str, MapEntry]] = []
     for number in range(RESTRICTIONS):
         user = User(f"banned-{number}", f"Banned {number}")

@@ -1,9 +1,9 @@
 """
-Messages while rooms are exported or imported beside them: ``python -m bench.moving``.
+Measures messages while rooms are exported or imported: ``python -m bench.moving``.
 
-A hundred members talk in rooms of five.  In turns nothing else is done, the rooms are exported
-from SQLite, or others are imported into their Redis.  Printed are how long messages take (p99),
-their CPU, and what the command costs: time, and memory at most.
+A hundred members talk in rooms of five. In turns they are alone, their rooms are exported from
+SQLite, or others are imported into their Redis. Printed are the latency of messages (p99), their
+CPU, and the command's time and peak memory.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from bench.ours import CLUSTER, TWISTD
 from bench.peers.serving import Running
 from bench.usage import Used, beside, load, raise_limits, say, timed
 
-#: Twenty rooms of five, and messages a second of all of them.
+#: Twenty rooms of five, with 100 messages a second in all.
 LOAD = ("--mode", "rooms", "--rooms", "20", "--conns", "100", "--rate", "100")
 
 
 def during(server: Running, seconds: float, commands: Iterable[Sequence[str]]) -> Cost:
-    """Measure messages while commands run, one after the other, as long as that takes."""
+    """Measure messages while commands run one after the other. Waits for the last command."""
     over = threading.Event()
     uses: list[Used] = []
 
@@ -53,7 +53,7 @@ def during(server: Running, seconds: float, commands: Iterable[Sequence[str]]) -
 def compare(
     server: Running, given: argparse.Namespace, name: str, commands: Iterator[Sequence[str]]
 ) -> None:
-    """Say what messages cost alone, and while these run."""
+    """Print the cost of messages alone, and while *commands* run."""
     ratios, costs = [], []
     for _ in range(given.rounds):
         alone = during(server, given.seconds, [])
@@ -69,7 +69,9 @@ def compare(
 
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.moving", description=__doc__)
-    parser.add_argument("--state", type=Path, required=True, help="with the rooms that are moved")
+    parser.add_argument(
+        "--state", type=Path, required=True, help="state directory with the rooms to move"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=15)
     given = parser.parse_args(words)
@@ -85,13 +87,13 @@ def main(words: Sequence[str] | None = None) -> None:
         with served(CLUSTER) as server:
             url = redis_of(server)
             importing = [command, "import", str(export), "--", "--redis", url, "--redis-prefix"]
-            # Each under names of its own: rooms that are there would be passed over.
+            # Each import has a prefix of its own, because rooms that exist would be skipped.
             compare(server, given, "an import", ([*importing, f"i{n}"] for n in count()))
 
 
 def redis_of(server: Running) -> str:
-    """Return the URL of the Redis that serves it."""
-    # It calls itself by its socket.
+    """Return the URL of the server's Redis."""
+    # Redis shows its socket as its title.
     told = Path(f"/proc/{server.aux_pids[0]}/cmdline").read_text()
     return f"unix://{told.partition('unixsocket:')[2].split(chr(0))[0].strip()}"
 

@@ -1,4 +1,4 @@
-"""livechat, among the servers that it is compared with."""
+"""The kinds of livechat that are measured."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from bench.tokens import KEY
 
 EXISTING = Path(__file__).with_name("existing.py")
 PACKAGES = ("livechat", "twisted", "autobahn", "pyopenssl", "msgspec")
-#: What nobody is compared with: the other servers have none either.
+#: Limits that are switched off: the other servers have none.
 LIMITS = ("rate", "rate-per-ip", "max-connections", "max-connections-per-ip")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Livechat(Peer):
     """
-    livechat, with its state in a directory of its own.
+    A livechat with a state directory of its own.
 
-    @ivar program: twistd, beside the Python that runs it.
-    @ivar existing: as many rooms exist before the start, with a message each.
-    @ivar pure: without its native part.
-    @ivar plain: a port without TLS, as for a proxy, beside the other; 0: none.
+    @ivar program: the command that starts it: twistd, beside the Python that runs it.
+    @ivar existing: rooms that exist before the start, with a message each.
+    @ivar pure: true to run without the native part.
+    @ivar plain: a second port, without TLS as for a proxy; 0 for none.
     """
 
     program: tuple[str, ...]
@@ -57,7 +57,7 @@ class Livechat(Peer):
         ]
 
     def listening(self, place: Place) -> tuple[str, ...]:
-        """Say where it listens."""
+        """Return the options for its ports."""
         if not self.plain:
             return "--port", str(place.port)
         both = f"tls:127.0.0.1:{place.port}", f"http:127.0.0.1:{self.plain}"
@@ -66,7 +66,7 @@ class Livechat(Peer):
 
 @dataclass(frozen=True, kw_only=True)
 class Hooked(Livechat):
-    """livechat with a webhook: a receiver in another process, on the other core."""
+    """A livechat with a webhook, whose receiver is a process on the other core."""
 
     def first(self, place: Place) -> dict[Path, list[str]]:
         receiver = place.directory / "receiver"
@@ -77,18 +77,18 @@ class Hooked(Livechat):
         return [*super().command(place), "--webhook", f"http://127.0.0.1:{place.redis_port}/"]
 
 
-#: The livechat that this one is compared with, where there is one.
+#: The name of the livechat of another revision.
 BEFORE = "before"
-#: Of a cluster.
+#: Processes of a cluster.
 WORKERS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster(Livechat):
     """
-    Several workers, whose rooms are in a Redis that stores as safely as one process does.
+    Several workers, with a Redis that stores as safely as one process does.
 
-    @ivar workers: how many.
+    @ivar workers: the number of processes.
     """
 
     workers: int = WORKERS
@@ -115,15 +115,15 @@ class Cluster(Livechat):
 @dataclass(frozen=True, kw_only=True)
 class RedisCluster(Cluster):
     """
-    The same, with a Redis Cluster.
+    Several workers with a Redis Cluster.
 
-    @ivar masters: how many.
+    @ivar masters: the number of its masters.
     """
 
     masters: int = 3
 
     def first(self, place: Place) -> dict[Path, list[str]]:
-        """Servers with their slots, which meet when livechat is started."""
+        """Start the masters. They form a cluster when livechat is started."""
         socket = place.redis
         return {
             socket.with_name(f"redis-{number}"): redis_node(place, number)
@@ -140,7 +140,7 @@ class RedisCluster(Cluster):
 
 
 def redis_node(place: Place, number: int) -> list[str]:
-    """Return what starts a master of a cluster there."""
+    """Return the command of a cluster's master."""
     directory = place.directory / f"node-{number}"
     directory.mkdir()
     command = redis_server(place, "--appendonly", "yes", "--appendfsync", "always")
@@ -156,14 +156,14 @@ def redis_node(place: Place, number: int) -> list[str]:
 
 
 def meet(place: Place, masters: int) -> None:
-    """Have the servers become a cluster."""
+    """Form a cluster of the masters."""
     nodes = [f"127.0.0.1:{place.redis_port + number}" for number in range(masters)]
     command = ["redis-cli", "--cluster", "create", *nodes, "--cluster-yes"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def installed(name: str) -> str | None:
-    """The version of a package."""
+    """Return the version of a package; None if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -171,7 +171,7 @@ def installed(name: str) -> str | None:
 
 
 SENDING = Sending("/chat/send/", '{"room":"room{r}","message":"%M"}')
-#: The command of the livechat that is here.
+#: The command of this working copy's livechat.
 TWISTD = (str(Path(sys.executable).with_name("twistd")),)
 LIVECHAT = Livechat(
     name="livechat",
@@ -190,14 +190,14 @@ PURE = Livechat(
 HOOKED = Hooked(
     name="hooked",
     column="livechat, a webhook",
-    title="the same, and a receiver outside is told of each message",
+    title="the same, with a webhook whose receiver is told of each message",
     sending=SENDING,
     program=TWISTD,
     scenarios=("rooms", "http"),
 )
 UNSTORED = Livechat(
     name="unstored",
-    title="livechat with rooms that are stored nowhere, like the others'",
+    title="livechat without storing, like the other servers",
     sending=SENDING,
     program=(sys.executable, "-m", "bench.unstored"),
 )
@@ -208,15 +208,15 @@ CLUSTER = Cluster(
     program=TWISTD,
 )
 OURS: tuple[Livechat, ...] = (LIVECHAT, PURE, HOOKED, UNSTORED, CLUSTER)
-#: Livechat as it is shipped, with its native part and without.
+#: Livechat as shipped, with its native part and without.
 SERVED: tuple[Livechat, ...] = (LIVECHAT, PURE)
 
 
 def before(checkout: Path) -> Livechat:
     """
-    The livechat of another working copy, to see what a change costs.
+    Find the livechat of another working copy, to see the cost of a change.
 
-    @raise ValueError: it is not set up there; ``make run`` does that.
+    @raise ValueError: the copy is not set up; ``make run`` does that.
     """
     program = checkout.resolve() / ".venv" / "bin" / "twistd"
     if not program.exists():

@@ -1,7 +1,7 @@
 """
-A receiver of webhooks that believes everything: ``python -m bench.receiver PORT FILE``.
+Receives webhooks, unchecked: ``python -m bench.receiver PORT FILE``.
 
-Each POST is answered with 204.  FILE is there once it listens.
+Each POST is answered with 204. FILE is written once the receiver listens.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _LENGTH: Final = b"content-length:"
 
 
 class Receiver(asyncio.Protocol):
-    """One connection."""
+    """A connection of a sender."""
 
     def __init__(self) -> None:
         self._left = 0
@@ -27,7 +27,7 @@ class Receiver(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Read requests, and answer those that are whole."""
+        """Read requests, and answer complete ones."""
         while data:
             if not self._left:
                 head, end, data = (self._head + data).partition(b"\r\n\r\n")
@@ -52,7 +52,7 @@ def length_of(head: bytes) -> int:
 
 
 async def serve(port: int, file: Path) -> None:
-    """Listen for ever."""
+    """Listen until the process ends."""
     server = await asyncio.get_running_loop().create_server(Receiver, "127.0.0.1", port)
     file.write_text("listening\n")  # noqa: ASYNC240 - nobody is connected yet
     await server.serve_forever()

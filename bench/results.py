@@ -1,4 +1,4 @@
-"""The results of the runs."""
+"""Results of the runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-#: What loadgen counts, of which there must be none.
+#: Counts of loadgen that must be 0.
 FAULTS = (
     *("lost", "lost_on_disconnected", "dup", "out_of_order", "corrupt", "misrouted"),
     *("disconnects", "failed_conns", "http_err"),
@@ -18,10 +18,10 @@ FAULTS = (
 @dataclass(frozen=True)
 class Run:
     """
-    One server under one load, once.
+    A run of one server under one load.
 
-    @ivar report: what loadgen says; empty if it never came to that.
-    @ivar problem: why it does not count; empty if all was well.
+    @ivar report: loadgen's report; empty if there is none.
+    @ivar problem: the reason why the run does not count; empty if all was well.
     """
 
     scenario: str
@@ -31,7 +31,7 @@ class Run:
 
 
 class Results:
-    """All runs, by what was run."""
+    """All runs, by load and server."""
 
     def __init__(self, runs: Iterable[Run] = ()) -> None:
         self._runs: defaultdict[tuple[str, str], list[Run]] = defaultdict(list)
@@ -48,11 +48,11 @@ class Results:
         return self._runs.get((scenario, server), ())
 
     def failed(self, scenario: str, server: str) -> list[Run]:
-        """The runs that failed: their figures count for nothing."""
+        """Return the runs that failed. Their figures do not count."""
         return [run for run in self.of(scenario, server) if run.problem]
 
     def values(self, scenario: str, server: str, key: str) -> list[float]:
-        """A figure of each run that counts."""
+        """Return a figure of each run that counts."""
         runs = self.of(scenario, server)
         return [run.report[key] for run in runs if not run.problem and key in run.report]
 
@@ -61,7 +61,7 @@ class Results:
         return median(values) if values else None
 
     def spread(self, scenario: str, server: str, key: str) -> float | None:
-        """The spread of the runs, as a part of their median."""
+        """Return the range of a figure, divided by its median."""
         values = self.values(scenario, server, key)
         if len(values) < 2 or not median(values):
             return None
@@ -69,13 +69,13 @@ class Results:
 
 
 def share(runs: Iterable[Run], part: str, whole: str) -> float | None:
-    """The share of one figure in another, over all the runs; None if there is nothing of it."""
+    """Return the share of one figure in another over all runs; None if the whole is 0."""
     counted = [run.report for run in runs if not run.problem]
     divisor = sum(report.get(whole, 0) for report in counted)
     return sum(report.get(part, 0) for report in counted) / divisor if divisor else None
 
 
 def wrong(report: Mapping[str, Any]) -> str:
-    """In words, what loadgen found to be wrong."""
+    """Describe the faults that loadgen counted."""
     found = [f"{report[fault]:,} {fault}" for fault in FAULTS if report.get(fault)]
     return ": ".join(filter(None, [", ".join(found), str(report.get("first_error", ""))]))

@@ -73,7 +73,7 @@ def measured(scenarios: Sequence[Scenario], setting: Setting) -> str:
         many += f" ({', '.join(f'{each.most} of {each.name}' for each in fewer)})"
     if setting.runs == 1:
         many = "One run"
-    return f"{many}{' of a second each, to see whether all works' if setting.quick else ''}."
+    return f"{many}{' of a second each, to check that all works' if setting.quick else ''}."
 
 
 def figures(results: Results, scenarios: Sequence[Scenario], peers: Sequence[Peer]) -> str:

@@ -1,4 +1,4 @@
-"""Targets of livechat, and verdicts on them."""
+"""Targets for livechat's figures, and verdicts on them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.scenarios import (
     Figure,
 )
 
-#: From here on handshakes are said to be resumed: a few are not, until there is a ticket.
+#: The share from which all handshakes count as resumed: the first few come before any ticket.
 NEARLY_ALL = 0.95
 
 
@@ -29,12 +29,12 @@ class Target:
     """
     A bound for one of livechat's figures.
 
-    @ivar times: so many times another figure, or so much if there is no other.
-    @ivar server: whose figure; empty if there is no other.
-    @ivar baselines: the scenarios of that figure, if they are others: their mean.
-    @ivar most: the figure is to be as small as that, not as large.
-    @ivar reach: would be good, but is not asked for.
-    @ivar ours: which of livechat's, for there are several.
+    @ivar times: a multiple of another figure, or the bound itself if there is none.
+    @ivar server: the server of the other figure; empty if there is none.
+    @ivar baselines: other scenarios, whose mean is the other figure.
+    @ivar most: the bound is an upper one.
+    @ivar reach: a wish; missing it is no failure.
+    @ivar ours: the name of the kind of livechat.
     """
 
     scenario: str
@@ -105,7 +105,7 @@ TARGETS: tuple[Target, ...] = (
     Target("mixed-rooms", DELIVERIES, 0.9, LIVECHAT.name, ("rooms", "v1-rooms")),
     Target("cluster-fanout", DELIVERIES, 0.85, LIVECHAT.name, ours=CLUSTER.name),
 )
-#: What a change may cost: one part in twenty.
+#: The cost that a change may have: one part in twenty.
 COSTS: tuple[Target, ...] = tuple(
     Target(
         scenario.name, figure, 1.05 if figure.less else 0.95, BEFORE, most=figure.less, ours=each
@@ -125,9 +125,9 @@ class Verdict:
     The verdict on a target.
 
     @ivar ours: livechat's figure.
-    @ivar theirs: what it is compared with.
-    @ivar met: None if that cannot be said.
-    @ivar why: what there is to say about it.
+    @ivar theirs: the figure that it is compared with.
+    @ivar met: None if a figure is missing.
+    @ivar why: remarks.
     """
 
     target: Target
@@ -142,7 +142,7 @@ class Verdict:
 
 
 def judge(target: Target, results: Results) -> Verdict | None:
-    """None if it was not measured there."""
+    """Judge a target. Return None if its scenario was not measured."""
     if not results.of(target.scenario, target.ours):
         return None
     ours = results.median(target.scenario, target.ours, target.figure.key)
@@ -170,13 +170,13 @@ def judge(target: Target, results: Results) -> Verdict | None:
 
 
 def failures(results: Results, scenario: str, server: str) -> str:
-    """Say how many runs failed; empty if none did."""
+    """Count failed runs in words; empty if there are none."""
     failed = len(results.failed(scenario, server))
     return f"{failed} of {len(results.of(scenario, server))} of {server} failed" if failed else ""
 
 
 def resumption(results: Results, scenario: str, server: str) -> float | None:
-    """The part of the handshakes that was resumed, where that is less than it should be."""
+    """Return the share of resumed handshakes if it is too low, else None."""
     if scenario not in RESUMING:
         return None
     resumed = share(results.of(scenario, server), "hs_resumed", "conns_open")

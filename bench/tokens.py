@@ -1,4 +1,4 @@
-"""A token that members bring, where a load says so."""
+"""Makes a token for the loads whose members bring one."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Final
 
 import jwt
 
-#: The secret that livechat is given as a token key; nothing else is guarded by it.
+#: The file of livechat's token key. It guards nothing else.
 KEY: Final = Path(__file__).with_name("token-secret")
 _DAY: Final = 86_400
 
 
 @cache
 def token() -> str:
-    """A user's token, for a day."""
+    """Make a user's token for a day."""
     now = int(time.time())
     claims = {"sub": "42", "name": "Ann", "iat": now, "exp": now + _DAY}
     return jwt.encode(claims, KEY.read_bytes(), "HS256")

@@ -1,7 +1,7 @@
 """
-twistd, with a livechat that stores nothing: ``python -m bench.unstored livechat ...``.
+Runs twistd with a livechat that stores nothing: ``python -m bench.unstored livechat ...``.
 
-It shows what storing costs, for all else is livechat's own.
+All else is livechat's own, so the difference is the cost of storing.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from livechat.config import Config
 
-#: All rooms are as old as the process.
+#: The epoch of all rooms.
 EPOCH: Final = "unstored"
 NOTHING: Final = Newest(0, 0)
 
@@ -45,9 +45,9 @@ NOTHING: Final = Newest(0, 0)
 @implementer(IMessageLog)
 class UnstoredMessageLog:
     """
-    Rooms of which no more is known than how many messages they had, and when the last one.
+    Keeps the number and time of each room's last message, and no message.
 
-    The messages of one turn of the reactor are numbered at its end, and delivered together.
+    The messages of one reactor turn are numbered at its end, and delivered together.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
@@ -129,7 +129,7 @@ class UnstoredMessageLog:
         return succeed(Page(Position(EPOCH, seq, seq + 1), ()))
 
     def retain(self, of: Callable[[str], tuple[int, int]]) -> None:
-        """Nothing is kept of any room."""
+        """No-op: no messages are kept."""
 
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
         return succeed({room: self._newest[room] for room in rooms if room in self._newest})
@@ -137,7 +137,7 @@ class UnstoredMessageLog:
 
 @implementer(IBackend)
 class UnstoredBackend:
-    """One process, which keeps no message."""
+    """A backend for one process, which keeps no message."""
 
     description = "no store at all"
     outbox = archive = None
@@ -170,7 +170,7 @@ class UnstoredBackend:
 
 
 def load(config: Config, reactor: PosixReactorBase, brought: object) -> IBackend:  # noqa: ARG001
-    """In place of `livechat.backends.load`."""
+    """Replace `livechat.backends.load`."""
     return UnstoredBackend(reactor)
 
 

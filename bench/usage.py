@@ -1,4 +1,4 @@
-"""Time and memory of processes, as the kernel counts them."""
+"""Reads the kernel's counts of processes: CPU time, memory, files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-#: Tells the clock of a process's CPU time from others that have its number (clock_getcpuclockid).
+#: Marks a clock id as that of a process's CPU time (clock_getcpuclockid).
 _CPU_CLOCK: Final = 2
 _PSS: Final = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 _PEAK: Final = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
@@ -24,22 +24,22 @@ _SLAB: Final = re.compile(r"^Slab:\s+(\d+) kB", re.MULTILINE)
 
 
 def cpu(pids: Iterable[int]) -> float:
-    """Seconds of a core that these have used, with all their threads."""
+    """Return the CPU seconds of processes, with all their threads."""
     return sum(time.clock_gettime((~pid << 3) | _CPU_CLOCK) for pid in pids)
 
 
 def memory(pids: Iterable[int]) -> float:
-    """MB that these occupy; of what they share each has its part (PSS)."""
+    """Return the memory of processes in MB, shared pages counted in parts (PSS)."""
     return sum(_kilobytes(_PSS, Path(f"/proc/{pid}/smaps_rollup")) for pid in pids) / 1024
 
 
 def peak(pid: int) -> float:
-    """MB that a process has occupied at most (RSS)."""
+    """Return the peak memory of a process in MB (RSS)."""
     return _kilobytes(_PEAK, Path(f"/proc/{pid}/status")) / 1024
 
 
 def slab() -> float:
-    """MB that the kernel has for sockets, files and the like, of all processes."""
+    """Return the kernel's memory for sockets, files and the like in MB, of all processes."""
     return _kilobytes(_SLAB, Path("/proc/meminfo")) / 1024
 
 
@@ -49,23 +49,23 @@ def _kilobytes(pattern: re.Pattern[str], path: Path) -> int:
 
 
 def files(pid: int) -> int:
-    """Open files of a process."""
+    """Count the open files of a process."""
     return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def catches(pid: int, number: int) -> bool:
-    """Tell whether a process has a handler for a signal: before that it would end by it."""
+    """Return true if a process has a handler for a signal. Without one the signal would end it."""
     caught = re.search(r"^SigCgt:\s+(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
 
 
 def load() -> str:
-    """The load of the last minute, without which a wall time says little."""
+    """Return the machine's load of the last minute, for use beside wall times."""
     return f"load {os.getloadavg()[0]:.1f}"
 
 
 def low_port() -> int:
-    """Find a free port, below those that the kernel gives to thousands of clients."""
+    """Find a free port below the range that the kernel gives to clients."""
     while True:
         port = random.randrange(10_500, 20_000)
         with contextlib.suppress(OSError), socket.socket() as probe:
@@ -74,14 +74,14 @@ def low_port() -> int:
 
 
 def raise_limits() -> int:
-    """Raise the limit of open files of this process, and of those that it starts."""
+    """Raise the limit of open files, for this process and its children."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
 
 
 def say(*words: object) -> None:
-    """Tell something at once, also where nobody but a file listens."""
+    """Print and flush, so that a file has the line at once."""
     print(*words, flush=True)
 
 
@@ -90,10 +90,10 @@ class Used:
     """
     The cost of a command.
 
-    @ivar seconds: by the wall.
-    @ivar cpu: seconds of a core.
-    @ivar peak: MB.
-    @ivar output: what it printed.
+    @ivar seconds: wall time.
+    @ivar cpu: CPU seconds.
+    @ivar peak: peak memory in MB.
+    @ivar output: the command's output.
     """
 
     seconds: float
@@ -113,7 +113,7 @@ def timed(
     """
     Run a command to its end.
 
-    @raise RuntimeError: it failed; the text says what it printed.
+    @raise RuntimeError: the command failed; the text has its output.
     """
     begun = time.monotonic()
     with subprocess.Popen(
@@ -135,5 +135,5 @@ def timed(
 
 
 def beside(name: str) -> str:
-    """Return the path of a command that is installed with this Python."""
+    """Return the path of a command installed beside this Python."""
     return str(Path(sys.executable).with_name(name))

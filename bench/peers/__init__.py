@@ -1,9 +1,8 @@
 """
-The chat servers that livechat is compared with, each the way its library means it to be.
+The chat servers that livechat is compared with, each as its library recommends.
 
-All have rooms at ``/ws/chat/{room}/``, over TLS: what one member says, as
-``{"message": "text"}``, all members get, the sender too.  Nothing is stored, nothing is
-compressed, nothing is logged for a message, and each is one process.  ``install`` gets what
-they need; ``catalogue.py`` knows how each is started, ``serving.py`` starts them, and
-``python -m bench.peers`` says which there are.
+All have rooms at ``/ws/chat/{room}/``, over TLS. A member sends ``{"message": "text"}``, and all
+members get it, the sender included. No message is stored, compressed or logged, and each server is
+one process. ``install`` installs them, ``catalogue.py`` has their commands, ``serving.py`` starts
+them, and ``python -m bench.peers`` lists them.
 """

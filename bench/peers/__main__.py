@@ -1,7 +1,7 @@
 """
-Says which servers there are: ``python -m bench.peers``, in the repository's root.
+Lists the other servers: ``python -m bench.peers``, in the repository's root.
 
-With a name and ``--port N --certificate FILE --key FILE`` that one serves until it is
+With a name and ``--port N --certificate FILE --key FILE`` that server runs until it is
 interrupted.
 """
 
@@ -17,7 +17,7 @@ from .serving import serving
 
 
 def show() -> bool:
-    """A line for each; whether one can be started."""
+    """Print a line for each server; return true if any can be started."""
     any_there = False
     for peer in PEERS:
         missing = peer.missing()

@@ -1,4 +1,4 @@
-"""Twisted and Autobahn: TLS as Twisted has it, and ``sendMessage`` for each member."""
+"""Twisted and Autobahn: Twisted's TLS, and ``sendMessage`` for each member."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ rooms: defaultdict[str, set[Member]] = defaultdict(set)
 
 
 class Member(WebSocketServerProtocol):
-    """One connection."""
+    """A member's connection."""
 
     def onConnect(self, request: ConnectionRequest) -> None:
         self.room = rooms[request.path]

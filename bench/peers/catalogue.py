@@ -1,4 +1,4 @@
-"""Which servers there are, what each needs, and how it is started."""
+"""The other servers: their needs, their versions, their commands."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ NCHAN = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a server listens, on 127.0.0.1, and what it has there."""
+    """A server's port on 127.0.0.1, its certificate, and its directory."""
 
     port: int
     certificate: Path
     key: Path
-    directory: Path  # its own, for as long as it runs
+    directory: Path  # its own, until it ends
 
     @property
     def redis(self) -> Path:
-        """Redis's socket."""
+        """The socket of Redis."""
         return self.directory / "redis"
 
     @property
     def redis_port(self) -> int:
-        """Redis's, for those who know no sockets in files."""
-        # Below those that are given to clients, of which some may be in use still.
+        """The port of Redis, for clients without Unix sockets."""
+        # Below the ports that the kernel gives to clients, some of which may still be in use.
         return 20_000 + self.port % 10_000
 
     @property
     def arguments(self) -> list[str]:
-        """What all servers but nginx take."""
+        """The options of all servers but nginx."""
         certificate, key = str(self.certificate), str(self.key)
         return ["--port", str(self.port), "--certificate", certificate, "--key", key]
 
 
 @dataclass(frozen=True)
 class Sending:
-    """How it is sent to over HTTP: ``{r}`` is a room's number, ``%M`` the message."""
+    """A request that sends a message: ``{r}`` is a room's number, ``%M`` the message."""
 
     path: str
     body: str
@@ -60,13 +60,13 @@ class Peer(ABC):
     name: str
     title: str
     sending: Sending | None = None
-    clustered: bool = False  # several processes, which scenarios of one say nothing about
-    like: str = ""  # the server, by name, in whose scenarios it is, if that is another
-    column: str = ""  # the head of its column, if that is not its name
-    known_as: str = ""  # its name to readers of the overview, if that is another
-    scenarios: tuple[str, ...] = ()  # the only ones that it is in, if any are named
+    clustered: bool = False  # several processes; they have scenarios of their own
+    like: str = ""  # the name of another server whose scenarios it shares
+    column: str = ""  # the head of its column, if other than its name
+    known_as: str = ""  # its name in the overview, if other than that
+    scenarios: tuple[str, ...] = ()  # names of its only scenarios, if any
 
-    path: ClassVar = "/ws/chat/room{r}/"  # of WebSockets
+    path: ClassVar = "/ws/chat/room{r}/"  # of its WebSockets
 
     @property
     def heading(self) -> str:
@@ -74,33 +74,33 @@ class Peer(ABC):
 
     @abstractmethod
     def versions(self) -> dict[str, str | None]:
-        """What it is made of; None is what is not installed."""
+        """Return the versions of its parts; None for a part that is not installed."""
 
     @abstractmethod
     def command(self, place: Place) -> list[str]:
-        """What starts it, in the repository's root."""
+        """Return the command that starts it, in the repository's root."""
 
     def environment(self, place: Place) -> dict[str, str]:
-        """What it wants there, beside what is there."""
+        """Return its additional environment variables."""
         return {}
 
     def first(self, place: Place) -> dict[Path, list[str]]:
-        """What must run before it: the commands, by the sockets that say that they do."""
+        """Return the commands to run before it, by files that exist once they are ready."""
         return {}
 
     def ready(self, log: str) -> bool:
-        """Whether it can be used, as far as its log tells; it accepts connections already."""
+        """Return true if its log shows it ready. It accepts connections already."""
         return True
 
     def missing(self) -> str:
-        """Why it cannot be started; empty if it can."""
+        """Return the reason why it cannot be started; empty if it can."""
         names = [name for name, version in self.versions().items() if version is None]
         return f"{', '.join(names)} not installed" if names else ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OnPython(Peer):
-    """A module of this package, run by the Python of the virtual environment."""
+    """A server in a module of this package, run by the peers' own Python."""
 
     module: str
     packages: tuple[str, ...]
@@ -128,7 +128,7 @@ class OnPython(Peer):
 
 @dataclass(frozen=True, kw_only=True)
 class OnNode(Peer):
-    """A script in this directory, run by Node.js."""
+    """A server in a script of this directory, run by Node.js."""
 
     script: str
     packages: tuple[str, ...]
@@ -158,7 +158,7 @@ class OnNginx(Peer):
 
     def versions(self) -> dict[str, str | None]:
         nchan = None
-        if NCHAN.exists():  # and does not say itself
+        if NCHAN.exists():  # nginx does not know its version
             nchan = said(r"(\d.*)", "dpkg-query", "-W", "-f", "${Version}", "libnginx-mod-nchan")
             nchan = nchan or "of unknown version"
         versions = {"nchan": nchan, "nginx": said(r"nginx/(\S+)", "nginx", "-v")}
@@ -181,12 +181,12 @@ class OnNginx(Peer):
             text = text.replace(f"@{name}@", str(value))
         file = place.directory / "nginx.conf"
         file.write_text(text)
-        # -e: before it has read its configuration, too.
+        # -e: for errors before the configuration is read, too.
         return [program("nginx") or "", "-e", "stderr", "-c", str(file)]
 
 
 def redis_server(place: Place, *options: str) -> list[str]:
-    """What starts a Redis there."""
+    """Return the command that starts a Redis."""
     given = {
         "port": "0",
         "unixsocket": str(place.redis),
@@ -204,17 +204,17 @@ def redis_version() -> str | None:
 
 
 def normal(name: str) -> str:
-    """A package's name, however it is spelt."""
+    """Return a package's normalised name."""
     return name.lower().replace("_", "-")
 
 
 def program(name: str) -> str | None:
-    """Where it is; Debian keeps servers out of users' way."""
+    """Find a program, also in /usr/sbin, where Debian has servers."""
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
 
 
 def said(pattern: str, name: str, *arguments: str) -> str | None:
-    """The part of what a program says that the pattern's group matches."""
+    """Run a program; return the part of its output that the pattern's group matches."""
     if (path := program(name)) is None:
         return None
     run = subprocess.run([path, *arguments], capture_output=True, text=True, check=False)

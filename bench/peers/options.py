@@ -1,4 +1,4 @@
-"""What every server is told, and what it says."""
+"""Options and messages that all servers on Python share."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Options:
-    """Where to listen, on 127.0.0.1, and what to show there."""
+    """The port on 127.0.0.1, and the certificate."""
 
     port: int
     certificate: str
     key: str
 
     def endpoint(self) -> str:
-        """For those that take Twisted's endpoints; not with its short queue of 50."""
+        """Return a Twisted endpoint, with a longer queue than its default of 50."""
         certificate, key = (path.replace(":", r"\:") for path in (self.certificate, self.key))
         where = f"ssl:{self.port}:interface=127.0.0.1:backlog=1024"
         return f"{where}:certKey={certificate}:privateKey={key}"
 
     def context(self) -> ssl.SSLContext:
-        """For those that take Python's own TLS."""
+        """Return a context for Python's own TLS."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.certificate, self.key)
         return context
 
 
 def options() -> Options:
-    """Of the command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--certificate", metavar="FILE", required=True)
@@ -39,10 +39,10 @@ def options() -> Options:
 
 
 def ready() -> None:
-    """Connections are accepted from now on."""
+    """Print that connections are accepted."""
     print("ready", flush=True)
 
 
 def repeated(frame: str | bytes) -> str:
-    """What everybody in the room gets for a frame of one of them."""
+    """Return the text that all members of a room get for a member's frame."""
     return json.dumps({"message": json.loads(frame)["message"]})

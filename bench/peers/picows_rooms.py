@@ -20,7 +20,7 @@ rooms: defaultdict[bytes, set[WSTransport]] = defaultdict(set)
 
 
 class Member(WSListener):
-    """One connection."""
+    """A member's connection."""
 
     def __init__(self, request: WSUpgradeRequest) -> None:
         super().__init__()

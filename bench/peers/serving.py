@@ -1,4 +1,4 @@
-"""Starts a server for as long as it is wanted, on a core of its own."""
+"""Runs a server on a core of its own, for the length of a block."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_FILES = 65_536
 
 
 class NotServing(Exception):
-    """It did not start; the text says what it said."""
+    """A server did not start; the text has its output."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class Running:
 
     @property
     def url(self) -> str:
-        """Of its WebSockets."""
+        """The URL of its WebSockets."""
         return f"wss://127.0.0.1:{self.port}{self.peer.path}"
 
     @property
     def send_url(self) -> str | None:
-        """To send over HTTP, if it can be sent to like that."""
+        """The URL to send to over HTTP; None if it has none."""
         sending = self.peer.sending
         return f"https://127.0.0.1:{self.port}{sending.path}" if sending else None
 
@@ -60,11 +60,13 @@ def serving(
     patience: float = PATIENCE,
 ) -> Iterator[Running]:
     """
-    Starts it on one core, waits until it accepts connections, and ends it with all that it has.
+    Start a server on one core, wait until it accepts connections, and end it with its helpers.
 
-    What it needs beside itself (Redis) runs on the other core.  Its directory is made in
-    *parent*, or where temporary ones are.  A port that is taken is an OSError; one that does
-    not start is NotServing.
+    Its helpers (Redis) run on the other core. Its directory is made in *parent*, by default in the
+    place for temporary ones.
+
+    @raise OSError: the port is taken.
+    @raise NotServing: the server did not start.
     """
     allow_many_files()
     with socket.socket() as probe:
@@ -94,8 +96,8 @@ def running(
     command: list[str], environment: dict[str, str], cpu: int, log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     """
-    A process, and what it has started, until the end of the block; it does not outlive this
-    process, whatever ends that.
+    Run a process and its children until the end of the block. The process ends with this one,
+    even if this one is killed.
     """
     with log.open("wb") as file:
         process = subprocess.Popen(
@@ -124,7 +126,7 @@ def wait(
     log: Path,
     patience: float = PATIENCE,
 ) -> None:
-    """Until it is ready."""
+    """Wait until the server is ready."""
     deadline = time.monotonic() + patience
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
@@ -135,7 +137,7 @@ def wait(
 
 
 def shakes_hands(port: int) -> bool:
-    """Whether TLS is spoken there."""
+    """Return true if a TLS handshake succeeds."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -150,7 +152,7 @@ def shakes_hands(port: int) -> bool:
 
 
 def family(pid: int) -> list[int]:
-    """A process and all that come from it."""
+    """Return a process and all its descendants."""
     pids = [pid]
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in children.read_text().split():
@@ -159,7 +161,7 @@ def family(pid: int) -> list[int]:
 
 
 def allow_many_files() -> None:
-    """To this process and those that it starts: a connection is a file."""
+    """Raise the limit of open files, for this process and its children: a connection is a file."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

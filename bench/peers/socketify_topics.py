@@ -17,7 +17,7 @@ from .options import options, ready, repeated
 
 
 def upgrade(response: Response, request: Request, context: object) -> None:
-    """Remembers the room."""
+    """Accept a member, and keep its room."""
     key, protocol, extensions = (
         request.get_header(f"sec-websocket-{name}") for name in ("key", "protocol", "extensions")
     )
@@ -39,7 +39,7 @@ def main() -> None:
         {
             "compression": CompressOptions.DISABLED,
             "send_pings_automatically": True,
-            # At 64 KiB, its default, members that read slowly lose messages.
+            # With its default of 64 KiB, slow members lose messages.
             "max_backpressure": 64 << 20,
             "upgrade": upgrade,
             "open": joined,

@@ -66,7 +66,9 @@ class Authentication:
         answer: Deferred[Identity | None] = Deferred(lambda _: asked.cancel())
 
         def late() -> None:
-            error = ChatError(Kind.UNAVAILABLE, "It cannot be found out in time who you are.")
+            error = ChatError(
+                Kind.UNAVAILABLE, "The server could not find out in time who you are."
+            )
             answer.errback(error)
             asked.cancel()
 

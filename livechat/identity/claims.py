@@ -103,11 +103,11 @@ def check_times(claims: Claims, now: float, lifetime: int) -> None:
     @raise ChatError: ``token_expired``; ``unauthorized`` if it does not count yet, or too long.
     """
     if claims.exp <= now:
-        raise ChatError(Kind.TOKEN_EXPIRED, "Your token is over; get a new one.")
+        raise ChatError(Kind.TOKEN_EXPIRED, "Your token has expired; get a new one.")
     if claims.iat > now + SKEW:
         raise refused("it is from the future (iat): one of the clocks is wrong")
     if claims.nbf is not None and claims.nbf > now + SKEW:
-        raise refused("it does not count yet (nbf)")
+        raise refused("it is not valid yet (nbf)")
     if claims.exp - claims.iat > lifetime:
         raise refused(f"it lasts longer than {lifetime} seconds, the server's --token-lifetime")
 

@@ -198,8 +198,8 @@ class Door:
         if not _BY_BROWSERS.isdisjoint(claim.headers):
             raise ChatError(
                 Kind.FORBIDDEN,
-                "A key is a back end's: in a page everybody could read it. Drop it, and give the "
-                "page tokens (POST /chat/token/).",
+                "A key belongs to a back end: in a page everybody could read it. Drop it, and give "
+                "the page tokens (POST /chat/token/).",
             )
         key = self._keys.find(claim.credential or "", here=claim.here)
         record = key.record
@@ -234,7 +234,7 @@ class Door:
                 actor, user=known(identity, self._time.wall()).user, rights={}, restricted={}
             )
         except ValueError as reason:
-            raise ChatError(Kind.BAD_REQUEST, f"Nobody can be this user: {reason}.") from None
+            raise ChatError(Kind.BAD_REQUEST, f"This cannot be a user: {reason}.") from None
 
     def _admitted(self, actor: Actor) -> Actor:
         self._leases.check(actor)

@@ -119,7 +119,7 @@ class KeySet:
         if self.trouble != reason:
             stays = "" if self.keys is None else "; those of before stay in use"
             _log.error(
-                "The keys of tokens at {at} cannot be had: {reason}{stays}.",
+                "The keys of tokens at {at} cannot be fetched: {reason}{stays}.",
                 at=self.address,
                 reason=reason,
                 stays=stays,
@@ -204,7 +204,7 @@ class KeyRing:
         """Say which keys were never there; None if all are."""
         for each in self._sets:
             if each.keys is None:
-                return f"the keys of tokens at {each.address} cannot be had: {each.trouble}"
+                return f"the keys of tokens at {each.address} cannot be fetched: {each.trouble}"
         return None
 
     def fitting(self, kid: str | None, algorithm: str) -> Sequence[Key]:

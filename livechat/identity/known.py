@@ -58,7 +58,7 @@ def checked_id(known_as: str) -> str:
     if not isinstance(known_as, str) or not 0 < len(known_as) <= LONGEST_ID:
         raise ValueError(f"an id has 1 to {LONGEST_ID} characters")
     if not (known_as.isprintable() and seen(known_as)) or " " in known_as or "!" in known_as:
-        raise ValueError(f"{known_as!r} is no id: it has blanks, '!' or what cannot be seen")
+        raise ValueError(f"{known_as!r} has blanks, '!' or characters that cannot be seen")
     return known_as
 
 

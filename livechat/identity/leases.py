@@ -291,7 +291,7 @@ def _names(actor: Actor) -> list[str]:
 
 
 def _expired() -> ChatError:
-    return ChatError(Kind.TOKEN_EXPIRED, "Your token is over; get a new one.")
+    return ChatError(Kind.TOKEN_EXPIRED, "Your token has expired; get a new one.")
 
 
 def _ended(actor: Actor) -> ChatError:
@@ -299,7 +299,7 @@ def _ended(actor: Actor) -> ChatError:
 
 
 def _dropped() -> ChatError:
-    return ChatError(Kind.TOKEN_REVOKED, "The key that this came with was dropped, or has ended.")
+    return ChatError(Kind.TOKEN_REVOKED, "The key of this connection was dropped, or has ended.")
 
 
 def _revoked() -> ChatError:

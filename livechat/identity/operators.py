@@ -310,8 +310,8 @@ class Operators:
             await within(_SAVE_WITHIN, self._time, self._saving.call(self._write, self._file))
         except (OSError, TimeoutError) as reason:
             _log.error(
-                "{path} cannot be written; a restart brings back the operators' password of"
-                " before: {reason}",
+                "{path} cannot be written, so the operators' former password counts again after a"
+                " restart: {reason}",
                 path=str(self._path),
                 reason=str(reason),
             )

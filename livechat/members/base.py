@@ -229,5 +229,7 @@ class BaseSession(ABC):
 
     def _cut_off(self, failure: Failure | None = None) -> None:
         """Close with 4002 after a bug: else the client waits for ever."""
-        self._log.failure("A client is cut off: it cannot be told all.", failure)
+        self._log.failure(
+            "A client is cut off: what it missed could not be written to it.", failure
+        )
         self._client.turn_away(internal())

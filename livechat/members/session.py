@@ -176,16 +176,16 @@ class Session(BaseSession):
     def _may_ask(self) -> bool:
         wait = self._asked.admit(self._clock.seconds())
         if wait:
-            self._refuse(
-                ChatError(Kind.RATE_LIMITED, "You ask for too much; wait.", retry_after=wait)
-            )
+            self._refuse(ChatError(Kind.RATE_LIMITED, "You ask too often; wait.", retry_after=wait))
         return not wait
 
     def _ask_history(self, frame: v1.AskHistory) -> None:
         if frame.before is not None and frame.after is not None:
             self._refuse(ChatError(Kind.BAD_MESSAGE, "Give 'before' or 'after', not both."))
         elif self._asking:
-            self._refuse(ChatError(Kind.RATE_LIMITED, "The last page is not there yet."))
+            self._refuse(
+                ChatError(Kind.RATE_LIMITED, "The page that you asked for before is not there yet.")
+            )
         elif self._may_ask():
             self._asking = True
             limit = HISTORY_PAGE if frame.limit is None else min(frame.limit, HISTORY_PAGE)
@@ -213,7 +213,11 @@ class Session(BaseSession):
 
     def _ask_resume(self, frame: v1.Resume) -> None:
         if self._replaying:
-            self._refuse(ChatError(Kind.RATE_LIMITED, "The last resume is not done yet."))
+            self._refuse(
+                ChatError(
+                    Kind.RATE_LIMITED, "The resume that you asked for before is not done yet."
+                )
+            )
         elif self._may_ask():
             self._resume(frame.place)
 
@@ -235,7 +239,9 @@ class Session(BaseSession):
         if self._renew is None or self._hold is None:
             self._refuse(ChatError(Kind.FORBIDDEN, "This connection came without a token."))
         elif self._renewing:
-            self._refuse(ChatError(Kind.RATE_LIMITED, "The last token is still looked at."))
+            self._refuse(
+                ChatError(Kind.RATE_LIMITED, "The token before this one is still being checked.")
+            )
         elif self._may_ask():
             self._renewing = True
             Deferred.fromCoroutine(self._renewed(frame.token)).addErrback(self._failed)

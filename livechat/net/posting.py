@@ -264,6 +264,8 @@ class _Endpoint:
 
     def connect(self, factory: IProtocolFactory) -> Deferred[Any]:
         counting = WrappingFactory(factory)
+        # Both would log each start and stop, which is several lines for each post.
+        counting.noisy = cast("Any", factory).noisy = False
         counting.protocol = lambda made, wrapped: _Bounded(made, wrapped, self._endpoints)
         connected: Deferred[Any] = self._endpoint.connect(counting)
         return connected.addCallback(attrgetter("wrappedProtocol"))

@@ -124,7 +124,7 @@ def revoke(chat: Chat, actor: Actor, action: Revoke) -> Deferred[Ack]:
         try:
             checked_id(action.user)
         except ValueError as reason:
-            raise ChatError(Kind.BAD_MESSAGE, f"This can be nobody's id: {reason}.") from None
+            raise ChatError(Kind.BAD_MESSAGE, f"This cannot be an id: {reason}.") from None
     chat.require(actor, EVERYWHERE, "manage")
     chat.audit.check()
     return Deferred.fromCoroutine(_revoked(chat, actor, action))

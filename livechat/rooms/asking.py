@@ -205,7 +205,10 @@ class Asking:
     def _amend(self, act: Act, edit: Edit, draft: Draft, ruling: Ruling) -> None:
         self._policy.edit(act.actor, draft)
         if ruling.verdict == "hold":
-            raise ChatError(Kind.FORBIDDEN, "This would wait for a review: say it anew.")
+            raise ChatError(
+                Kind.FORBIDDEN,
+                "This edit would have to wait for a review: send it as a new message.",
+            )
         changed = replace(edit, message=draft.message, original=draft.original)
         self._entries.amend(changed, act.receiver)
 
@@ -223,7 +226,8 @@ class Asking:
         except ChatError as error:
             # A bad text does not count as the site's failure: any sender could cause five in a row.
             raise ChatError(
-                Kind.REJECTED, f"As the site has rewritten it, this cannot be said: {error.detail}"
+                Kind.REJECTED,
+                f"The site has rewritten this, and its text cannot be said: {error.detail}",
             ) from None
         return replace(draft, message=ruling.message, original=draft.message)
 

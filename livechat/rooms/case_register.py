@@ -134,7 +134,7 @@ class CaseRegister:
         if self._count(owner) >= MOST_OF_AN_OWNER:
             raise ChatError(
                 Kind.OVERLOADED,
-                f"{MOST_OF_AN_OWNER} of yours wait for a review; wait until one is done.",
+                f"{MOST_OF_AN_OWNER} of your messages and reports wait; wait until one is decided.",
             )
         if case.kind == "report" and self._count(_REPORTS) >= MOST_REPORTS:
             raise ChatError(Kind.OVERLOADED, "There are too many reports; try again later.")

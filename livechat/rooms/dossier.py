@@ -144,10 +144,11 @@ class Dossiers:
         """
         self._policy.require(actor, EVERYWHERE, "manage")
         if self._archive is None:
-            raise ChatError(Kind.UNAVAILABLE, "This store cannot be looked through.")
+            raise ChatError(Kind.UNAVAILABLE, "This backend cannot list its rooms.")
         if self._under_way >= MOST_AT_ONCE:
             raise ChatError(
-                Kind.OVERLOADED, f"{MOST_AT_ONCE} are exported already; try again later."
+                Kind.OVERLOADED,
+                f"{MOST_AT_ONCE} people are being exported already; try again later.",
             )
         subject = User(user, user, verified=not guest).subject
         first = Person(user, guest, int(1000 * self._time.wall()))

@@ -178,10 +178,10 @@ class Forgetting:
         try:
             checked_id(action.user)
         except ValueError as reason:
-            raise ChatError(Kind.BAD_MESSAGE, f"This can be nobody's id: {reason}.") from None
+            raise ChatError(Kind.BAD_MESSAGE, f"This cannot be an id: {reason}.") from None
         self._policy.require(actor, EVERYWHERE, "manage")
         if self._erasure is None:
-            raise ChatError(Kind.UNAVAILABLE, "This store cannot be looked through.")
+            raise ChatError(Kind.UNAVAILABLE, "This backend cannot list its rooms.")
         if self._stopping:
             return fail(ChatError(Kind.UNAVAILABLE, "The server is stopping."))
         self._audit.check()
@@ -230,7 +230,9 @@ class Forgetting:
         self._looking = LoopingCall(self._look)
         self._looking.clock = self._time
         self._looking.start(LOOK_EVERY).addErrback(
-            lambda failure: _log.failure("Nobody is forgotten any more.", failure)
+            lambda failure: _log.failure(
+                "Jobs of forgetting people are not worked on any more.", failure
+            )
         )
 
     def _look(self) -> None:

@@ -236,7 +236,7 @@ class Moderation:
         try:
             checked_id(known_as)
         except ValueError as reason:
-            raise ChatError(Kind.BAD_MESSAGE, f"This can be nobody's id: {reason}.") from None
+            raise ChatError(Kind.BAD_MESSAGE, f"This cannot be an id: {reason}.") from None
         user = User(known_as, known_as, verified=not guest)
         known = self._presence.users(room).get(user.subject)
         return user if known is None else known
@@ -250,10 +250,12 @@ class Moderation:
         restriction = self._restrictions.get(where, subject)
         if restriction is not None and restriction.by == "manage":
             raise ChatError(
-                Kind.FORBIDDEN, "Who manages has restricted this person; you cannot change that."
+                Kind.FORBIDDEN,
+                "This person was restricted with the right 'manage', which you lack.",
             )
         for standing in self._standings.of_subject(where, subject):
             if "moderate" in self._policy.rights(standing.actor, standing.room):
                 raise ChatError(
-                    Kind.FORBIDDEN, "This person moderates here, and only who manages can do that."
+                    Kind.FORBIDDEN,
+                    "This person moderates here: that needs the right 'manage', which you lack.",
                 )

@@ -152,7 +152,10 @@ class Policy:
         """Refuse *actor* unless it may edit a message of its own so."""
         self.send(actor, draft)
         if self.waits(actor, draft):
-            raise ChatError(Kind.FORBIDDEN, "Here this would wait for a review: say it anew.")
+            raise ChatError(
+                Kind.FORBIDDEN,
+                "This edit would have to wait for a review: send it as a new message.",
+            )
 
     def waits(self, actor: Actor, draft: Draft) -> bool:
         """

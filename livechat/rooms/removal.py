@@ -301,7 +301,9 @@ class Removal:
         self._looking = LoopingCall(self._look)
         self._looking.clock = self._time
         self._looking.start(LOOK_EVERY).addErrback(
-            lambda failure: _log.failure("Removals are not looked for any more.", failure)
+            lambda failure: _log.failure(
+                "Interrupted removals are not taken over any more.", failure
+            )
         )
 
     def _look(self) -> None:

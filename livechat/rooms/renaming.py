@@ -51,9 +51,11 @@ class Renaming:
         """
         user = actor.user
         if actor.kind != "guest":
-            raise ChatError(Kind.FORBIDDEN, "Your name is your site's to say, and not yours.")
+            raise ChatError(Kind.FORBIDDEN, "Your site says your name; you cannot change it here.")
         if user is None or not (actor.returns or actor.connection):
-            raise ChatError(Kind.FORBIDDEN, "Say who you are, by 'client'.")
+            raise ChatError(
+                Kind.FORBIDDEN, "To take another name, connect with a key of your own, 'client'."
+            )
         self._policy.require(actor, room, "send")
         try:
             name = called(checked_name(action.name), user.id)

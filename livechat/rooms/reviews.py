@@ -227,10 +227,11 @@ class Reviews:
 def _check_verdict(case: Case, verdict: Verdict) -> None:
     if case.kind == "report" and verdict != "close":
         raise ChatError(
-            Kind.BAD_MESSAGE, "A report is closed; its message can be retracted by itself."
+            Kind.BAD_MESSAGE,
+            "A report can only be closed; retract its message by an act of its own.",
         )
     if case.kind == "held" and verdict == "close":
-        raise ChatError(Kind.BAD_MESSAGE, "A message that waits is approved or rejected.")
+        raise ChatError(Kind.BAD_MESSAGE, "A message that waits can only be approved or rejected.")
 
 
 def _draft(found: Found) -> Draft:

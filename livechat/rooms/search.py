@@ -107,7 +107,7 @@ class Searches:
         @raise ChatError: too many wait; or as there.
         """
         if len(self._turns.waiting) >= MOST_WAITING:
-            raise ChatError(Kind.OVERLOADED, "Too many search just now; try again.")
+            raise ChatError(Kind.OVERLOADED, "Too many searches run just now; try again.")
         await self._turns.acquire()
         try:
             return await search(history, window, wanted, self._rest)

@@ -240,7 +240,7 @@ class Tracing:
             self._ticking = LoopingCall(self._tick)
             self._ticking.clock = self._time
             self._ticking.start(FLUSH_EVERY, now=False).addErrback(
-                lambda failure: _log.failure("Traces stand still.", failure)
+                lambda failure: _log.failure("Traces are not sent any more.", failure)
             )
         elif not self._traces and self._ticking is not None:
             self._ticking.stop()

@@ -12,7 +12,7 @@ EVENT = Load("an event", 100_000, 100_000, 2.0)
 
 
 def test_listeners() -> None:
-    """One process has all members; of many, each member of a small room has its own."""
+    """A lone process has all members; of many, each member of a small room has its own."""
     assert listeners(5, 1) == 1
     assert listeners(1, 100) == pytest.approx(1)
     assert listeners(5, 10**6) == pytest.approx(5, rel=0.001)

@@ -12,7 +12,7 @@ from bench.usage import catches, cpu, files, low_port, memory, peak, slab, timed
 
 
 def test_cpu_and_memory() -> None:
-    """Of this process, which has done something."""
+    """CPU and memory of this process, which has done some work."""
     me = os.getpid()
     before = cpu([me])
     sum(range(100_000))
@@ -39,7 +39,7 @@ def test_low_port() -> None:
 
 
 def test_timed() -> None:
-    """The command's own CPU and memory, which are not those of this process."""
+    """A command's own CPU and memory are counted, not those of this process."""
     used = timed([sys.executable, "-c", "x = bytearray(50 << 20); print('done')"])
     assert used.output == "done\n"
     assert 50 < used.peak < 150

@@ -1,1 +1,1 @@
-"""Django Channels' own tutorial: Channels, daphne, and Redis between them."""
+"""The tutorial of Django Channels: Channels, daphne, and Redis between them."""

@@ -1,10 +1,10 @@
-"""What the daphne command does with ``-v 0 -e ssl:...``, and says when it is ready."""
+"""Serves like the command ``daphne -v 0 -e ssl:...``, and prints when it is ready."""
 
 from __future__ import annotations
 
 import os
 
-import daphne.server  # before whatever else installs a reactor
+import daphne.server  # first: it installs a reactor
 import django
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 
 class ChatConsumer(AsyncWebsocketConsumer):
-    """One connection."""
+    """A member's connection."""
 
     async def connect(self) -> None:
         self.room_name = self.scope["url_route"]["kwargs"]["room_name"]
