@@ -22,7 +22,7 @@ from livechat.interfaces import Waiting
 from livechat.protocol.messages import Page, user_of_text
 from livechat.protocol.names import EVENTS_ROOM
 
-#: Rooms that one step of a rewind looks at, and entries that one of `OutboxWriter.erase` does.
+#: Rooms in a step of a rewind, and entries in a step of `OutboxWriter.erase`.
 REWIND_STEP: Final = 1_000
 ERASE_STEP: Final = 5_000
 
@@ -70,7 +70,7 @@ class OutboxReader:
         @raise sqlite3.Error: the file cannot be read.
         """
         number = self._cursors.id_of(receiver)
-        # A move behind this line has marked its rooms.
+        # Copied first, as a later move of the journal marks its rooms in the file.
         rooms = self._journal.rooms.copy()
         recent = {name: room for name, room in rooms.items() if name > after}
         with self._reader.reading() as db:
@@ -136,7 +136,7 @@ class OutboxWriter:
         reader: Reader,
         move: Callable[[], None],
     ) -> None:
-        """@param move: empties the journal."""
+        """@param move: moves the journal to the file."""
         self._transaction = transaction
         self._journal = journal
         self._cursors = cursors
@@ -172,7 +172,7 @@ class OutboxWriter:
         Do a step of `livechat.interfaces.IOutbox.erase`, from number *start* on; return the number
         of messages that were emptied, and where to go on; 0 at the end.
         """
-        # All that is held is in `messages` then.
+        # All held entries are in `messages` afterwards.
         self._move()
         with self._transaction() as db:
             view = self._reader.view(db, room)
@@ -194,9 +194,9 @@ def _erased(
     bottom: int,
 ) -> tuple[int, list[int]]:
     """
-    Find the entries that are to be emptied: the number of messages, and the numbers of all.
+    Find the entries to empty; return the count of messages, and the numbers of all.
 
-    @param bottom: the oldest number that is there.
+    @param bottom: the oldest kept number.
     """
     count, empty = 0, []
     for seq, time, user, kind, text in rows:
@@ -211,6 +211,6 @@ def _erased(
                 if extra.event:
                     empty.append(extra.event)
         elif kind == RecordKind.EDITED and (subject is None or extra.ref < bottom):
-            # Nobody knows any more whose message that was.
+            # The message's author is not known any more, so the event is emptied too.
             empty.append(seq)
     return count, empty

@@ -34,7 +34,7 @@ from livechat.protocol.messages import Entry, Newest, Page, Position, characters
 BUSY_TIMEOUT: Final = 2.0
 #: A page is cut where its texts reach this many characters.
 PAGE_CHARACTERS: Final = 65_536
-#: How often a read begins anew where the file was changed meanwhile, and after how many seconds.
+#: Attempts of a read at a file that changes meanwhile, and seconds between two of them.
 _TRIES: Final = 1_000
 _PAUSE: Final = 0.001
 #: Connections that are kept, each with what it has read of the file in memory.
@@ -91,7 +91,7 @@ class View(NamedTuple):
 
         Times do not run backwards within a room, but for stamps of a clock that was wrong.
         """
-        # The first entry is mostly young enough.
+        # Mostly the first entry is young enough.
         seq, time = self._seek(first, since)
         if time >= since:
             return seq
@@ -106,7 +106,7 @@ class View(NamedTuple):
         return low
 
     def _seek(self, seq: int, since: int) -> tuple[int, int]:
-        """The number and the time of the first entry from *seq* on."""
+        """Find the number and the time of the first entry from *seq* on."""
         found: tuple[int, int] | None = None
         if seq <= self.room.moved:
             found = self.db.execute(_TIME, (self.room.id, seq)).fetchone()
@@ -136,8 +136,8 @@ class Reader:
         now: Callable[[], int],
     ) -> None:
         """
-        @param epoch: that of a room.
-        @param now: in milliseconds since 1970, UTC; messages expire by it.
+        @param epoch: returns the epoch of a room.
+        @param now: returns the time in milliseconds since 1970, UTC, by which messages expire.
         """
         self._path = path
         self._journal = journal
@@ -210,7 +210,7 @@ class Reader:
         oldest = max(view.bottom, view.room.floor, retention.first_by_count(top))
         if retention.seconds:
             since = retention.first_time(self._now())
-            # All are as old as the newest one, whatever a wrong clock has stamped.
+            # No entry counts as newer than the newest one, whatever a wrong clock has stamped.
             late = view.room.time < since
             oldest = top + 1 if late else view.first_since(oldest, since)
         return oldest
@@ -238,7 +238,7 @@ class Reader:
                 return None
             number, top, event, floor, time, bottom = row
             if recent is None:
-                # Nothing is in the journal, but perhaps messages that came since.
+                # The journal had no entries of the room, but may have some by now.
                 if event <= top:
                     return View(db, Room(number, top, event, floor, top, time, []), bottom)
             elif recent.matches(top, event):
@@ -341,7 +341,7 @@ class Reader:
 
 
 def _begin_anew(db: sqlite3.Connection) -> None:
-    """Wait a moment: the writer has ended a transaction, and is about to say so."""
+    """Wait a moment for the writer, which has ended a transaction and is about to publish it."""
     db.execute("COMMIT")
     sleep(_PAUSE)
     db.execute("BEGIN")
