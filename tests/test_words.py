@@ -167,3 +167,12 @@ def test_statements_name_their_subject(path: Path) -> None:
     found = [each for each in sentences(path.read_text()) if NO_STATEMENTS.match(each)]
     # The changelog of a version stays as it was published.
     assert path.name == "CHANGELOG.md" or found == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_sections_name_their_subject(path: Path) -> None:
+    """The first sentence below a heading stands for itself: the heading is not its subject."""
+    begins = re.findall(
+        r"^#+ .+\n\n((?:It|Its|They|Their|Both|There)\b.*)", path.read_text(), re.MULTILINE
+    )
+    assert path.name == "CHANGELOG.md" or begins == []

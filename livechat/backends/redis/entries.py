@@ -13,7 +13,7 @@ only ``U`` of a message without a rest.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from livechat.backends.records import (
     Extra,
@@ -172,3 +172,22 @@ def _entry(seq: int, word: bytes, record: bytes) -> Entry:
     ends = begins + int(length)
     text, extra = rest[ends:].decode(), rest[begins:ends]
     return Entry(seq, int(time), tag, text, user, word, RecordKind(int(kind)), extra)
+
+
+class Unsent(NamedTuple):
+    """The answer of `unsent.lua` about a room: what waits there for a receiver."""
+
+    word: bytes
+    told: int
+    top: int
+    event: int
+    oldest: int
+    hold: int
+    since: int
+    entries: list[Any]
+    before: bytes
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing waits for anybody, or nothing of it is left."""
+        return self.hold > self.top or self.oldest > self.top

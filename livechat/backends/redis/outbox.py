@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.interfaces import IReactorTime
@@ -36,7 +36,7 @@ from livechat.backends.redis.connection import (
     answers,
 )
 from livechat.backends.redis.entering import Entered, Entering
-from livechat.backends.redis.entries import stored_entry
+from livechat.backends.redis.entries import Unsent, stored_entry
 from livechat.backends.redis.excess import Excess, give_up
 from livechat.backends.redis.generation import Generation, epoch_of
 from livechat.backends.redis.history import CHARACTERS, READ_WORD_LASTS
@@ -84,25 +84,6 @@ class Host(Protocol):
     @property
     def stopping(self) -> bool:
         """Tell whether the backend is stopping."""
-
-
-class Unsent(NamedTuple):
-    """The answer of a script about a room."""
-
-    word: bytes
-    told: int
-    top: int
-    event: int
-    oldest: int
-    hold: int
-    since: int
-    entries: list[Any]
-    before: bytes
-
-    @property
-    def quiet(self) -> bool:
-        """Nothing waits for anybody, or nothing of it is left."""
-        return self.hold > self.top or self.oldest > self.top
 
 
 @implementer(IOutbox)
