@@ -167,7 +167,9 @@ class Asking:
             self._do(act)
             return
         except ChatError as error:
-            reason = error
+            # Its traceback would hold the frames and the act that hold it.  A hundred refusals a
+            # second of such garbage make Python look for it every few seconds, for 0.1 s.
+            reason = error.with_traceback(None)
         except Exception as bug:  # noqa: BLE001 - the acts behind it must go on
             _log.failure("An act that the site was asked about met a bug.")
             reason = bug
