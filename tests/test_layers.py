@@ -21,7 +21,7 @@ ROOT = Path(livechat.__file__).parent
 FLOORS = [
     {"errors"},
     {"metrics", "protocol", "limits"},
-    {"addresses", "option_values", "options"},
+    {"addresses", "dotted_names", "option_values", "options"},
     {"option_rules"},
     {"interfaces", "config", "system"},
     {"identity", "backends", "extensions", "net", "command_line", "events"},

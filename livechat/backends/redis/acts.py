@@ -52,7 +52,7 @@ class Nodes(NamedTuple):
     size: int = 4096
 
 
-#: Where Redis knows no bounds.
+#: Bounds of a stream's nodes if Redis does not tell them.
 MOST_IN_NODE: Final = Nodes(10_000, 1024 * 1024)
 
 
@@ -188,7 +188,7 @@ class Result(NamedTuple):
 
 def _changes(redaction: Redaction) -> list[bytes]:
     """
-    The arguments of the script.
+    Make the arguments of the script.
 
     @raise UnicodeEncodeError: a text cannot be stored.
     """
@@ -203,7 +203,7 @@ def _extra(entry: Message | Event) -> bytes:
     return str(to_record(entry).extra or "").encode()
 
 
-#: An act, its entry, and what its receiver is to be told.
+#: An act, its entry, and the result for its receiver.
 Stored = tuple[Sending | Change, Entry, Message | Amended]
 
 
