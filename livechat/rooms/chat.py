@@ -1,11 +1,11 @@
 """
 The rules: what an actor may join, send and read, and how often.
 
-The backend, the hub, the limits and the policy meet only here.  Whatever a rule refuses is
-refused here, by a `ChatError` before anything has happened: sockets, HTTP and pages all come
-through.  An act is checked in this order: its shape, its rates, the actor's lease, its rights, the
-policies of extensions, its words and links; last the site is asked.  The backend checks whose the
-messages are that an actor edits or retracts, in the step that changes them.
+The backend, the hub, the limits and the policy meet only here.  Sockets, HTTP and pages all call
+this module, which refuses an act by a `ChatError` before anything has happened.  An act is checked
+in this order: its shape, its rates, the actor's lease, its rights, the policies of extensions, its
+words and links; last the site is asked.  The backend checks the authors of edited and retracted
+messages, in the step that changes them.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class Chat:
 
     async def join(self, actor: Actor, room: str, member: IMember, *, reads: bool = False) -> None:
         """
-        Make *member* one of *room*: from when this returns, it gets every message.
+        Let *member* join *room*.  Once this returns, it gets every message.
 
         @param actor: a member's, which has a user (`livechat.identity.door.Door.member`).
         @param reads: nothing until it has gone live, and everything from there on.
@@ -197,7 +197,7 @@ class Chat:
 
     async def place(self, actor: Actor, room: str) -> Place:
         """
-        The place of *room*: what is said from now on comes behind it.
+        The place of *room*: later messages come behind it.
 
         @raise ChatError: the actor may not be there, or the backend cannot read.
         """
@@ -242,7 +242,8 @@ class Chat:
 
     async def watch(self, actor: Actor, room: str, watcher: ISink) -> None:
         """
-        Show *watcher* what is said in *room*, from when this returns; it is no member.
+        Deliver to *watcher* the entries of *room* that are stored after this returns.  It is no
+        member.
 
         @raise ChatError: the actor may not, or the backend cannot deliver the room.
         """
@@ -255,7 +256,7 @@ class Chat:
             raise
 
     def unwatch(self, room: str, watcher: ISink) -> None:
-        """Show it no more; nothing if it does not watch."""
+        """Stop delivering to *watcher*.  No-op if it does not watch."""
         if self._hub.unwatch(room, watcher):
             self._entries.unsubscribe(room)
             self.presence.closed(room)
@@ -272,8 +273,8 @@ class Chat:
         data: Raw = NO_DATA,
     ) -> None:
         """
-        Say *text* in *room*.  Tells *receiver* once it is stored and delivered; or that it is
-        ``held``, or why else it is not said.
+        Send *text* to *room*.  Calls *receiver* once it is stored and delivered, or with the reason
+        why not, such as ``held``.
 
         The messages of one connection are stored in the order of the calls.
 
@@ -346,8 +347,8 @@ class Chat:
         self, actor: Actor, room: str, refs: Sequence[int], *, nonce: str | None = None
     ) -> Deferred[Amended]:
         """
-        Take messages of *room* back: the actor's own, or anybody's if it may moderate.  Fires once
-        that is stored and delivered, and in the audit; order and nonces as in `say`.
+        Retract messages of *room*: the actor's own, or anybody's if it may moderate.  Fires once
+        that is stored, delivered and in the audit.  Order and nonces are as in `say`.
 
         @param refs: their numbers, `livechat.protocol.messages.MOST_REFS` at most.
         @raise ChatError: as `edit`.
@@ -368,7 +369,7 @@ class Chat:
 
     def admit(self, actor: Actor) -> None:
         """
-        Count an act, of an actor that is still who it is.
+        Count an act of an actor whose identity still holds.
 
         @raise ChatError: there were too many, or its token is over.
         """
@@ -377,7 +378,7 @@ class Chat:
             self.leases.check(actor)
 
     def record(self, room: str, entries: Sequence[Entry]) -> None:
-        """Count *entries*, which were stored from this process, and tell listeners of them."""
+        """Count *entries* that this process has stored, and tell listeners of them."""
         if is_internal(room):
             return
         said = [each for each in entries if isinstance(each, Message)]

@@ -1,14 +1,15 @@
 """
-Removal: all that somebody said in a room is taken back, or all that was said there.
+Removal: retracts all messages of a person in a room, or all messages of the room.
 
-That takes many steps (`livechat.rooms.sweeping`), so it is a *job*, in a map that all processes
-share from before the first step until behind the last:
+Removal takes many steps (`livechat.rooms.sweeping`), so it is a *job*, in a map that all processes
+share, from before the first step until after the last:
 
     ROOM|SUBJECT    what that subject said
     ROOM|*          everything
 
-A process *holds* a job by a lease, which it renews.  Where it was killed, or the store was away,
-the lease runs out, and any process goes on.  An order whose key has a job waits until that is done.
+A process *holds* a job by a lease, which it renews.  If the process is killed, or the store is
+away, the lease runs out, and any process goes on.  An order whose key has a job waits until that is
+done.
 """
 
 from __future__ import annotations
@@ -36,23 +37,23 @@ from livechat.rooms.policy import Policy
 from livechat.rooms.sweeping import Job, Sweeper, job_of, jobs_map
 from livechat.system.time import Time
 
-#: Jobs that a process works at together, and how many of these may clear a room: people wait for
-#: the end of spam.
+#: The most jobs that a process works at together, and the most of these that clear rooms: removals
+#: of spam are more urgent.
 MOST_RUNNING: Final = 4
 MOST_CLEARING: Final = 2
-#: Orders that wait for one job to be done.
+#: The most orders that wait for one job.
 MOST_WAITING: Final = 10
-#: Entries of a room, the newest ones, that are looked at for messages of somebody.
+#: The newest entries of a room, which are searched for a person's messages.
 MOST_LOOKED: Final = 10_000
-#: Seconds of a lease; its age when it is renewed; and between two looks for those that ran out.
+#: Seconds of a lease; its age when it is renewed; and between two looks for expired ones.
 LEASE: Final = 20.0
 RENEW_AFTER: Final = 1.0
 LOOK_EVERY: Final = 10.0
-#: Seconds behind a job's `until`, when other processes have stored what was sent before.
+#: Seconds after a job's `until` by which other processes have stored the messages sent before.
 SETTLED: Final = 1.0
 #: Seconds for which an actor waits for the end of its job; clients wait 15 for an answer.
 PATIENCE: Final = 10.0
-#: Seconds after which a job that cannot be done is given up.
+#: Seconds after which a job that keeps failing is given up.
 LONGEST: Final = 86_400
 
 _log = Logger()
@@ -62,7 +63,7 @@ class Removed(Struct, frozen=True):
     """
     The result of a removal.
 
-    @ivar count: messages that were taken back.
+    @ivar count: messages that were retracted.
     @ivar seq: the number of the last event; None where nothing was found.
     @ivar time: in milliseconds since 1970, UTC.
     """
@@ -73,16 +74,16 @@ class Removed(Struct, frozen=True):
 
 
 class _LostError(Exception):
-    """The job is another process's, or this one stops."""
+    """The job has gone to another process, or this one stops."""
 
 
 class _Run:
     """
-    A job, and what this process knows of it.
+    A job, and this process's state of it.
 
-    @ivar value: the job as the map has it; nothing until it does.
+    @ivar value: the job as the map has it; empty until it does.
     @ivar renewed: the second of the reactor's clock when the map got that.
-    @ivar answer: fires for the actor that has ordered it, if that waits here.
+    @ivar answer: fires for the actor that ordered the job, if it waits here.
     @ivar lock: held while the map is changed.
     @ivar timer: begins the second sweep.
     """
@@ -105,13 +106,13 @@ class _Run:
             answer.callback(Removed(job.count, job.seq or None, job.time or now))
 
     def refuse(self, reason: BaseException | Failure) -> None:
-        """Answer the actor that it is not done; no-op if none waits."""
+        """Answer the actor with an error; no-op if none waits."""
         if self.answer is not None and not self.answer.called:
             self.answer.errback(reason)
 
 
 class Removal:
-    """The removals that this process was asked for, and those that others have left."""
+    """The removals ordered at this process, and those that others have left."""
 
     def __init__(
         self,
@@ -143,12 +144,12 @@ class Removal:
         self, actor: Actor, room: str, subject: str, since: int = 0, *, until: int | None = None
     ) -> Deferred[Removed]:
         """
-        Take back what *subject* said in *room*, among the newest `MOST_LOOKED` entries.  Fires
-        once no process shows it any more, and the audit has the texts.
+        Retract the messages of *subject* in *room*, among the newest `MOST_LOOKED` entries.  Fires
+        once no process shows them any more, and the audit has the texts.
 
-        @param since: only what was said since, in milliseconds since 1970, UTC.
-        @param until: what is said until then is taken back too, soon after it; None: what is said
-            from now on stays.
+        @param since: only messages sent since, in milliseconds since 1970, UTC.
+        @param until: messages sent until then are retracted too, soon after it; None: later
+            messages stay.
         @raise ChatError: at once, if *actor* may not.
         """
         own = actor.user is not None and actor.user.subject == subject
@@ -162,8 +163,7 @@ class Removal:
 
     def clear(self, actor: Actor, room: str) -> Deferred[Removed]:
         """
-        Take back all that was said in *room* until now.  Fires as `by_subject`; the audit has no
-        texts.
+        Retract all messages of *room* until now.  Fires like `by_subject`; the audit has no texts.
 
         @raise ChatError: at once, if *actor* may not.
         """
@@ -226,7 +226,7 @@ class Removal:
         return True
 
     def _renew(self, run: _Run) -> Deferred[None]:
-        """Keep how far the job is, and hold it longer."""
+        """Store the job's progress, and extend the lease."""
 
         async def renew() -> None:
             if not await self._put(run, expect=run.value):
@@ -236,7 +236,7 @@ class Removal:
         return renewed
 
     def _begin(self) -> None:
-        """Begin with jobs that wait for their turn."""
+        """Begin jobs that wait for their turn."""
         while self._idle is None and len(self._running) < MOST_RUNNING:
             clearing = sum(not each.job.subject for each in self._running)
             run = next(
@@ -286,7 +286,7 @@ class Removal:
             self._look()
 
     def _rest(self, run: _Run) -> None:
-        """Sweep once more when the time of what is meant is over."""
+        """Sweep once more after the job's `until`."""
         wait = run.job.until / 1000 + SETTLED - self._time.wall()
         self._resting.add(run)
         run.timer = self._time.callLater(max(0.0, wait), self._again, run)
@@ -350,7 +350,7 @@ class Removal:
             del self._held[run.key]
 
     async def stop(self) -> None:
-        """Leave to others what is not done; returns once they can take it."""
+        """Leave unfinished jobs to others; returns once they can take them."""
         self._idle = Deferred()
         if self._looking is not None and self._looking.running:
             self._looking.stop()
@@ -367,7 +367,7 @@ class Removal:
             try:
                 await self._put(run, expect=run.value, lease=False)
             except ChatError:
-                # They can when the lease is over.
+                # Others can take it when the lease is over.
                 return
 
     def _now(self) -> int:
