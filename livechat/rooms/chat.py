@@ -154,7 +154,7 @@ class Chat:
 
     async def join(self, actor: Actor, room: str, member: IMember, *, reads: bool = False) -> None:
         """
-        Let *member* join *room*.  Once this returns, it gets every message.
+        Add *member* to *room*.  Once this returns, it gets every message.
 
         @param actor: a member's, which has a user (`livechat.identity.door.Door.member`).
         @param reads: nothing until it has gone live, and everything from there on.
