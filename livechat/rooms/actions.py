@@ -35,7 +35,7 @@ from livechat.protocol.v1 import Ack
 from livechat.rooms.answers import answer_of
 from livechat.rooms.chat import Chat
 from livechat.rooms.checks import check_seen
-from livechat.rooms.removal import Removed
+from livechat.rooms.removal_run import Removed
 
 
 def act(chat: Chat, actor: Actor, room: str, action: Action) -> Deferred[Ack]:

@@ -43,25 +43,19 @@ from livechat.rooms.activity import Activity
 from livechat.rooms.answers import answer_of
 from livechat.rooms.asking import Act, Asking
 from livechat.rooms.audit import Audit
-from livechat.rooms.bulletins import Bulletins
-from livechat.rooms.cases import Cases
 from livechat.rooms.checks import check_text, scoped
 from livechat.rooms.directory import Directory
-from livechat.rooms.forgetting import Forgetting
 from livechat.rooms.history import HISTORY_PAGE, History, Window
 from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
 from livechat.rooms.member import IClient, IMember
-from livechat.rooms.moderation import Moderation
+from livechat.rooms.oversight import make_oversight
 from livechat.rooms.overview import Overview
 from livechat.rooms.pace import Pace
 from livechat.rooms.presence import Presence
 from livechat.rooms.recovery import Replay
-from livechat.rooms.removal import Removal
-from livechat.rooms.renaming import Renaming
 from livechat.rooms.rules import Rules
 from livechat.rooms.search import Searches
-from livechat.rooms.standing import Standings
 from livechat.system.time import Time
 
 
@@ -118,7 +112,18 @@ class Chat:
         self.max_message, self.default_room = max_message, default_room
         burst = Rate.of(rate).burst if rate else 0
         self.limits = Limits(max_message, rate, burst, HISTORY_PAGE, EDIT_WITHIN)
-        self._make_moderation(backend, rules, time)
+        made = make_oversight(
+            backend,
+            rules,
+            hub=hub,
+            audit=self.audit,
+            presence=self.presence,
+            overview=self.overview,
+            leases=leases,
+            time=time,
+        )
+        self.standings, self.renaming, self._bulletins = made[:3]
+        self.cases, self.removal, self.forgetting, self.moderation = made[3:]
         self._asking = None
         if site is not None and site.asks("send"):
             self._asking = Asking(
@@ -129,26 +134,6 @@ class Chat:
 
     def _retain(self, *_: object) -> None:
         self._entries.retain(self.settings.retained)
-
-    def _make_moderation(self, backend: IBackend, rules: Rules, time: Time) -> None:
-        self.standings = Standings(rules, self._hub, time)
-        self.renaming = Renaming(rules.policy, self.presence, self.standings, time)
-        self._bulletins = Bulletins(backend.messages, self._hub, self.standings)
-        self.cases = Cases(backend, self._policy, self.audit, self.standings, time)
-        self.removal = Removal(backend, self._policy, self.audit, time, self.cases.retracted)
-        self.forgetting = Forgetting(
-            backend, rules, leases=self.leases, audit=self.audit, cases=self.cases, time=time
-        )
-        self.moderation = Moderation(
-            rules,
-            self.standings,
-            self.audit,
-            self.removal,
-            overview=self.overview,
-            presence=self.presence,
-            cases=self.cases,
-            time=time,
-        )
 
     def can(self, actor: Actor, room: str) -> Can:
         """List the rights of *actor* in *room*, as `livechat.identity.rights.Right` orders them."""
