@@ -32,7 +32,7 @@ from livechat.protocol.names import EVENTS_ROOM, is_internal, is_room_name
 FORMAT: Final = 1
 #: Bytes of a line.  A message with its data has far fewer.
 LONGEST_LINE: Final = 4 << 20
-#: Entries, and bytes of lines, that are handed over together.
+#: Entries, and bytes of lines, in a piece at most.
 ENTRIES: Final = 200
 BYTES: Final = 1 << 18
 #: Numbers and times are whole in every backend and in JavaScript.
@@ -177,7 +177,7 @@ class Reading:
 
     def __init__(self, file: BinaryIO) -> None:
         """
-        @param file: at its beginning, and closed by its owner.
+        @param file: a file at its beginning; its owner closes it.
         """
         self._file = file
         self._number = 0

@@ -121,7 +121,7 @@ class Site:
         @param headers: those of the client's request that the site is shown.
         @raise ChatError: at once: ``overloaded``.
         """
-        if self._stopping is not None or self.trouble() is not None:
+        if self._stopping is not None or self.trouble() is not None or self._tried:
             metrics.asked(about, "not_asked")
             return self._unanswered()
         answer: Deferred[Ruling] = Deferred()
@@ -131,6 +131,11 @@ class Site:
             metrics.asked(about, "overloaded")
             raise ChatError(Kind.OVERLOADED, "Too many acts wait for the site; try again later.")
         return answer
+
+    @property
+    def _tried(self) -> bool:
+        """Tell whether one question is to show that the site, which failed, answers again."""
+        return self._failures >= MOST_FAILURES and self.waiting > 0
 
     def _unanswered(self) -> Deferred[Ruling]:
         answer: Deferred[Ruling] = Deferred()

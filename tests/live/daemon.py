@@ -414,11 +414,18 @@ class Wscat:
 
 
 def eventually(condition: Callable[[], bool], within: float = PATIENCE) -> None:
-    """Wait for what no event tells: what the kernel shows of another process."""
+    """
+    Wait for what no event tells: what the kernel shows of another process.
+
+    A look that takes long is followed by a long pause, or looking would take a processor.
+    """
     deadline = time.monotonic() + within
-    while not condition():
+    while True:
+        began = time.monotonic()
+        if condition():
+            return
         assert time.monotonic() < deadline, "it never came true"
-        threading.Event().wait(0.05)
+        threading.Event().wait(min(max(0.05, 3 * (time.monotonic() - began)), 0.3))
 
 
 def tool(*command: str, cwd: Path | None = None, **environment: str) -> str:

@@ -195,5 +195,8 @@ class LostTest(PortTest):
         assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
         await in_thread(beside.sendall, b"x")
         await other.hears(b"x")
-        with pytest.raises((ssl.SSLError, OSError)):
-            await in_thread(rest, peer)
+        # Pythons differ in whether an end without an alert is an error.
+        try:
+            assert await in_thread(rest, peer) == b""
+        except (ssl.SSLError, OSError):
+            peer.close()

@@ -13,7 +13,7 @@ from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.shared_map import RedisMap
 from livechat.system.wallclock import WallClock
 
-#: What begins the news of a map on the control channel.
+#: Prefix of news of a map on the control channel.
 _NEWS: Final = b"shared"
 
 

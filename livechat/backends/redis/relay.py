@@ -22,7 +22,7 @@ class RedisRelay:
 
     def __init__(self, connection: Commands, keys: Keys, process: bytes) -> None:
         """
-        @param process: its name in the registry, without blanks.
+        @param process: this process's name in the registry, without blanks.
         """
         self.channel = keys.relay
         self._connection = connection
