@@ -148,8 +148,8 @@ class Config:
     linger: int = option(
         "0s",
         option_values.pause(300),
-        "Time for which connections are still taken at the end, up to 5m, while /readyz is 503 "
-        "already, so that load balancers send nobody any more.",
+        "Time at the end, up to 5m, for which connections are still taken while /readyz is 503 "
+        "already, so that load balancers choose other processes.",
     )
     drain: int = option(
         "0s",
@@ -243,13 +243,13 @@ class Config:
         many=_distinct,
     )
     token_issuer: str | None = option(
-        None, option_values.words, "The issuer (iss) that tokens must have; any without it."
+        None, option_values.words, "The issuer (iss) that tokens must have. Without it: any."
     )
     token_audience: str | None = option(
         None,
         option_values.words,
-        "The audience (aud) that tokens must have; none without it, and an address of keys needs "
-        "it.",
+        "The audience (aud) that tokens must have. Without it: tokens must have none. Keys at an "
+        "https address need it.",
     )
     token_cookie: str | None = option(
         None,
@@ -275,7 +275,7 @@ class Config:
     ask_failing: Failing = option(
         "refuse",
         option_values.choice(*get_args(Failing)),
-        "What becomes of acts about which --ask does not answer within a second: refuse, accept.",
+        "What becomes of an act when --ask does not answer within a second: refuse, accept.",
     )
     max_connections: int = option(
         "10000", option_values.integer(0, 10**7), "Connections in all; 0 is no limit."
@@ -286,7 +286,8 @@ class Config:
     max_unsent: int = option(
         "1048576",
         option_values.integer(1, 1 << 30),
-        "Bytes that may wait for a member that does not read: over it, it is closed.",
+        "Most bytes that may wait for a member that does not read; with more, its connection is "
+        "closed.",
     )
     admin_password: str | None = option(
         None, str, "The password of the admin page; only in the environment.", secret=True
@@ -305,7 +306,8 @@ class Config:
     metrics: Literal["loopback", "open", "off"] = option(
         "loopback",
         option_values.choice("loopback", "open", "off"),
-        "Who may read /metrics: loopback (this machine, or who has the token), open (all), off.",
+        "Who may read /metrics: loopback (this machine, or a request with the token), open (all), "
+        "off.",
     )
     metrics_token: str | None = option(
         None,
@@ -325,7 +327,8 @@ class Config:
     webhook_events: frozenset[str] = option(
         ",".join(USUAL_EVENTS),
         option_values.event_names,
-        "Events that are sent to --webhook, separated by commas; joined and left are others.",
+        "Events that are sent to --webhook, separated by commas; joined and left are sent if they "
+        "are named.",
     )
     webhook_secret: tuple[bytes, ...] = option(
         None,

@@ -11,20 +11,19 @@ from __future__ import annotations
 
 import inspect
 import re
-import traceback
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from msgspec import Struct
 from twisted.logger import Logger
 from twisted.plugin import IPlugin
-from twisted.python import reflect
 from twisted.python.modules import PythonModule, getModule
 from zope.interface import Interface, Invalid, implementer
 from zope.interface.verify import verifyObject
 
 import twisted.plugins
 from livechat.config import Config
+from livechat.dotted_names import explained, find, one_line
 from livechat.errors import StartError
 from livechat.interfaces import (
     IActor,
@@ -56,8 +55,6 @@ _TWISTEDS: Final = frozenset(
 )
 #: Name of a subscriber.
 _SUBSCRIBER: Final = re.compile(r"[A-Za-z0-9-]{1,40}", re.ASCII)
-#: Characters of somebody else's error that a line repeats.
-_REPEATED: Final = 300
 
 _log = Logger(namespace="livechat")
 
@@ -150,7 +147,7 @@ class Named(Struct, frozen=True):
         try:
             return asked(*given)
         except StartError as reason:
-            raise StartError(f"{self.name}: {_one_line(str(reason))}") from None
+            raise StartError(f"{self.name}: {one_line(str(reason))}") from None
         except Exception as error:  # noqa: BLE001 - somebody else's code may raise anything
             raise StartError(f"{self.name}: {method}() failed: {explained(error)}") from None
 
@@ -174,7 +171,7 @@ class Named(Struct, frozen=True):
         except Invalid as reason:
             raise StartError(
                 f"{self.name}: {method}() returned {_shown(given)}, which is not as"
-                f" {interface.__name__} says: {_one_line(str(reason))}"
+                f" {interface.__name__} says: {one_line(str(reason))}"
             ) from None
 
 
@@ -288,7 +285,7 @@ def _named(name: str) -> Named:
     try:
         verifyObject(IExtension, made)
     except Invalid as reason:
-        raise StartError(f"{shown} is no extension: {_one_line(str(reason))}") from None
+        raise StartError(f"{shown} is no extension: {one_line(str(reason))}") from None
     return Named(shown, made)
 
 
@@ -336,51 +333,8 @@ def _is_plugin(value: object) -> bool:
     )
 
 
-def find(name: str, option: str) -> object:
-    """
-    Import what a dotted name means.
-
-    @param option: where the name was given, such as ``--extension``.
-    @raise StartError: there is no such thing, or importing it fails.
-    """
-    if not all(part.isidentifier() for part in name.split(".")):
-        raise StartError(f"{option}: {name!r} is no dotted name, such as package.module")
-    try:
-        return reflect.namedAny(name)
-    except reflect.InvalidName:
-        raise StartError(f"{option}: there is no module {name.partition('.')[0]!r}") from None
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a module may raise anything
-        if isinstance(error, reflect.ObjectNotFound | AttributeError) and _is_twisteds(error):
-            raise StartError(f"{option}: there is no {name!r}") from None
-        raise StartError(f"{option}: {name!r} cannot be imported: {explained(error)}") from None
-
-
-def _is_twisteds(error: BaseException) -> bool:
-    """Tell whether `reflect.namedAny` raised it, and no module that it has imported."""
-    return traceback.extract_tb(error.__traceback__)[-1].filename == reflect.__file__
-
-
-def explained(error: BaseException) -> str:
-    """Describe an extension's exception in one line: its type, its text, where it was raised."""
-    said = _one_line(str(error))
-    text = type(error).__name__ + (f": {said}" if said else "")
-    # Some modules of Python have no files.
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<")
-    ]
-    if not frames or isinstance(error, SyntaxError):
-        return text
-    return f"{text} ({frames[-1].filename}, line {frames[-1].lineno})"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:_REPEATED]
-
-
 def _shown(given: object) -> str:
-    return _one_line(repr(given))
+    return one_line(repr(given))
 
 
 def _check_subscriber(each: Named, given: ISubscriber, others: Sequence[ISubscriber]) -> None:

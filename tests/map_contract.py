@@ -119,7 +119,7 @@ class MapContract:
             ]
             assert all(await gatherResults(put))
             assert len(shared.items()) == 150
-            with pytest.raises(ChatError, match="no room"):
+            with pytest.raises(ChatError, match="too many"):
                 await shared.put("one too many", b"1")
             self.set_time(10 * turn + 10)
             assert shared.items() == [("stays", b"1")]
@@ -131,7 +131,7 @@ class MapContract:
         for start in range(0, 600, 100):
             some = range(start, start + 100)
             await gatherResults([shared.put(f"{n}", b"%d" % n, NOW + 60 + n) for n in some])
-        with pytest.raises(ChatError, match="no room"):
+        with pytest.raises(ChatError, match="too many"):
             await shared.put("one too many", b"1")
         for start in range(0, 600, 200):
             some = range(start, start + 200, 2)

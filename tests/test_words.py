@@ -135,8 +135,44 @@ def test_paragraphs_are_found() -> None:
     assert [*paragraphs(text)] == ["a b", "- c d", "- e"]
 
 
-@pytest.mark.parametrize("name", ["architecture.md"])
+@pytest.mark.parametrize("name", ["architecture.md", "decisions.md"])
 def test_short_paragraphs(name: str) -> None:
     """No paragraph or list item takes more than eight lines, so each can be read at once."""
     for each in paragraphs((ROOT / "docs" / name).read_text()):
         assert len(textwrap.wrap(each, LINE)) <= MOST_LINES, each
+
+
+#: Words that begin no statement of a document, but a question.
+NO_STATEMENTS: Final = re.compile(r"\W*(?:What|Whatever|Who|Whoever|Whom)\b[^?]*$")
+DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "bench/README.md"])
+
+
+def sentences(text: str) -> Iterator[str]:
+    """The sentences of a document's paragraphs and list items."""
+    for each in paragraphs(text):
+        yield from re.split(r"(?<=[.!?])\s+(?=\W*[A-Z])", each)
+
+
+def test_statements_are_told_from_questions() -> None:
+    """A question may begin with its word, a statement may not."""
+    text = "What is it? It is.\n\n- **Who asks** waits.\n\nHere, who asks waits.\n"
+    assert [bool(NO_STATEMENTS.match(each)) for each in sentences(text)] == [
+        False, False, True, False,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_statements_name_their_subject(path: Path) -> None:
+    """Documents name the subject of a sentence: no "what was said", no "whoever asks"."""
+    found = [each for each in sentences(path.read_text()) if NO_STATEMENTS.match(each)]
+    # The changelog of a version stays as it was published.
+    assert path.name == "CHANGELOG.md" or found == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_sections_name_their_subject(path: Path) -> None:
+    """The first sentence below a heading stands for itself: the heading is not its subject."""
+    begins = re.findall(
+        r"^#+ .+\n\n((?:It|Its|They|Their|Both|There)\b.*)", path.read_text(), re.MULTILINE
+    )
+    assert path.name == "CHANGELOG.md" or begins == []

@@ -28,7 +28,7 @@ def load(
     """
     if config.backend is not None:
         return brought(reactor)
-    # A backend's libraries are imported only where it is chosen.
+    # A backend's libraries are imported only if it is chosen.
     if config.redis:
         from livechat.backends import redis  # noqa: PLC0415
 

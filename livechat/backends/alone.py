@@ -23,9 +23,9 @@ from livechat.protocol.cluster import Report, Share
 from livechat.protocol.messages import User
 from livechat.system.threads import within
 
-#: Entries whose time is over and that one sweep removes from a map.
+#: Expired entries that a sweep removes from a map at most.
 SWEPT: Final = 5_000
-#: Seconds for which storing a change is waited for.
+#: Seconds to wait for a change to be stored.
 STORE_WITHIN: Final = 2.0
 
 
@@ -93,8 +93,8 @@ class LoneMaps:
     ) -> None:
         """
         @param now: the time in seconds since 1970, UTC, as far as it is believed.
-        @param store: None: maps end with the process.
-        @param clock: by which a store may be late.
+        @param store: the store of maps; None if they end with the process.
+        @param clock: the clock of the store's deadline.
         """
         self._now = now
         self._store = store or _NoStore()
@@ -138,7 +138,7 @@ class LoneMap(MapCopy):
         self._clock = clock
         self._store = store
         self.replace(store.read(name))
-        # Keys whose entries are to be stored, and those who wait for it.
+        # Keys with unstored entries, and the calls that wait for them.
         self._unstored: dict[str, None] = {}
         self._waiting: list[Deferred[None]] = []
         self._storing = False
@@ -181,7 +181,7 @@ class LoneMap(MapCopy):
         self._unstored[key] = None
 
     def _stored(self, changed: Collection[str]) -> Deferred[None]:
-        """Store what has changed, and tell of *changed*."""
+        """Store all changes, and tell of *changed*."""
         stored: Deferred[None] = Deferred()
         self._waiting.append(stored)
         self.tell(changed)
@@ -196,7 +196,7 @@ class LoneMap(MapCopy):
         self.tell(())
 
     def _store_all(self) -> None:
-        """Store what is not stored yet; no-op while that is under way, or there is nothing."""
+        """Store all unstored changes; no-op without any, or while that is under way."""
         if self._storing or not self._unstored:
             return
         keys, self._unstored = self._unstored, {}

@@ -60,5 +60,6 @@ def too_late() -> ChatError:
 def too_many_edits() -> ChatError:
     """The refusal of one edit more."""
     return ChatError(
-        Kind.TOO_MANY_EDITS, f"A message can be edited {MOST_EDITS} times; this one was."
+        Kind.TOO_MANY_EDITS,
+        f"A message can be edited {MOST_EDITS} times, and this one was edited as often.",
     )

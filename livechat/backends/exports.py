@@ -32,7 +32,7 @@ from livechat.protocol.names import EVENTS_ROOM, is_internal, is_room_name
 FORMAT: Final = 1
 #: Bytes of a line.  A message with its data has far fewer.
 LONGEST_LINE: Final = 4 << 20
-#: Entries, and bytes of lines, that are handed over together.
+#: Entries, and bytes of lines, in a piece at most.
 ENTRIES: Final = 200
 BYTES: Final = 1 << 18
 #: Numbers and times are whole in every backend and in JavaScript.
@@ -177,7 +177,7 @@ class Reading:
 
     def __init__(self, file: BinaryIO) -> None:
         """
-        @param file: at its beginning, and closed by its owner.
+        @param file: a file at its beginning; its owner closes it.
         """
         self._file = file
         self._number = 0
@@ -253,9 +253,9 @@ class Reading:
                 return line
             case End():
                 if [line.values, line.rooms, line.entries] != self._counts:
-                    raise self._wrong("it counts other lines than there are")
+                    raise self._wrong("its counts differ from its lines")
                 if self._file.read(1):
-                    raise self._wrong("something follows")
+                    raise self._wrong("the file goes on behind its last line")
                 self.end = line
                 return line
         raise self._wrong("it is not the next one")
@@ -271,14 +271,14 @@ class Reading:
         if not (named and is_exported(room.name) and numbered and _EPOCH.fullmatch(room.epoch)):
             raise self._wrong("it is no room")
         if not 0 <= room.time <= LARGEST:
-            raise self._wrong("its time is none")
+            raise self._wrong("its time cannot be one")
 
     def _check_entry(self, entry: Said) -> None:
         room = self._room
         if room is None or not self._next == entry.seq <= room.top:
             raise self._wrong(f"entry {entry.seq} is not the next one")
         if not 0 <= entry.time <= LARGEST:
-            raise self._wrong("its time is none")
+            raise self._wrong("its time cannot be one")
         try:
             if entry.user is not None and user_of_text(user_to_text(entry.user)) != entry.user:
                 raise ValueError("its user has no such id or name")

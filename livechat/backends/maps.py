@@ -11,7 +11,7 @@ from livechat.errors import ChatError, Kind
 
 #: Characters of a key.
 LONGEST_KEY: Final = 256
-#: Ended keys that one change removes: it stays short, and removes more than it adds.
+#: Ended keys that a change removes at most: it stays short, and removes more than it adds.
 MOST_OVER: Final = 100
 
 
@@ -43,8 +43,7 @@ class MapCopy:
         self._now = now
         self._largest = largest
         self._entries: dict[str, MapEntry] = {}
-        # The ends to come, the next one first.  Those of entries that were changed since are
-        # passed over.
+        # The coming ends, the next one first.  Ends of entries that were changed since are ignored.
         self._ends: list[tuple[int, str]] = []
         # Keys whose end has come.
         self._over: dict[str, None] = {}
@@ -82,7 +81,7 @@ class MapCopy:
             if entry is not None and entry.until == until:
                 self._over[key] = None
         if self._over and any(self._entries[key].until > now for key in islice(self._over, most)):
-            # The clock was set back: an end that had come is to come again.
+            # The clock was set back, so ends that have passed come again.
             self._order_ends()
             return self.over(most)
         return list(islice(self._over, most))
@@ -103,7 +102,7 @@ class MapCopy:
 
     def full(self) -> ChatError:
         """The refusal of a key for which there is no room."""
-        return ChatError(Kind.OVERLOADED, f"There is no room for more {self._name}.")
+        return ChatError(Kind.OVERLOADED, f"There are too many {self._name}: no more can be kept.")
 
     def set(self, key: str, entry: MapEntry | None) -> None:
         """Set the entry of *key*, or remove it; tells nobody."""

@@ -35,9 +35,9 @@ from livechat.protocol.messages import (
 
 #: Seconds for which a nonce is remembered.
 NONCE_LASTS: Final = 600
-#: Nonces that are: some 50 MB.
+#: Nonces that are remembered at most: some 50 MB.
 MOST: Final = 100_000
-#: Those that are looked at after a restart: of a few addresses that send as fast as they may.
+#: Nonces that are read after a restart at most: of a few addresses that send as fast as they may.
 MOST_IN_FILE: Final = 5 * MOST
 #: Bytes of a digest.
 _DIGEST: Final = 16
@@ -131,14 +131,14 @@ class Nonces:
 
     def __init__(self, elapsed: Callable[[], float], secret: Callable[[], bytes]) -> None:
         """
-        @param elapsed: seconds since any moment; it is no time of day, which may be set.
+        @param elapsed: seconds since any moment, of a clock that cannot be set.
         @param secret: keys the digests.
         """
         self._elapsed = elapsed
         self._secret = secret
-        # With the moments at which they are forgotten; the oldest ones come first, as a rule.
+        # Nonces with the times at which they are forgotten, mostly the oldest first.
         self._known: OrderedDict[bytes, tuple[Known, float]] = OrderedDict()
-        # How many each address has.
+        # The number of each address's nonces.
         self._counts: Counter[bytes] = Counter()
 
     def __len__(self) -> int:
@@ -196,8 +196,8 @@ class Nonces:
 
     def _make_room(self) -> None:
         """
-        Forget the oldest one of an address that has at least half of the average.  All others
-        have less than half of all together: on average one in two is passed over.
+        Forget the oldest nonce of an address with at least half of the average number.  Other
+        addresses have less than half of all together, so one in two is skipped on average.
         """
         while True:
             oldest, (known, _) = next(iter(self._known.items()))

@@ -18,10 +18,10 @@ from livechat.protocol.names import AUDIT_ROOM, EVENTS_ROOM, room_name
 MOST: Final = 100_000
 #: Bytes of all held entries together.
 MOST_BYTES: Final = 64 << 20
-#: Receivers, and rooms or entries that one call returns.
+#: Receivers at most, and rooms or entries in the result of a call.
 MOST_RECEIVERS: Final = 10
 LONGEST_PAGE: Final = 1_000
-#: Characters of texts at which a call that reads several rooms ends their pages, more or less.
+#: Characters of texts, roughly, at which a call that reads several rooms ends their pages.
 PAGES_CHARACTERS: Final = 1 << 20
 _NAME: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 

@@ -21,9 +21,9 @@ from livechat.errors import ChatError, Kind
 from livechat.protocol.counts import counted
 from livechat.protocol.messages import Throttle
 
-#: Microseconds in which a room may have as many messages at once as it may have a second.
+#: Microseconds of a burst: a room may have the messages of a second at once.
 BURST: Final = 1_000_000
-#: Keys and rooms that are remembered before those that hold nobody up are looked for.
+#: Keys and rooms that are remembered before those that delay no message are removed.
 FEW: Final = 1_000
 
 

@@ -49,7 +49,7 @@ class Extra(Struct, frozen=True, omit_defaults=True):
     @property
     def given(self) -> Raw | None:
         """The data, if there are any."""
-        # A copy, or they would keep all of the text that they were read from.
+        # A copy, as a `Raw` keeps all of the text that it was read from.
         return self.data.copy() if bytes(self.data) else None
 
 

@@ -10,8 +10,8 @@ from livechat.protocol.names import EVENTS_ROOM, is_internal
 
 #: Rules of rooms that are remembered.
 MOST_MADE: Final = 1_000
-#: Seconds for which the last entry of `EVENTS_ROOM` stays: nobody reads that room's history, but
-#: what waits for receivers is held (`livechat.backends.outbox`).
+#: Seconds for which the last entry of `EVENTS_ROOM` stays.  Nobody reads that room's history, and
+#: entries that wait for receivers are held (`livechat.backends.outbox`).
 EVENTS_SECONDS: Final = 600
 
 
@@ -57,9 +57,9 @@ class RoomRetention:
     def __init__(self, server: Retention) -> None:
         self.server = server
         self._of: Callable[[str], tuple[int, int]] | None = None
-        # How often rooms have been told to keep something else.
+        # The number of changes to the rules of rooms.
         self.changes = 0
-        # By what rooms ask for: stores need this for each room of each group.
+        # Made retentions by the rules of rooms: stores need one for each room of each group.
         self._made: dict[tuple[int, int], Retention] = {}
 
     def retain(self, of: Callable[[str], tuple[int, int]]) -> None:
@@ -85,5 +85,5 @@ class RoomRetention:
 
 
 def _less(one: int, other: int) -> int:
-    """The smaller of two limits, of which 0 is none."""
+    """Return the smaller of two limits; 0 is no limit."""
     return min(one, other) if one and other else one or other

@@ -19,10 +19,10 @@ from livechat.errors import ChatError, Kind
 from livechat.interfaces import IReceiver
 from livechat.protocol.messages import Amended, Message, Redaction, Retraction, Submission
 
-#: Most messages, and characters of them, that wait to be stored.
+#: Messages, and characters of their texts, that wait to be stored at most.
 MESSAGES: Final = 10_000
 CHARACTERS: Final = 32 * 1024 * 1024
-#: Characters that retracting a message counts as: it is about as much work.
+#: Characters as which a retraction counts, by its work.
 _RETRACTING: Final = 64
 
 _S = TypeVar("_S", bound=Submission)
@@ -99,8 +99,8 @@ class Waitlist(Generic[_A]):
 
     def __init__(self, clock: IReactorTime, seconds: float, late: Callable[[_A], None]) -> None:
         """
-        @param seconds: how long a receiver waits.
-        @param late: refuses an act that is out of time.
+        @param seconds: the time for which a receiver waits.
+        @param late: refuses an act whose time is over.
         """
         self._clock = clock
         self._seconds = seconds
@@ -135,7 +135,7 @@ class Waitlist(Generic[_A]):
             emptied.callback(None)
 
     def _end(self) -> None:
-        """Refuse what has waited long enough."""
+        """Refuse acts that have waited for too long."""
         self._timer = None
         now = self._clock.seconds()
         self.settle()

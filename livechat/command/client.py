@@ -228,7 +228,9 @@ def _socket_file(server: Server, within: float) -> socket.socket:
         _, user, _ = _CREDENTIALS.unpack(peer)
         # A service manager's socket belongs to root.
         if user not in (0, server.user):
-            raise CommandError(f"{server.url}: the user {user} is there, who is not livechat's")
+            raise CommandError(
+                f"{server.url}: user {user} listens there, and livechat runs as {server.user}"
+            )
     except BaseException:
         connected.close()
         raise

@@ -53,7 +53,7 @@ def check_token(client: Client, output: Output, token: str) -> None:
     reads = token == "-"  # noqa: S105 - a word for the standard input
     token = (sys.stdin.read(_LONGEST) if reads else token).strip()
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise CommandError("this is no token: it has characters that none has")
+        raise CommandError("this is no token: it has characters that tokens do not have")
     try:
         found = client.ask("GET", "/chat/token/check/", token=token).value
     except RefusedError as reason:
@@ -99,7 +99,7 @@ def list_keys(client: Client, output: Output) -> None:
 def drop_key(client: Client, output: Output, known_as: str) -> None:
     """Drop a key."""
     client.ask("DELETE", f"/chat/keys/{quote(known_as, safe='')}/")
-    output.show({"dropped": known_as}, f"the key {known_as} counts no more")
+    output.show({"dropped": known_as}, f"the key {known_as} is dropped")
 
 
 def add_operator(

@@ -66,7 +66,9 @@ def _run(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
             output.show({"state": str(state), "holds": names}, f"{state}: {', '.join(names)}")
         case "export" if asked.user is not None:
             if asked.resume or asked.with_secret or asked.options:
-                raise CommandError("--user is with none of --resume, --with-secret and options")
+                raise CommandError(
+                    "--user cannot be combined with --resume, --with-secret or options"
+                )
             server = find(asked.server, asked.state, environment)
             people.export(Client(server), output, asked.file, asked.user, guest=asked.guest)
         case "export" | "import":
@@ -85,7 +87,9 @@ def _run(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
 def _back_up(output: Output, file: str, state: Path, environment: Mapping[str, str]) -> None:
     if file == "-":
         if sys.stdout.isatty():
-            raise CommandError("an archive is nothing for a terminal: give a FILE, or redirect it")
+            raise CommandError(
+                "an archive cannot be written to a terminal: give a FILE, or redirect it"
+            )
         pour(state, sys.stdout.buffer, environment)
     else:
         names = back_up(state, Path(file), environment)
@@ -183,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     webhook = add("webhook", "Receivers of events: try one, see how they are, tell them anew.")
     webhook_options.add_webhooks(add, _with_actions(webhook))
     check = add("check", "Whether a server could run with these options, or does.")
-    check.add_argument("--alive", action="store_true", help="only whether it answers")
+    check.add_argument("--alive", action="store_true", help="check only whether the server answers")
     check.add_argument(
         "options", nargs="*", metavar="-- OPTION", help="options of the server, behind --"
     )
@@ -225,7 +229,7 @@ def _common() -> argparse.ArgumentParser:
     common.add_argument("--server", metavar="URL", help="such as https://chat.example:10443")
     common.add_argument("--state", metavar="DIR", help="the server's state directory")
     common.add_argument(
-        "--config", metavar="FILE", help="its variables, such as /etc/livechat.conf"
+        "--config", metavar="FILE", help="the file of its variables, such as /etc/livechat.conf"
     )
     common.add_argument("--rundir", metavar="DIR", help="its working directory [this one]")
     return common
@@ -234,9 +238,9 @@ def _common() -> argparse.ArgumentParser:
 def _add_token(add: Any) -> None:
     token = add("token", "Make a token for a user of the site; or check one.")
     token.add_argument("action", nargs="?", choices=("check",), help="say why one is refused")
-    token.add_argument("token", nargs="?", metavar="TOKEN", help="the one to check; - reads it")
+    token.add_argument("token", nargs="?", metavar="TOKEN", help="the token to check; - reads it")
     token.add_argument("--user", metavar="ID", help="the user's id at the site")
-    token.add_argument("--name", help="as others see the user")
+    token.add_argument("--name", help="the user's name, as others see it")
     token.add_argument("--role", help="a badge, such as vip")
     _add_grants(token, "--room")
     _add_lifetime(token)
@@ -276,11 +280,11 @@ def _add_keys(add: Any) -> None:
     made.add_argument("name", metavar="NAME")
     _add_grants(made, "--room")
     made.add_argument(
-        "--as", dest="as_users", action="store_true", help="it may name users, and mint tokens"
+        "--as", dest="as_users", action="store_true", help="let the key name users, and mint tokens"
     )
     _add_lifetime(made)
     made.add_argument("--rate", type=float, metavar="N", help="messages a second [1000]")
-    made.add_argument("--scope", choices=("metrics",), help="it may read /metrics")
+    made.add_argument("--scope", choices=("metrics",), help="let the key read /metrics")
     made.set_defaults(ask=lambda client, out, asked: granting.add_key(client, out, _key(asked)))
     listed = add("list", "The keys that there are.", actions)
     listed.set_defaults(ask=lambda client, out, _: granting.list_keys(client, out))
@@ -294,7 +298,9 @@ def _add_operators(add: Any) -> None:
     made = add("add", "Make an operator, and print the password; or change one.", actions)
     made.add_argument("name", metavar="NAME")
     _add_grants(made, "--can", required=True)
-    made.add_argument("--password-file", metavar="FILE", help="a password of one's own; - reads it")
+    made.add_argument(
+        "--password-file", metavar="FILE", help="the operator's own password; - reads it"
+    )
     made.set_defaults(ask=_add_operator)
     listed = add("list", "The operators that there are.", actions)
     listed.set_defaults(ask=lambda client, out, _: granting.list_operators(client, out))
@@ -316,7 +322,9 @@ def _with_actions(parser: argparse.ArgumentParser) -> Any:
 def _add_rooms(add: Any) -> None:
     tail = add("tail", "Print what is said in a room, as it comes.")
     tail.add_argument("room", metavar="ROOM")
-    tail.add_argument("--last", type=_count, default=10, metavar="N", help="of before [10]")
+    tail.add_argument(
+        "--last", type=_count, default=10, metavar="N", help="messages to begin with [10]"
+    )
     tail.set_defaults(
         ask=lambda client, out, asked: talking.Tail(client, out).run(asked.room, asked.last)
     )
@@ -324,7 +332,7 @@ def _add_rooms(add: Any) -> None:
     say.add_argument("room", metavar="ROOM")
     say.add_argument("text", nargs="?", metavar="TEXT", help="without it, the standard input")
     say.add_argument("--user", metavar="ID", help="say it for this user of the site")
-    say.add_argument("--name", help="as others see the user")
+    say.add_argument("--name", help="the user's name, as others see it")
     say.set_defaults(ask=_say)
     _add_trace(add)
     forget = add("forget", "Forget a person: what they said, and who they were.")
@@ -343,9 +351,9 @@ def _add_rooms(add: Any) -> None:
 
 def _add_trace(add: Any) -> None:
     trace = add("trace", "Print the frames of a room or a person, as they come and go.")
-    trace.add_argument("room", nargs="?", metavar="ROOM", help="all in it")
-    trace.add_argument("--person", metavar="ID", help="all of this user, everywhere or in ROOM")
-    trace.add_argument("--texts", action="store_true", help="with the frames themselves")
+    trace.add_argument("room", nargs="?", metavar="ROOM", help="trace everything in this room")
+    trace.add_argument("--person", metavar="ID", help="trace this user, everywhere or in ROOM")
+    trace.add_argument("--texts", action="store_true", help="show the frames themselves")
     _add_lifetime(trace)
     trace.set_defaults(
         ask=lambda client, out, asked: tracing.trace(

@@ -31,7 +31,9 @@ def add_webhooks(add: Any, actions: Any) -> None:
     tested.add_argument("url", metavar="URL")
     rewound = add("rewind", "Tell receivers again of what was stored since a time.", actions)
     rewound.add_argument("since", type=_since, metavar="SINCE", help="2h, or 2026-11-27T18:00")
-    rewound.add_argument("--receiver", metavar="URL", help="only this one, or its name")
+    rewound.add_argument(
+        "--receiver", metavar="URL", help="only this receiver: its URL, or its name"
+    )
     rewound.set_defaults(
         ask=lambda client, out, asked: webhooks.rewind(client, out, asked.since, asked.receiver)
     )

@@ -132,7 +132,7 @@ def test(output: Output, secrets: Sequence[bytes], url: str) -> bool:
     line = f"{found.status} {found.reason} after {found.seconds:.2f} s"
     output.show(shown, printable(f"{line}: {text}" if text else line))
     if not found.good:
-        output.note("the server would send this again: only a status of 200 to 299 is a yes")
+        output.note("the server would send this again: only a status of 200 to 299 accepts it")
     return found.good
 
 

@@ -61,7 +61,7 @@ def hooks(
     outbox = outbox or backend.outbox
     if outbox is None:
         if config.webhook:
-            raise StartError("--webhook: the place of --backend keeps nothing for receivers")
+            raise StartError("--webhook: the backend of --backend keeps no entries for receivers")
         return None
     receivers = {receiver_name(url): url for url in config.webhook}
     secrets = site_secrets(config.webhook_secret, config.state) if receivers else ()

@@ -67,8 +67,8 @@ def check_terms(environment: Mapping[str, str]) -> None:
     if environment.get(AGREED) != str(TERMS):
         # The worker before has crashed, and the supervisor is of an older version.
         raise StartError(
-            f"livechat {__version__} was installed under another one that runs, whose workers it"
-            " cannot be: restart it, as a whole"
+            f"livechat {__version__} was installed while another version runs, which cannot have"
+            " it as a worker: restart the whole service"
         )
 
 
@@ -133,7 +133,7 @@ class _Input(FileDescriptor):
     def connectionLost(self, reason: Failure) -> None:
         # The reactor calls only this when the other end of the pipe is closed.
         super().connectionLost(reason)
-        _log.error("The process that watched over this one is gone.")
+        _log.error("The supervisor of this worker is gone.")
         self.reactor.stop()
 
 

@@ -224,7 +224,7 @@ class Renewal(Service):
         else:
             keys.take(found)
             keys.fetch()
-            _log.info("Keys of tokens that files have: {count}.", count=len(found))
+            _log.info("Keys of tokens in files: {count}.", count=len(found))
 
     async def _renew_password(self) -> None:
         try:

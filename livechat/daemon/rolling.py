@@ -185,7 +185,7 @@ class NotRenewed(Service):
     def _say(self) -> None:
         if self._worker:
             _log.warn(
-                "SIGUSR2 is ignored: it is for process {pid}, which started this worker.",
+                "SIGUSR2 is ignored: it is for process {pid}, the supervisor of this worker.",
                 pid=os.getppid(),
             )
         else:

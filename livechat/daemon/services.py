@@ -283,7 +283,7 @@ class Announcement(Service):
             _say_of_certificate(self._certificate)
         log_warnings(warnings(config, self._certificate))
         if self._kept:
-            _log.info("systemd keeps the sockets; --listen, --port and --interface do not count.")
+            _log.info("systemd keeps the sockets; --listen, --port and --interface are ignored.")
         elif all(each.is_local for each in self._addresses):
             option = "--listen" if self._addresses[0].given else "--interface"
             _log.info("Only this machine can connect; {option} opens it to others.", option=option)

@@ -37,7 +37,9 @@ def shared_outbox(
     """
     if backend.outbox is None:
         if subscribers:
-            raise StartError("the place of --backend keeps nothing for subscribers of extensions")
+            raise StartError(
+                "--backend: this backend keeps no entries for subscribers of extensions"
+            )
         return None
     names = {Subscription.name_of(each) for each in subscribers}
     names |= {receiver_name(url) for url in config.webhook}

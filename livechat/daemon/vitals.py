@@ -138,4 +138,4 @@ def disk_of(directory: Path) -> Disk:
 
 
 def _broken(_: object) -> None:
-    _log.failure("Figures are not looked at any more.")
+    _log.failure("Figures are not measured any more.")

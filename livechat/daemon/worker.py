@@ -130,7 +130,7 @@ class Worker:
         try:
             self.report = msgspec.json.decode(line, type=WorkerReport)
         except msgspec.DecodeError:
-            self._log.error("It reports what cannot be read.")
+            self._log.error("Its report cannot be read.")
             return
         self.heard = self._clock()
         if self._hang_up:

@@ -133,7 +133,7 @@ class Announcer:
         more = self._failures.due(self._clock.seconds())
         if more is not None:
             _log.warn(
-                "Users that come and go cannot be told to receivers yet: {reason}{more}",
+                "Receivers cannot be told yet which users come and go: {reason}{more}",
                 reason=reason.detail,
                 more=more,
             )
@@ -153,4 +153,4 @@ def _once(draft: Draft) -> Draft:
 
 
 def _broken(failure: Failure) -> None:
-    _log.failure("Users that come and go are not told to receivers any more.", failure)
+    _log.failure("Receivers are not told any more which users come and go.", failure)

@@ -37,8 +37,8 @@ class Leader:
 
     @property
     def leads(self) -> bool:
-        """Tell whether this process leads."""
-        return self._end is not None
+        """Tell whether this process leads: never beyond its lease, however late a timer is."""
+        return self._end is not None and self._clock.seconds() < self._until
 
     async def run(self) -> None:
         """Lead whenever no other process does, until this is cancelled."""
@@ -62,7 +62,7 @@ class Leader:
         if asked + lease <= self._clock.seconds():
             self._over()
             return TRY_EVERY
-        led, self._until = self.leads, asked + lease
+        led, self._until = self._end is not None, asked + lease
         if self._end is not None:
             self._end.cancel()
         self._end = self._clock.callLater(self._until - self._clock.seconds(), self._ended)

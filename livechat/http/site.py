@@ -159,7 +159,7 @@ class Site(server.Site):
         @raise ChatError: there are too many.
         """
         if len(self.sessions) >= MOST_SESSIONS:
-            raise ChatError(Kind.OVERLOADED, "The server has as many sessions as it takes.")
+            raise ChatError(Kind.OVERLOADED, "The server has as many sessions as it may have.")
         made: server.Session = super().makeSession()
         return made
 

@@ -121,7 +121,7 @@ class Site:
         @param headers: those of the client's request that the site is shown.
         @raise ChatError: at once: ``overloaded``.
         """
-        if self._stopping is not None or self.trouble() is not None:
+        if self._stopping is not None or self.trouble() is not None or self._tried:
             metrics.asked(about, "not_asked")
             return self._unanswered()
         answer: Deferred[Ruling] = Deferred()
@@ -129,8 +129,13 @@ class Site:
         asked = _Asked(about, known_as, question.body(), headers or {}, answer)
         if not self._queue.put(owner, asked):
             metrics.asked(about, "overloaded")
-            raise ChatError(Kind.OVERLOADED, "Too much waits for the site; try again later.")
+            raise ChatError(Kind.OVERLOADED, "Too many acts wait for the site; try again later.")
         return answer
+
+    @property
+    def _tried(self) -> bool:
+        """Tell whether one question is to show that the site, which failed, answers again."""
+        return self._failures >= MOST_FAILURES and self.waiting > 0
 
     def _unanswered(self) -> Deferred[Ruling]:
         answer: Deferred[Ruling] = Deferred()
@@ -179,7 +184,7 @@ class Site:
             self._reason = reason
         if (more := self._lines.due(self._time.seconds())) is not None:
             _log.warn(
-                "The site (--ask) does not answer: {reason}. What it is asked about is"
+                "The site (--ask) does not answer: {reason}. Acts that it should decide on are"
                 " {done}.{more}",
                 reason=reason,
                 done="refused" if self._failing == "refuse" else "accepted unasked",
@@ -239,4 +244,4 @@ def _shown(ruling: Ruling) -> str:
 
 
 def _broken(failure: Failure) -> None:
-    _log.failure("What the site answered could not be done.", failure)
+    _log.failure("The site's answer could not be carried out.", failure)

@@ -144,7 +144,8 @@ class Tokens:
             return claims
         if trust.keys.trouble() is not None:
             raise ChatError(
-                Kind.UNAVAILABLE, "Your token cannot be verified just now: a key cannot be had."
+                Kind.UNAVAILABLE,
+                "Your token cannot be verified just now: its key cannot be fetched.",
             )
         return None
 
@@ -195,7 +196,7 @@ class Tokens:
         try:
             known(Identity(user, name, role, rooms), now)
         except ValueError as reason:
-            raise ChatError(Kind.BAD_REQUEST, f"Nobody can have this token: {reason}.") from None
+            raise ChatError(Kind.BAD_REQUEST, f"This token cannot be made: {reason}.") from None
         from jwt import encode  # noqa: PLC0415
 
         token = encode(

@@ -8,7 +8,6 @@ from livechat.interfaces.backends import (
     IArchive as IArchive,
     IBackend as IBackend,
     IMessageLog as IMessageLog,
-    IOutbox as IOutbox,
     IPresenceRelay as IPresenceRelay,
     IPresenceSink as IPresenceSink,
     IProcessRegistry as IProcessRegistry,
@@ -16,7 +15,6 @@ from livechat.interfaces.backends import (
     ISharedMap as ISharedMap,
     ISink as ISink,
     Record as Record,
-    Waiting as Waiting,
 )
 from livechat.interfaces.extensions import (
     IActor as IActor,
@@ -26,5 +24,6 @@ from livechat.interfaces.extensions import (
     IPolicy as IPolicy,
     ISubscriber as ISubscriber,
 )
+from livechat.interfaces.outbox import IOutbox as IOutbox, Waiting as Waiting
 from livechat.protocol.credentials import Credentials as Credentials
 from livechat.protocol.credentials import Identity as Identity

@@ -46,7 +46,9 @@ class Connections:
         """
         refusal = self._too_many(key)
         if refusal is None and self._most and self._open >= self._most:
-            refusal = ChatError(Kind.OVERLOADED, "The server has as many connections as it takes.")
+            refusal = ChatError(
+                Kind.OVERLOADED, "The server has as many connections as it may have."
+            )
         if refusal is not None:
             if self._excess >= _EXCESS:
                 return None

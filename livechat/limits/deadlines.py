@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 _T = TypeVar("_T")
 
-#: Deadlines that end in one turn of the reactor: ten thousand clients that connected together
+#: Deadlines that end in a turn of the reactor at most: ten thousand clients that connected together
 #: must not be pinged together.
 MOST_AT_ONCE: Final = 500
 
@@ -37,7 +37,7 @@ class _Ends(ABC, Generic[_T]):
         self._clock = clock
         self._seconds = seconds
         self._early = early
-        # In their order.
+        # Ends by key, in the order of time.
         self._ends: dict[_T, float] = {}
         self._timer: IDelayedCall | None = None
 
@@ -78,7 +78,7 @@ class _Ends(ABC, Generic[_T]):
                 break
             due.append(one)
         self._handle(due)
-        # Only now: an end that started meanwhile may not be the first one.
+        # Cleared only now, as an end that started meanwhile may not be the first one.
         self._timer = None
         if self._ends:
             first = next(iter(self._ends.values()))
@@ -136,8 +136,8 @@ class Rounds(_Ends[_T]):
         early: float,
     ) -> None:
         """
-        @param due: called with all those that are due in a turn.
-        @param early: seconds by which one may be due early, so that a turn has more of them.
+        @param due: called with all keys that are due in a turn.
+        @param early: seconds by which a key may be due early, so that a turn has more of them.
         """
         super().__init__(clock, seconds, early)
         self._due = due

@@ -39,7 +39,7 @@ class FairQueue(Generic[T]):
 
     def __init__(self, bounds: Bounds, start: Callable[[str, T], None]) -> None:
         """
-        @param start: begins to do a thing of an owner; `done` must follow.
+        @param start: begins a task of an owner; `done` must follow.
         """
         self.running = 0
         self._bounds = bounds
@@ -47,7 +47,7 @@ class FairQueue(Generic[T]):
         self._waiting = 0
         self._running_of: Counter[str] = Counter()
         self._things: dict[str, deque[T]] = {}
-        # Owners whose next thing may begin; the first one's turn comes next.
+        # Owners whose next task may begin; the first one's turn comes next.
         self._ready: OrderedDict[str, None] = OrderedDict()
 
     def __len__(self) -> int:

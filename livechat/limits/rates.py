@@ -20,7 +20,7 @@ from typing import Final
 _BURST: Final = 2
 #: Seconds between two removals of empty buckets.
 _FORGET_EVERY: Final = 60.0
-#: Seconds that count as none: the error of adding up many small times.
+#: Seconds that count as zero: the error of adding up many small times.
 _INSTANT: Final = 1e-6
 
 

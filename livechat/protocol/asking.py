@@ -21,10 +21,10 @@ from livechat.protocol.wire import check_depth, encode
 
 #: The acts that the site can be asked about.
 About = Literal["send", "join"]
-#: What becomes of an act where the site does not answer.
+#: The outcome of an act if the site does not answer.
 Failing = Literal["refuse", "accept"]
 ABOUT: Final[tuple[About, ...]] = get_args(About)
-#: A question that is about nothing: does the site answer?
+#: A question without an act: does the site answer?
 CHECK: Final = "check"
 _VERDICTS: Final = {"send": ("accept", "reject", "hold"), "join": ("accept", "reject")}
 
@@ -91,7 +91,7 @@ def ruling_of(body: bytes, about: About) -> Ruling:
     """
     try:
         check_depth(body)
-        # Unlike msgspec this reads half a surrogate pair: then a message is at fault, not the site.
+        # json reads lone surrogates, unlike msgspec: they are the message's fault, not the site's.
         given = json.loads(body.decode(), parse_constant=_refuse_constant)
         found = msgspec.convert(given, Ruling)
         _check_unicode(found)
@@ -114,7 +114,7 @@ def ruling_of(body: bytes, about: About) -> Ruling:
 
 def _check_unicode(found: Ruling) -> None:
     """
-    @raise UnicodeEncodeError: there is half a surrogate pair in what names users or rooms.
+    @raise UnicodeEncodeError: a user's or a room's name has a lone surrogate.
     """
     encode([found.verdict, found.user, found.rooms])
 

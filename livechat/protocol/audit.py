@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from livechat.protocol.messages import User
 
-#: What this livechat records; later ones may record more.
+#: Acts that this version records; later ones may record more.
 Recorded = Literal[
     "sign_in", "sign_out", "message", "retract", "operator_add", "operator_change", "operator_drop",
     "key_add", "key_drop", "revoke", "restrict", "pardon", "room", "clear", "review",

@@ -186,7 +186,7 @@ def decoded(decoder: msgspec.json.Decoder[_Body], data: bytes) -> _Body:
     """
     check_depth(data)
     try:
-        # msgspec looks at the strings that it returns, not at those it skips.
+        # msgspec checks the UTF-8 of strings that it returns, not of those that it skips.
         data.decode()
         return decoder.decode(data)
     except ValueError as reason:

@@ -11,9 +11,9 @@ from livechat.errors import ChatError, Kind
 
 #: All values of a request's headers by lower-case name.
 Headers = Mapping[str, tuple[str, ...]]
-#: How the name of the admin page's cookie begins, at the root and below a path.  The first prefix
-#: makes browsers refuse it from anything but this very host, over TLS; it allows no path, and
-#: others on the same host need not get the cookie.
+#: Beginning of the name of the admin page's cookie, at the root and below a path.  Browsers accept
+#: the first prefix from this very host over TLS only.  It allows no path, so the second is used
+#: below one: others on the same host need not get the cookie.
 COOKIE: Final = "__Host-livechat"
 COOKIE_BELOW: Final = "__Secure-livechat"
 OWN_COOKIES: Final = (COOKIE, COOKIE_BELOW)

@@ -34,7 +34,7 @@ def decode_action(data: bytes) -> Action:
     @raise ChatError: it is no action.
     """
     try:
-        # msgspec looks at the strings that it returns, not at those it skips.
+        # msgspec checks the UTF-8 of strings that it returns, not of those that it skips.
         data.decode()
     except UnicodeDecodeError as reason:
         raise explained(reason) from None
@@ -51,7 +51,7 @@ def _decoded(data: bytes, decoder: msgspec.json.Decoder[_F]) -> _F | Say:
     except ValueError as reason:
         raise explained(reason) from None
     try:
-        # A message need not say that it is one.
+        # The type of a message is optional.
         return _say.decode(data)
     except msgspec.ValidationError as reason:
         raise _refused(str(reason)) from None

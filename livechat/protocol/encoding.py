@@ -75,7 +75,7 @@ def _event(frame: ServerFrame, seen: Place | None) -> bytes:
     @param seen: the event's id, which the client repeats when it reconnects.
     """
     number = b"" if seen is None else f"id: {seen.epoch}:{seen.seq}\n".encode()
-    # The client's own reconnecting obeys this.
+    # EventSource reconnects by itself, after this time.
     retry = b"retry: %d\n" % frame.retry_ms if isinstance(frame, GoAway) else b""
     name = str(frame.__struct_config__.tag).encode()
     return b"%bevent: %b\n%bdata: %b\n\n" % (retry, name, number, encode(frame))

@@ -204,7 +204,7 @@ Event = (
 )  # fmt: skip
 
 #: Kinds that a receiver may ask for: entries of rooms, and others.  A receiver of messages is told
-#: of those that are gone, too; of gaps every one is.
+#: of removed ones too, and every receiver is told of gaps.
 ENTRIES: Final = frozenset({"message", "edited", "retracted"})
 NOTES: Final = frozenset({
     "joined", "left", "occupied", "vacated", "restricted", "pardoned", "held", "reported",
@@ -290,7 +290,7 @@ def note_of(entry: Entry) -> Note | None:
     try:
         return _note.decode(entry.message)
     except (msgspec.DecodeError, RecursionError):
-        # As a later livechat may write them.
+        # A later version may write other forms.
         return None
 
 

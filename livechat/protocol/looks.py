@@ -20,7 +20,7 @@ RESERVED: Final = ("operator", "moderator", "admin", "livechat", "system", "you"
 
 # All of these are ranges for a regular expression.  Those beyond U+FFFF are characters: their
 # escapes differ between Python and JavaScript, which reads them in the description of the API.
-#: Ignorable characters that change how the one before them is shown: variation selectors
+#: Ignorable characters that change the look of the one before them: variation selectors
 #: (Unicode's Variation_Selector), and the two joiners.
 SHAPING: Final = r"\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f" + "\U000e0100-\U000e01ef"
 #: The rest of Default_Ignorable_Code_Point (DerivedCoreProperties.txt, Unicode 15.0).
@@ -68,7 +68,7 @@ _LATIN: Final = {
     for letter, numbers in _LOOK_ALIKES.items()
     for number in numbers.split()
 }
-#: Symbols to Unicode, but not by their category, that have a form as emoji.
+#: Symbols with a form as emoji whose category in Unicode is another one.
 _EMOJI: Final = "\u203c\u2049\u2139\u3030\u303d"
 _VIRAMA: Final = 9
 
@@ -92,8 +92,8 @@ FAR_MARKS: Final = _marks(
     range(0x10000, 0x12000), range(0x13000, 0x14000), range(0x16000, 0x17000),
     range(0x1B000, 0x1F000),
 )  # fmt: skip
-# An ordinary text is known by its first character, and most others without the ranges beyond
-# U+FFFF, which are compared one after the other.
+# The first character decides on an ordinary text, and the ranges up to U+FFFF on most others; those
+# beyond are slow, as they are compared one by one.
 _SEEN: Final = re.compile(
     f"[!-~]|[^{UNSEEN}{MARKS}\U00010000-\U0010ffff]|[^\0-\uffff{UNSEEN}{FAR_MARKS}]"
 )
@@ -109,7 +109,7 @@ def seen(text: str) -> bool:
 def skeleton(name: str) -> str:
     """Reduce *name* to a form that is the same for all names that look alike."""
     folded = _UNSEEN.sub("", normalize("NFKC", name).casefold())
-    # Without what was between them, a letter and its mark may be one character.
+    # A letter and its mark may be one character, now that nothing is between them.
     return normalize("NFKC", folded)
 
 
@@ -126,7 +126,7 @@ def trimmed(name: str) -> bool:
 
 
 def _shapes(character: str, before: str) -> bool:
-    """Tell whether *character* changes how *before* is shown."""
+    """Tell whether *character* changes the look of *before*."""
     if not before:
         return False
     if character in "\u200c\u200d":

@@ -17,9 +17,9 @@ from msgspec import Raw, Struct
 #: Separates an id from a role, and a role from `_VERIFIED`, in stored users.
 _ROLE: Final = "\t"
 _VERIFIED: Final = "v"
-#: Whose act a retraction is.
+#: The kind of a retraction's actor.
 By = Literal["author", "moderator"]
-#: How often one message can be edited.
+#: Edits of a message at most.
 MOST_EDITS: Final = 20
 #: Messages that one action can retract.
 MOST_REFS: Final = 100
@@ -69,7 +69,7 @@ def user_of_text(text: str) -> User:
 
     @raise ValueError: the text is no user.
     """
-    # The role stands before the first blank: no name can bring one along.
+    # The role is before the first blank, so that a name cannot contain one.
     head, _, name = text.partition(" ")
     known_as, _, rest = head.partition(_ROLE)
     role, _, verified = rest.partition(_ROLE)
@@ -178,7 +178,7 @@ class Redaction(Struct, frozen=True):
 
 
 Amendment = Edit | Retraction | Redaction
-#: What clients ask to have stored; a nonce may be used for any of them.
+#: Acts that clients ask to store; a nonce may be used for any of them.
 Submission = Draft | Amendment
 
 
@@ -260,7 +260,7 @@ def without(entries: Iterable[Entry], refs: Container[int]) -> list[Entry]:
 
 
 def _speaks(entry: Entry, refs: Container[int]) -> bool:
-    """Tell whether *entry* has words of one of the messages *refs*."""
+    """Tell whether *entry* has text of one of the messages *refs*."""
     if isinstance(entry, Message):
         return entry.seq in refs
     return isinstance(entry, Edited) and entry.ref in refs

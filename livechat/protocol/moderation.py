@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from livechat.protocol.audit import Author
 from livechat.protocol.messages import User
 
-#: Takes away the sending; lets messages wait for a review; takes away everything.
+#: Kinds of restrictions: no sending; messages wait for a review; no access at all.
 RestrictionKind = Literal["mute", "hold", "ban"]
 #: The right by which something was done.
 ByRight = Literal["moderate", "manage"]
@@ -27,7 +27,7 @@ Verdict = Literal["approve", "reject", "close"]
 LONGEST_REASON: Final = 200
 #: Seconds of the longest restriction that ends by itself.
 LONGEST_RESTRICTION: Final = 10 * 366 * 86_400
-#: Seconds for which an address is restricted at most: tomorrow it is somebody else's.
+#: Seconds for which an address is restricted at most: another person may have it tomorrow.
 LONGEST_ADDRESS: Final = 86_400
 #: Characters of a case's id.
 LONGEST_CASE: Final = 32

@@ -14,8 +14,8 @@ from livechat.errors import ChatError, Kind
 
 #: Characters of a room's name.
 LONGEST_ROOM_NAME: Final = 128
-#: Pattern of a room's name: RFC 3986's unreserved characters.  Such a name is the same in a
-#: URL and out of it, and there is only one way to write it.
+#: Pattern of a room's name: RFC 3986's unreserved characters.  Such a name needs no encoding in
+#: URLs, and has one spelling only.
 ROOM_NAME: Final = rf"(?!\.\.?$)[A-Za-z0-9._~-]{{1,{LONGEST_ROOM_NAME}}}"
 _ROOM_NAME: Final = re.compile(ROOM_NAME, re.ASCII)
 #: A room's name, or a beginning of names with ``*`` behind it.
@@ -23,11 +23,11 @@ _PATTERN: Final = re.compile(
     rf"[A-Za-z0-9._~-]{{1,{LONGEST_ROOM_NAME}}}|[A-Za-z0-9._~-]{{0,{LONGEST_ROOM_NAME}}}\*",
     re.ASCII,
 )
-#: Begins the name of an internal room.
+#: Prefix of the names of internal rooms.
 _INTERNAL: Final = "!"
-#: The room of what operators did (`livechat.rooms.audit`).
+#: The room of the audit's records (`livechat.rooms.audit`).
 AUDIT_ROOM: Final = f"{_INTERNAL}audit"
-#: The room of what webhooks and listeners are told besides the rooms' own entries.
+#: The room of events for webhooks and subscribers that are no entries of a room.
 EVENTS_ROOM: Final = f"{_INTERNAL}events"
 
 

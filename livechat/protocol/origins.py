@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", re.ASCII)
 _PORT: Final = re.compile(r":[0-9]*$", re.ASCII)
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-#: Schemes whose pages have no origin, or that no pages have.
+#: Schemes of pages without an origin, and schemes without pages.
 _WITHOUT: Final = frozenset(
     {"about", "blob", "data", "file", "filesystem", "ftp", "javascript", "ws", "wss"}
 )
@@ -107,7 +107,7 @@ def origins(text: str) -> str:
         return origin(text)
     written = origin(f"{scheme}://{rest}")
     name = without_port(written.partition("://")[2])
-    # Below a single label, such as org, are others' names.
+    # A single label, such as org, has names of other owners below it.
     if not scheme.lower().startswith("http") or ("." not in name and name != "localhost"):
         raise ValueError("must have at least two labels behind the star: https://*.example.org")
     return written.replace("://", "://*.", 1)
@@ -118,7 +118,7 @@ class Allowed:
 
     def __init__(self, given: Iterable[str]) -> None:
         self._given = frozenset(given)
-        # A label, or more, and never the name itself.
+        # One label or more below the name, and never the name itself.
         self._below = [
             re.compile(rf"{re.escape(scheme)}://(?:[a-z0-9_-]+\.)+{re.escape(rest)}", re.ASCII)
             for scheme, star, rest in (each.partition("://*.") for each in self._given)

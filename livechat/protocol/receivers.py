@@ -13,16 +13,16 @@ from msgspec import Struct
 
 from livechat.protocol.bodies import decoded
 
-#: Receivers that there may be.
+#: Bound on the number of receivers.
 MOST_RECEIVERS: Final = 10
 LONGEST_URL: Final = 2_000
-#: Events that receivers are told of unless others are asked for, and those on request.
+#: Events that receivers are told of by default, and those on request.
 USUAL_EVENTS: Final = (
     "message", "edited", "retracted", "occupied", "vacated", "restricted", "pardoned", "held",
     "reported", "reviewed", "room",
 )  # fmt: skip
 EXTRA_EVENTS: Final = ("joined", "left")
-#: Characters of a receiver's name that are its host's.
+#: Characters of the host in a receiver's name.
 _LONGEST_HOST: Final = 40
 
 

@@ -19,12 +19,12 @@ from livechat.protocol.values import Ref
 Guests = Literal["on", "read", "off"]
 #: Messages that wait for a review: none, those of guests, all.
 Hold = Literal["none", "guests", "all"]
-#: Messages with a link: are said, wait for a review, are refused.
+#: Treatment of messages with a link: they are sent, wait for a review, or are refused.
 Links = Literal["allow", "hold", "refuse"]
 
-#: Seconds for which authors can edit a message, where no setting says otherwise.
+#: Seconds for which authors can edit a message by default.
 EDIT_WITHIN: Final = 900
-#: Characters.
+#: Characters of texts, and the number of words.
 LONGEST_TITLE: Final = 100
 LONGEST_TOPIC: Final = 200
 LONGEST_WORD: Final = 64
@@ -132,6 +132,6 @@ class AskedChange(SettingsChange, frozen=True, forbid_unknown_fields=True):
     """A change that somebody asks for: a setting that there is not is refused."""
 
 
-#: Settings that whoever moderates may change; others need ``manage``.
+#: Settings that need the right ``moderate``; others need ``manage``.
 MODERATED: Final = frozenset({"slow", "hold", "links", "words", "topic", "pinned", "closed"})
 ALL_SETTINGS: Final = tuple(each.name for each in fields(RoomSettings))

@@ -16,18 +16,18 @@ from secrets import token_bytes
 from typing import Final
 
 PREFIX: Final = "whsec_"
-#: Bytes of a secret, at least and at most; and those of one that is made here.
+#: Bytes of a secret, at least and at most; and those of a made one.
 SHORTEST: Final = 24
 LONGEST: Final = 64
 MADE: Final = 32
-#: Secrets that there may be at the same time.
+#: Secrets at the same time at most.
 MOST_SECRETS: Final = 2
 #: Seconds by which a time may differ from the receiver's.
 TOLERANCE: Final = 300
 ID: Final = "webhook-id"
 TIMESTAMP: Final = "webhook-timestamp"
 SIGNATURE: Final = "webhook-signature"
-#: Signatures that are looked at; a receiver need not try a thousand.
+#: Signatures that are tried at most.
 _MOST_SIGNATURES: Final = 8
 
 
@@ -83,7 +83,7 @@ def verify(secrets: Sequence[bytes], headers: Mapping[str, str], body: bytes, no
     if not known_as or not timestamp or not headers.get(SIGNATURE):
         raise ValueError("it is not signed")
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 16):
-        raise ValueError("its time is none")
+        raise ValueError("its time cannot be one")
     if abs(now - int(timestamp)) > TOLERANCE:
         raise ValueError(f"its time differs from ours by more than {TOLERANCE} seconds")
     given = headers[SIGNATURE].encode(errors="replace").split(b" ")[:_MOST_SIGNATURES]

@@ -16,12 +16,12 @@ from livechat.protocol.encoding import Encoding
 
 #: Characters of a text that is shown.
 LONGEST_TEXT: Final = 2_000
-#: Frames whose text is not shown: their token would be a way in.
+#: Frames whose text is never shown, as it has a token.
 SECRET: Final = frozenset({"auth"})
 #: The type of a frame that is no JSON, or no object.
 UNREADABLE: Final = "?"
 
-#: The frame's way: from a client, or to it; a client that has come or gone; lines left out.
+#: Kinds of lines: a frame from a client, or to it; a client that came, or left; lost lines.
 Way = Literal["in", "out", "open", "close", "lost"]
 
 
@@ -139,7 +139,7 @@ def seen(payload: bytes, size: int, *, texts: bool) -> Seen:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        # A token in what was meant to be a frame is a token.
+        # An unreadable frame may have a token too.
         shows = texts and not any(each.encode() in payload for each in SECRET)
         return Seen(UNREADABLE, size, None, _shown(payload) if shows else None)
     kind, seq = _type(value), value.get("seq")
@@ -151,7 +151,7 @@ def seen(payload: bytes, size: int, *, texts: bool) -> Seen:
 def _type(value: dict[str, Any]) -> str:
     kind, error = value.get("type"), value.get("error")
     if not isinstance(kind, str):
-        # Plain frames have none.
+        # Plain frames have no type.
         kind = "error" if "error" in value else "message" if "message" in value else UNREADABLE
     more = error.get("code") if isinstance(error, dict) else value.get("event")
     return f"{kind[:32]}:{more[:32]}" if isinstance(more, str) else kind[:32]
@@ -180,6 +180,6 @@ def _events(data: bytes) -> Iterator[tuple[bytes, int]]:
     for event in data.split(b"\n\n"):
         lines = event.split(b"\n")
         payload = next((each[6:] for each in lines if each.startswith(b"data: ")), None)
-        # The others are comments.
+        # Events without data are comments.
         if payload is not None:
             yield payload, len(event) + 2

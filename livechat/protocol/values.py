@@ -11,7 +11,7 @@ from livechat.errors import ChatError, Kind
 from livechat.protocol.messages import Place
 from livechat.protocol.wire import DEEPEST_DATA, LARGEST_DATA
 
-#: The largest number: JavaScript has no larger one.
+#: The largest number, which is JavaScript's largest exact one.
 LARGEST_NUMBER: Final = 2**53 - 1
 #: Characters of a nonce, and of an epoch.
 LONGEST_NONCE: Final = 64

@@ -20,12 +20,12 @@ from livechat.errors import ChatError, Kind
 _ESCAPE: Final = 6
 #: Bytes granted to a frame or body for its keys, brackets and spaces.
 _ENVELOPE: Final = 4096
-#: Objects and arrays within each other, in what clients send.
+#: Depth of objects and arrays in frames and bodies of clients.
 DEEPEST: Final = 32
 #: Bytes of a message's `data` without insignificant white space, and how deep they are nested.
 LARGEST_DATA: Final = 4096
 DEEPEST_DATA: Final = 8
-#: A message's `data` where it has none.
+#: The `data` of a message without any.
 NO_DATA: Final = msgspec.Raw()
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BLANK: Final = re.compile(rb'("(?:[^"\\]|\\.)*")|[ \t\r\n]+')
@@ -47,7 +47,7 @@ def check_depth(data: bytes) -> None:
 
     @raise ChatError: the JSON is nested more than `DEEPEST` deep, if it is JSON.
     """
-    # Counted here, too: this is done for every frame, and nearly all have few brackets.
+    # Counted here as well, which saves a call: nearly all frames have few brackets.
     if data.count(b"{") + data.count(b"[") > DEEPEST and _deeper(data, DEEPEST):
         raise ChatError(Kind.BAD_JSON, f"This JSON is nested more than {DEEPEST} deep.")
 
@@ -85,7 +85,7 @@ def checked_data(data: msgspec.Raw) -> msgspec.Raw | None:
     if _deeper(compact, DEEPEST_DATA):
         raise ChatError(Kind.BAD_MESSAGE, f"'data' is nested more than {DEEPEST_DATA} deep.")
     try:
-        # msgspec has not validated raw values: it only passed over them.
+        # msgspec skips raw values without validating them.
         valid = isinstance(msgspec.json.decode(compact), dict)
     except ValueError:
         raise ChatError(Kind.BAD_JSON, "'data' is not valid JSON.") from None
@@ -101,7 +101,7 @@ def explained(reason: Exception) -> ChatError:
     if isinstance(reason, UnicodeDecodeError):
         return ChatError(Kind.BAD_JSON, "This is not UTF-8.")
     text = str(reason)
-    # Of a lone surrogate msgspec says "Input data was truncated": it misleads.
+    # msgspec's "Input data was truncated" for a lone surrogate is misleading.
     where = text if text.startswith("JSON is malformed") else "This is not valid JSON"
     return ChatError(Kind.BAD_JSON, f"{where}.")
 

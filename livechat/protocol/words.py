@@ -19,7 +19,7 @@ from livechat.protocol.looks import IGNORABLE, SHAPING, UNSEEN_END, seen, skelet
 from livechat.protocol.names import LONGEST_ROOM_NAME, is_room_name
 from livechat.protocol.settings import LONGEST_TITLE
 
-#: Characters of the form and of a link that are looked at; nobody types more.
+#: Characters of the form or of a link that are read; nobody types more.
 _MOST: Final = 1_000
 #: Spellings of letters in ASCII, by the habits of their languages.
 _LETTERS: Final = str.maketrans(
@@ -29,7 +29,7 @@ _LETTERS: Final = str.maketrans(
     }
 )  # fmt: skip
 _DIGEST_BYTES: Final = 5
-#: Stands for words of which nothing can be in a name.
+#: The name for words that leave no character for one.
 _ROOM: Final = "room"
 
 _ignorable: Final = re.compile(f"[{IGNORABLE}]+")

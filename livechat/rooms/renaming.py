@@ -1,8 +1,8 @@
 """
-Guests' new names, without leaving the room.
+Renaming of guests, without leaving the room.
 
-A name is a guest's in a room: all its connections there follow, at all processes.  The id stays,
-and so does what is restricted by it.  Whatever was said before keeps its author's old name.
+A guest has one name in a room: all its connections there follow, at all processes.  The id stays,
+and so do restrictions of it.  Earlier messages keep their author's old name.
 """
 
 from __future__ import annotations
@@ -44,17 +44,18 @@ class Renaming:
 
     def rename(self, actor: Actor, room: str, action: Rename) -> Ack:
         """
-        Call *actor* otherwise in *room*.  The ack has the name: in place of one that is reserved
-        it is made up.
+        Rename *actor* in *room*.  The ack has the name: in place of a reserved one it is made up.
 
-        @raise ChatError: *actor* is no guest who stays, may not send, or is too fast; or nobody
-            may be called so.
+        @raise ChatError: *actor* is no guest with a key, may not send, or is too fast; or the name
+            is not allowed.
         """
         user = actor.user
         if actor.kind != "guest":
-            raise ChatError(Kind.FORBIDDEN, "Your name is your site's to say, and not yours.")
+            raise ChatError(Kind.FORBIDDEN, "Your site says your name; you cannot change it here.")
         if user is None or not (actor.returns or actor.connection):
-            raise ChatError(Kind.FORBIDDEN, "Say who you are, by 'client'.")
+            raise ChatError(
+                Kind.FORBIDDEN, "To take another name, connect with a key of your own, 'client'."
+            )
         self._policy.require(actor, room, "send")
         try:
             name = called(checked_name(action.name), user.id)

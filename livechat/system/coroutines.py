@@ -33,7 +33,7 @@ def _go_on(
                 throw: Any = result.throwExceptionIntoGenerator
                 result = context.run(throw, coroutine)
             else:
-                # Also where something else than a Deferred is awaited: it means to go on at once.
+                # A coroutine may await something else than a Deferred, and goes on at once.
                 result = context.run(coroutine.send, result)
         except StopIteration:
             return

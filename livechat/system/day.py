@@ -45,7 +45,7 @@ _GAUGES: Final = frozenset(
         "redis_clock_ahead_seconds",
     )
 )  # fmt: skip
-#: The part of all times that is not above what is kept of a minute.
+#: The share of a minute's times that is not above the kept bound.
 _PART: Final = 0.99
 
 #: A figure: its name without `_total`, and its labels, which have no blanks.
@@ -72,9 +72,9 @@ class Minute(Struct, frozen=True):
 
 class _Look(Struct, frozen=True):
     """
-    All that was counted until a moment.
+    Counts up to a moment.
 
-    @ivar times: of each figure the buckets: how many took no longer than so many seconds.
+    @ivar times: for each figure its buckets: counts by the most seconds that they took.
     """
 
     at: float
@@ -130,7 +130,7 @@ def _look(now: float) -> _Look:
         elif name in _GAUGES:
             gauges[" ".join((name, *labels))] = value
         elif name in _TIMED:
-            # All answers of several Redis count.
+            # Answers of all Redis count together.
             buckets = times.setdefault(name.removesuffix("_seconds_bucket"), {})
             bound = float(labels[0])
             buckets[bound] = buckets.get(bound, 0) + value
@@ -174,7 +174,7 @@ def read_day(kept: Path) -> list[Minute]:
         newest = max(kept.parent.glob(f"{kept.stem}.*"), key=lambda each: each.stat().st_mtime)
         return _decoder.decode(files.read(newest, LARGEST))
     except (OSError, ValueError, msgspec.MsgspecError):
-        # None yet, or of another version: the day begins now.
+        # The file is missing, or of another version, so the day begins now.
         return []
 
 

@@ -42,7 +42,7 @@ def heed_sigterm_as_first() -> None:
 def refuse(reactor: PosixReactorBase, reason: str) -> None:
     """Stop in order and exit with `REFUSED`; log *reason*."""
     _log.critical("livechat does not run: {reason}", reason=reason)
-    # twistd has no exit code for a daemon that ends by itself, but for signals.
+    # twistd exits with 0 when a daemon stops itself, so the code is set at exit.
     atexit.register(_exit_refused)
     _stop(reactor)
 

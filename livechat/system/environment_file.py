@@ -57,7 +57,7 @@ def _after_blanks(text: str, at: int) -> int:
 
 
 def _value(text: str, at: int) -> tuple[str, int]:
-    """Return the value that begins *at* a position, and where it ends."""
+    """Return the value that begins *at* a position, and its end."""
     parts = []
     while quoted := _QUOTED.match(text, at):
         single, double = quoted.groups()
@@ -72,5 +72,5 @@ def _value(text: str, at: int) -> tuple[str, int]:
 
 
 def _unescaped(found: re.Match[str]) -> str:
-    """A line goes on behind a backslash at its end."""
+    """Resolve an escape: a backslash at the end of a line joins it with the next."""
     return "" if found[1] == "\n" else found[1]

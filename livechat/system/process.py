@@ -17,8 +17,8 @@ _log = Logger(namespace="livechat")
 
 #: File descriptors besides those of connections.
 SPARE_FILES: Final = 64
-#: Objects made after which Python looks for garbage in cycles, and how much less often
-#: among those that it has left once or twice.
+#: Thresholds of Python's garbage collector: new objects between two collections, and collections
+#: of one generation between two of the next.
 GARBAGE: Final = (50_000, 20, 100)
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-#: Bytes that are read of a pipe at a time, of which each says that there is a result.
+#: Bytes that are read from a pipe at a time; each stands for a result.
 _RINGS: Final = 4_096
 
 
@@ -58,8 +58,7 @@ class _Results:
     """
     Results on their way from threads to the reactor's.
 
-    A pipe tells the reactor that there are some.  Its own `callFromThread` does it in another turn
-    and by more Python.
+    A pipe wakes the reactor.  Its own `callFromThread` would take another turn, and more Python.
     """
 
     def __init__(self, reactor: PosixReactorBase) -> None:
@@ -98,10 +97,10 @@ class _Results:
             answer.callback(result)
 
     def leave(self) -> None:
-        """Leave the reactor, but for results that are still to come."""
+        """Leave the reactor; further results come by `callFromThread`."""
         self._left = True
         self._reactor.removeReader(self)
-        # The pipe may have told of these before.
+        # The pipe may have woken the reactor for these already.
         self._reactor.callFromThread(self._tell)
 
     def close(self) -> None:
@@ -166,7 +165,7 @@ class Threads:
 
     def _run(self, results: _Results) -> bool:
         """Run the next call; return whether to go on."""
-        # A method of its own: nothing of a call is kept until the next one.
+        # A method of its own, whose variables keep nothing of a call until the next one.
         call = self._calls.get()
         if call is None:
             return False
@@ -191,7 +190,7 @@ class Threads:
             return
         self._stopping = True
         if self._under_way:
-            # To wait for threads would mean to wait for a hung disk.
+            # Threads are not joined, as they may wait for a hung disk.
             self._results.leave()
         else:
             self._end()

@@ -41,7 +41,7 @@ from livechat.limits.rates import LogLimit, Rate
 JUMP: Final = 10.0
 #: Seconds for which a new time has to hold until it is believed.
 HOLD: Final = 60.0
-#: Seconds for which it has to hold until messages may be removed by it.
+#: Seconds for which a time has to hold until messages may be removed by it.
 DAY: Final = 86_400.0
 #: Seconds for which a process may have been away, or a machine asleep.
 PAUSE: Final = 86_400.0
@@ -78,7 +78,7 @@ class WallClock:
     def __init__(self, wall: Callable[[], float], elapsed: Callable[[], float]) -> None:
         """
         @param wall: seconds since 1970, UTC, as the system says.
-        @param elapsed: seconds since any moment; nobody sets it.
+        @param elapsed: seconds since any moment, of a clock that cannot be set.
         """
         self._wall = wall
         self._elapsed = elapsed
@@ -86,7 +86,7 @@ class WallClock:
         self._looked = 0.0
         # The least and the greatest offset that are trusted.
         self._known = _ANY
-        # Seconds for which the believed offset has held, and that with which this wait began.
+        # Seconds for which the believed offset has held, and its value when this wait began.
         self._held = DAY
         self._anchor = 0.0
         # An offset that is not believed yet, and the seconds for which it has held.
@@ -126,7 +126,7 @@ class WallClock:
         """
         now = self._elapsed()
         offset = self._wall() - now
-        # Time in which nobody looked is not known to be time in which it held.
+        # Time without looks may have had other offsets, so little of it counts.
         passed = min(now - self._looked, HOLD)
         self._looked = now
         if abs(offset - self._offset) <= JUMP:
@@ -189,7 +189,7 @@ class WallClock:
         self._new = None
 
     def _go_on(self, offset: float, passed: float) -> str:
-        """The believed offset is still, or again, that of the wall clock."""
+        """Go on with the believed offset, which is still, or again, the wall clock's."""
         back, self._new = self._new is not None, None
         self._offset = offset
         if self._held >= DAY:

@@ -97,7 +97,7 @@ class BackEnds:
             return await self._single(call, None)
         if call.header("Idempotency-Key") is not None:
             raise ChatError(
-                Kind.BAD_REQUEST, "An Idempotency-Key is one act's: give each its 'nonce'."
+                Kind.BAD_REQUEST, "An Idempotency-Key names one act: give each act its 'nonce'."
             )
         actor = await self._door.caller(call.source, self._claim(call))
         # All acts begin before the first is awaited, so they are stored in order, in one group.

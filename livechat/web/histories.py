@@ -74,7 +74,9 @@ class Histories:
         if not weights(call.joined("accept")).get(NDJSON):
             raise ChatError(Kind.BAD_QUERY, f"limit={ALL} needs 'Accept: {NDJSON}'.")
         if "before" in call.query or "after" in call.query:
-            raise ChatError(Kind.BAD_QUERY, f"limit={ALL} is with neither 'before' nor 'after'.")
+            raise ChatError(
+                Kind.BAD_QUERY, f"limit={ALL} cannot be combined with 'before' or 'after'."
+            )
         actor = await self._caller(call)
         self._chat.admit(actor)
         self._chat.require(actor, room, "manage")

@@ -80,7 +80,7 @@ class KeyOffice:
                 Kind.BAD_REQUEST, "A key's name has 1 to 40 characters that are to be seen."
             )
         if not within(grants, actor.grants or {}):
-            raise ChatError(Kind.FORBIDDEN, "Nobody can give a key rights that they lack.")
+            raise ChatError(Kind.FORBIDDEN, "You cannot give a key rights that you lack.")
         if asked.as_users and not (actor.as_users or actor.kind == "operator"):
             raise not_for_users(actor)
 

@@ -136,5 +136,5 @@ def _rooms(
             return None
         return rooms_of({pattern: given & USERS_RIGHTS for pattern, given in held.items()})
     if not within(checked_grants(asked), held):
-        raise ChatError(Kind.FORBIDDEN, "No key can give a token rights that it lacks.")
+        raise ChatError(Kind.FORBIDDEN, "A key cannot give a token rights that the key lacks.")
     return asked

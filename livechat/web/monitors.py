@@ -73,7 +73,7 @@ class Monitors:
         if self._access.to != "open" and not call.is_local and not self._has_token(call):
             raise ChatError(
                 Kind.FORBIDDEN,
-                "Metrics are for this machine, and for who has the token; "
+                "Only this machine, or a request with the token, may read metrics; "
                 "see the server's option --metrics.",
             )
         headers = (("Content-Type", CONTENT_TYPE_LATEST), ("Cache-Control", "no-store"))

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twisted.web.resource import IResource
 
+from livechat.dotted_names import explained, find
 from livechat.errors import StartError
-from livechat.extensions import explained, find
 from livechat.http.mount import Mount
 from livechat.http.tree import Place
 

@@ -61,9 +61,7 @@ class OperatorsApi:
         actor = await self._manager(call)
         name, grants = account_name(asked.name), account_grants(asked.rooms)
         if not within(grants, actor.grants or {}):
-            raise ChatError(
-                Kind.FORBIDDEN, "Nobody can give an operator rights that they lack themselves."
-            )
+            raise ChatError(Kind.FORBIDDEN, "You cannot give an operator rights that you lack.")
         self._chat.audit.check()
         new, made = await self._operators.put(name, grants, asked.password)
         await self._record(actor, "operator_add" if new else "operator_change", name)

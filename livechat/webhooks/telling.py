@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 
 from livechat import metrics
 from livechat.errors import ChatError, Kind
+from livechat.events.leading import Leader
 from livechat.interfaces import IOutbox
 from livechat.protocol.counts import counted
 from livechat.protocol.receivers import ReceiverState, shown_url
@@ -25,13 +26,8 @@ from livechat.system.time import Time
 from livechat.webhooks.board import Board
 from livechat.webhooks.delivery import Delivery
 
-#: Seconds between two requests for the lease while another process has it, and between two
-#: attempts while the store is away.
-ASK_EVERY: Final = 2.0
+#: Seconds between two attempts while the store is away.
 RETRY_EVERY: Final = 1.0
-#: The share of a lease after which it is renewed, and the seconds after which it is at the latest.
-RENEW_AFTER: Final = 1 / 3
-RENEW_WITHIN: Final = 20.0
 #: Seconds between two reports of the receivers' states.
 REPORT_EVERY: Final = 5.0
 #: Seconds after which a receiver is told again after a bug.
@@ -53,8 +49,7 @@ class Telling:
         self._deliveries = deliveries
         self._board = board
         self._time = time
-        self._until = float("-inf")
-        self._ends: Any = None
+        self._leader = Leader(outbox, time, self._led)
         self._leading: Deferred[None] | None = None
         self._reporting: Deferred[None] | None = None
         self._tasks: dict[str, Deferred[None]] = {}
@@ -63,14 +58,14 @@ class Telling:
 
     def leads(self) -> bool:
         """Tell whether this process may send."""
-        return self._time.seconds() < self._until
+        return self._leader.leads
 
     def start(self) -> None:
         """Begin, once the backend has been started."""
         for name in self._deliveries:
             metrics.webhook_waits(name, 0, 0.0)
             metrics.webhook_told(name, 0, 0)
-        self._leading = _started(self._lead())
+        self._leading = _started(self._run())
 
     def stop(self) -> None:
         """Send nothing more.  What is on its way is cut off."""
@@ -79,25 +74,11 @@ class Telling:
                 each.cancel()
         self._end()
 
-    async def _lead(self) -> None:
+    async def _run(self) -> None:
         await self._keep()
         # Without a receiver the store has now forgotten the former ones, and nothing is left to do.
-        while self._deliveries:
-            asked = self._time.seconds()
-            wait = RETRY_EVERY
-            try:
-                seconds = await self._outbox.lead()
-            except ChatError:
-                # Receivers are told of read entries while the lease holds.
-                seconds = None
-            if seconds is not None and seconds > 0:
-                self._until = asked + seconds
-                self._begin()
-                wait = min(seconds * RENEW_AFTER, RENEW_WITHIN)
-            elif seconds is not None:
-                self._end()
-                wait = ASK_EVERY
-            await self._rest(wait)
+        if self._deliveries:
+            await self._leader.run()
 
     async def _keep(self) -> None:
         """Have entries kept for the receivers; try again while the store is away."""
@@ -108,30 +89,18 @@ class Telling:
             except ChatError:
                 await self._rest(RETRY_EVERY)
 
-    def _begin(self) -> None:
-        """Lead, or go on leading, until the lease ends."""
-        if self._ends is not None:
-            self._ends.cancel()
-        left = max(0.0, self._until - self._time.seconds())
-        self._ends = self._time.callLater(min(left, 1e6), self._ended)
-        if self._reporting is None:
+    def _led(self, leads: bool) -> None:
+        """Begin to tell, or end it: another process may lead."""
+        if leads:
             _log.info("This process tells the receivers of webhooks.")
             self._reporting = _started(self._report())
-        for name in self._deliveries:
-            if name not in self._tasks:
+            for name in self._deliveries:
                 self._tasks[name] = _started(self._tell(name))
-
-    def _ended(self) -> None:
-        self._ends = None
-        _log.info("The lease for telling receivers has ended; another process may have it.")
-        self._end()
+        else:
+            _log.info("The lease for telling receivers has ended; another process may have it.")
+            self._end()
 
     def _end(self) -> None:
-        """Lead no more."""
-        self._until = float("-inf")
-        if self._ends is not None:
-            ends, self._ends = self._ends, None
-            ends.cancel()
         tasks, self._tasks = self._tasks, {}
         if self._reporting is not None:
             reporting, self._reporting = self._reporting, None
@@ -158,7 +127,7 @@ class Telling:
             try:
                 await self._rewind_as_asked(name)
                 await self._deliveries[name].run(self.leads, self._board.round(name))
-                # It is gone, until this is cancelled.
+                # The receiver has answered 410, so it is told no more until this is cancelled.
                 gone: Deferred[None] = Deferred()
                 await gone
             except ChatError:
@@ -232,4 +201,4 @@ def _started(coroutine: Any) -> Deferred[None]:
 
 def _note_end(failure: Failure) -> None:
     if not isinstance(failure.value, CancelledError):
-        _log.failure("Webhooks stand still.", failure)
+        _log.failure("Webhooks are not sent any more.", failure)

@@ -162,7 +162,7 @@ def test_a_socket_file_of_another_user(tmp_path: Path) -> None:
         listening.listen()
         os.seteuid(ours)
         theirs = Server("", 0, key="lck_a_b", file=str(path), is_plain=True, user=NOBODY - 1)
-        with pytest.raises(CommandError, match="who is not livechat's"):
+        with pytest.raises(CommandError, match="and livechat runs as"):
             Client(theirs).ask("GET", "/")
         listening.setblocking(False)
         accepted, _ = listening.accept()

@@ -81,9 +81,9 @@ def test_checking_a_token(fake: Fake, command: Command) -> None:
 
 
 def test_a_token_that_is_refused(fake: Fake, command: Command) -> None:
-    fake.answers = [problem(401, "token_expired", "Your token is over; get a new one.")]
+    fake.answers = [problem(401, "token_expired", "Your token has expired; get a new one.")]
     ran = command("token", "check", "x.y.z")
-    assert ran == (1, "", "livechat: Your token is over; get a new one.\n")
+    assert ran == (1, "", "livechat: Your token has expired; get a new one.\n")
     ran = command("token", "check", "x.y.z", "--json")
     assert json.loads(ran.out)["code"] == "token_expired"
     assert ran.code == 1
@@ -113,7 +113,7 @@ def test_keys(fake: Fake, command: Command) -> None:
     assert listed[0].split() == ["ID", "NAME", "ROOMS", "AS", "UNTIL"]
     assert listed[1].split()[:4] == ["a1", "shop", "*=send", "yes"]
     assert json.loads(command("key", "list", "--json").out) == [KEY]
-    assert command("key", "drop", "a/1").out == "the key a/1 counts no more\n"
+    assert command("key", "drop", "a/1").out == "the key a/1 is dropped\n"
     assert fake.asked[-1][:2] == ("DELETE", "/chat/keys/a%2F1/")
 
 

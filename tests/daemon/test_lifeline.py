@@ -101,5 +101,5 @@ def test_reports(reactor: Any) -> None:
 def test_a_supervisor_of_another_version(given: dict[str, str]) -> None:
     """A worker refuses to run under the supervisor of another version."""
     check_terms({AGREED: str(TERMS)})
-    with pytest.raises(StartError, match="restart it, as a whole"):
+    with pytest.raises(StartError, match="restart the whole service"):
         check_terms(given)

@@ -81,7 +81,7 @@ class RenewalTest(SynchronousTestCase):
         """Files are read again; what cannot be used is one line, and those of before go on."""
         path = secret_file(self.directory)
         ring = self.renewal._issuers = KeyRing([path], [], lambda _: fail(OSError()), Time(Clock()))
-        assert "Keys of tokens that files have: 1." in self.renew()
+        assert "Keys of tokens in files: 1." in self.renew()
         path.write_bytes(pem("EC"))
         self.renew()
         assert (ring.fitting(None, "HS256"), len(ring.fitting(None, "ES256"))) == ((), 1)

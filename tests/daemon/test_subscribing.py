@@ -40,7 +40,7 @@ def test_no_outbox(tmp_path: Path) -> None:
     """A subscriber stops the start of a backend without an outbox."""
     backend: Any = Backend(None)
     assert shared_outbox(config(tmp_path), backend, []) is None
-    with pytest.raises(StartError, match="keeps nothing"):
+    with pytest.raises(StartError, match="keeps no entries"):
         shared_outbox(config(tmp_path), backend, [Named("s")])
 
 

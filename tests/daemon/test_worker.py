@@ -75,7 +75,7 @@ def test_reports_that_cannot_be_read(worker: Worker, process: Process) -> None:
     with capturedLogs() as events:
         process.protocol.childDataReceived(REPORTS, b"no\n{}\n" + b"x" * (LONGEST_LINE + 1))
         process.protocol.childDataReceived(REPORTS, b'{"members":1')
-    assert texts(events) == ["It reports what cannot be read."] * 2
+    assert texts(events) == ["Its report cannot be read."] * 2
     assert worker.report == WorkerReport()
 
 

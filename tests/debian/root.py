@@ -23,6 +23,8 @@ MIRROR: Final = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
 SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: Seconds that a step of an installation may take.
 PATIENCE: Final = 900
+#: Seconds for a start: the first one reads from the disk what an installation has just written.
+START: Final = 120
 #: Authorities that this machine's pip trusts.
 _AUTHORITIES: Final = (
     os.environ.get("PIP_CERT") or ssl.get_default_verify_paths().cafile or
@@ -122,8 +124,8 @@ class Enclosed(Daemon):
         os.close(output)
         self.log = Output(self._output.fileno())
         try:
-            self.port = int(self.log.wait_for(r"https://[^ /]+:(\d+)/")[1])
-            self.log.wait_for("livechat.+ is ready")
+            self.port = int(self.log.wait_for(r"https://[^ /]+:(\d+)/", within=START)[1])
+            self.log.wait_for("livechat.+ is ready", within=START)
         except BaseException:
             self.kill()
             raise

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from livechat.config import options
-from livechat.extensions import find
+from livechat.dotted_names import find
 from livechat.identity import authentication
 from livechat.interfaces import IBackend, IExtension, IListener, IPolicy
 from livechat.options import flag

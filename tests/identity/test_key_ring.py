@@ -112,7 +112,7 @@ def test_never_there(site: Site) -> None:
     site.answer = OSError("TLS: certificate verify failed")
     site.ring.fetch()
     assert site.ring.trouble() == (
-        "the keys of tokens at https://issuer.example/jwks.json cannot be had: "
+        "the keys of tokens at https://issuer.example/jwks.json cannot be fetched: "
         "TLS: certificate verify failed"
     )
     site.answer = jwk_set(jwk("RSA", "1"))

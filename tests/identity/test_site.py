@@ -115,6 +115,31 @@ def test_pause_accepts() -> None:
     assert len(asker.there.asked) == MOST_FAILURES
 
 
+def test_one_tries_after_a_pause() -> None:
+    """After a pause one question tries the site; others do not wait for it until it answers."""
+    asker = Asker()
+    for number in range(MOST_FAILURES):
+        asker.ask(f"a{number}").addErrback(lambda failure: failure.trap(ChatError))
+    for each in asker.there.asked:
+        each.fails()
+    for answers in (False, True):
+        asker.clock.advance(PAUSE)
+        tries = asker.ask("b")
+        count = len(asker.there.asked)
+        assert kind(asker.ask("c")) is Kind.UNAVAILABLE
+        assert len(asker.there.asked) == count
+        if answers:
+            asker.there.asked[-1].says()
+            assert result(tries) == ACCEPT
+        else:
+            asker.there.asked[-1].fails()
+            assert kind(tries) is Kind.UNAVAILABLE
+            assert asker.site.trouble() == "it is away"
+    asker.ask("d")
+    asker.ask("e")
+    assert len(asker.there.asked) == count + 2
+
+
 def test_failures_not_in_a_row() -> None:
     """A site that fails now and then is asked on."""
     asker = Asker()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from tests.live.cable import Cable
 from tests.live.daemon import PASSWORD, PATIENCE, ROOT, Daemon
 
 WIDE: Final = {"width": 1280, "height": 860}
@@ -27,6 +28,8 @@ _FLAGS: Final = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     # A process per tab, none in reserve: each costs as much as the page that it shows.
     "--disable-site-isolation-trials", "--renderer-process-limit=1",
+    # Nor one that only paints.
+    "--in-process-gpu",
     # The name in the files of deploy/.
     "--host-resolver-rules=MAP chat.example.org 127.0.0.1",
 )  # fmt: skip
@@ -64,12 +67,23 @@ class Tab:
     """
     A browser with a page of its own, and its own cookies.
 
+    @ivar url: where it finds the daemon.
     @ivar complaints: errors of scripts, refusals of the content policy, dialogs.
     """
 
-    def __init__(self, browser: Browser, daemon: Daemon, **options: Any) -> None:
+    def __init__(
+        self, browser: Browser, daemon: Daemon, *, cabled: bool = False, **options: Any
+    ) -> None:
+        """
+        @param cabled: `goes_offline` can cut it off.
+        """
         given: dict[str, Any] = {"viewport": WIDE, "ignore_https_errors": True} | options
         self.daemon = daemon
+        self.url = daemon.url
+        self._ends = ExitStack()
+        if cabled:
+            self._cable = self._ends.enter_context(Cable(daemon.port))
+            self.url = f"https://localhost:{self._cable.port}"
         self.context = browser.new_context(**given)
         self.context.set_default_timeout(1_000 * PATIENCE)
         self.complaints: list[str] = []
@@ -86,7 +100,7 @@ class Tab:
             self.complaints.append(message.text)
 
     def open(self, path: str = "/admin/") -> None:
-        self.page.goto(self.daemon.url + path)
+        self.page.goto(self.url + path)
 
     def sign_in(self, path: str = "/admin/", name: str = "") -> None:
         self.open(path)
@@ -96,10 +110,19 @@ class Tab:
         self.page.wait_for_url(f"**{path}")
 
     def goes_offline(self) -> None:
-        """Cut the network off."""
-        self.context.set_offline(True)
-        # The page pings when it is told, and may be answered before the cut is in force.
-        self.page.evaluate("dispatchEvent(new Event('offline'))")
+        """
+        Cut the network off.
+
+        Chromium's own way to be offline takes a whole processor while a WebSocket has something
+        to send.
+        """
+        self._cable.refused = True
+        self._cable.cut()
+
+    def is_online_again(self) -> None:
+        """Mend what was cut, and have the page told."""
+        self._cable.refused = False
+        self.page.evaluate("dispatchEvent(new Event('online'))")
 
     def composes(self, *keys: str) -> None:
         """Press keys as the one that ends a composition in Safari: it has the code 229."""
@@ -135,3 +158,4 @@ class Tab:
 
     def close(self) -> None:
         self.context.close()
+        self._ends.close()

@@ -82,9 +82,9 @@ class Output:
         with self._change:
             return self._text
 
-    def wait_for(self, pattern: str, count: int = 1) -> re.Match[str]:
+    def wait_for(self, pattern: str, count: int = 1, within: float = PATIENCE) -> re.Match[str]:
         """The *count*-th match of *pattern*, when it is there."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + within
         with self._change:
             while True:
                 found = list(re.finditer(pattern, self._text))
@@ -414,11 +414,18 @@ class Wscat:
 
 
 def eventually(condition: Callable[[], bool], within: float = PATIENCE) -> None:
-    """Wait for what no event tells: what the kernel shows of another process."""
+    """
+    Wait for what no event tells: what the kernel shows of another process.
+
+    A look that takes long is followed by a long pause, or looking would take a processor.
+    """
     deadline = time.monotonic() + within
-    while not condition():
+    while True:
+        began = time.monotonic()
+        if condition():
+            return
         assert time.monotonic() < deadline, "it never came true"
-        threading.Event().wait(0.05)
+        threading.Event().wait(min(max(0.05, 3 * (time.monotonic() - began)), 0.3))
 
 
 def tool(*command: str, cwd: Path | None = None, **environment: str) -> str:

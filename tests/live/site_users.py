@@ -22,5 +22,5 @@ def token(user: str, seconds: int = 3_600, **claims: object) -> str:
 
 def enter(visitor: Visitor, room: str, brought: str) -> Visitor:
     """Open a room's page by an address with a token."""
-    visitor.page.goto(f"{visitor.tab.daemon.url}/rooms/{room}/#token={brought}")
+    visitor.page.goto(f"{visitor.tab.url}/rooms/{room}/#token={brought}")
     return visitor

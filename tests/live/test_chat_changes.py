@@ -345,7 +345,7 @@ def test_refused(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
 
 def test_waits(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     """Without a connection an edit and a retraction wait, over a reload too, and are then done."""
-    ann = visitor().join("waits", "Ann")
+    ann = visitor(cabled=True).join("waits", "Ann")
     bob = visitor().join("waits", "Bob")
     ann.says("one", "two")
     bob.hears("one", "two")
@@ -360,7 +360,7 @@ def test_waits(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
         )
     assert ann.tab.findings() == []
     bob.hears("one", "two")
-    ann.tab.context.set_offline(False)
+    ann.tab.is_online_again()
     for each in (ann, bob):
         each.hears("uno", TAKEN_BACK)
         expect(each.page.locator(".note")).to_have_count(0)
@@ -372,7 +372,7 @@ def test_away(
     """A visitor who was away sees the present state of old and new messages."""
     bo = speaker("away")
     old, gone = bo.says("old"), bo.says("a secret")
-    ann = visitor().join("away", "Ann")
+    ann = visitor(cabled=True).join("away", "Ann")
     ann.hears("old", "a secret")
     ann.tab.goes_offline()
     expect(ann.banner).to_be_visible()
@@ -382,7 +382,7 @@ def test_away(
     later = bo.says("later", reply_to=gone)
     bo.does("edit", ref=later, message="later!")
     bo.does("retract", refs=[unseen])
-    ann.tab.context.set_offline(False)
+    ann.tab.is_online_again()
     ann.hears("new", TAKEN_BACK, "later!")
     expect(edited(ann.line("later!"))).to_be_visible()
     assert "secret" not in ann.everything()

@@ -119,7 +119,8 @@ def test_a_restart_in_good_order(
 
 def test_offline(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     """Without a network for longer than it is hoped for nothing is lost, in either direction."""
-    ann, bob = (visitor().join("offline", name) for name in ("Ann", "Bob"))
+    ann = visitor(cabled=True).join("offline", "Ann")
+    bob = visitor().join("offline", "Bob")
     ann.says("before")
     bob.hears("before")
     ann.tab.goes_offline()
@@ -127,7 +128,7 @@ def test_offline(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     ann.says("from nowhere")
     expect(ann.banner).to_contain_text("Reconnecting…")
     bob.hears("before", "to nobody")
-    ann.tab.context.set_offline(False)
+    ann.tab.is_online_again()
     for each in (ann, bob):
         each.hears("before", "to nobody", "from nowhere")
 
@@ -246,7 +247,7 @@ def test_scrolling_back(visitor: Callable[..., Visitor], daemon: Daemon) -> None
 def test_missed(visitor: Callable[..., Visitor], start: Callable[..., Daemon]) -> None:
     """Messages that are no longer kept are reported as missing, at their place."""
     daemon = start("--history-limit=3")
-    ann = visitor(daemon).join("r", "Ann")
+    ann = visitor(daemon, cabled=True).join("r", "Ann")
     ann.says("before")
     ann.hears("before")
     ann.tab.goes_offline()
@@ -255,7 +256,7 @@ def test_missed(visitor: Callable[..., Visitor], start: Callable[..., Daemon]) -
     expect(ann.banner).to_be_visible()
     daemon = start("--history-limit=3", f"--port={port}")
     say(daemon, "r", *"123456789")
-    ann.tab.context.set_offline(False)
+    ann.tab.is_online_again()
     ann.hears("before", "7", "8", "9")
     expect(ann.page.locator(".gap")).to_have_text(
         "You missed 6 messages, which expired before you came back."
@@ -656,7 +657,9 @@ def test_axe(
 ) -> None:
     """Axe-core finds nothing serious in any state of the page."""
     daemon = start("--history-limit=5")
-    ann = visitor(daemon, color_scheme=scheme, viewport=viewport, reduced_motion="reduce")
+    ann = visitor(
+        daemon, cabled=True, color_scheme=scheme, viewport=viewport, reduced_motion="reduce"
+    )
 
     def fine() -> None:
         assert ann.tab.findings() == []
@@ -691,7 +694,7 @@ def test_axe(
     fine()
     daemon = start("--history-limit=5", f"--port={daemon.port}")
     say(daemon, "r", *"1234567")
-    ann.tab.context.set_offline(False)
+    ann.tab.is_online_again()
     expect(ann.page.locator(".gap")).to_be_visible()
     ann.is_in()
     fine()

@@ -141,7 +141,7 @@ def opened(tab: Tab, built: Path, room: str, query: str = "") -> tuple[Page, lis
     tab.page.on("websocket", lambda socket: sockets.append(socket.url))
     # A page that a test answers is of no network.
     tab.context.grant_permissions(["local-network-access"])
-    url = f"{tab.daemon.url}/app/"
+    url = f"{tab.url}/app/"
 
     def answer(route: Route) -> None:
         name = route.request.url.removeprefix(url).removesuffix(query)
@@ -167,7 +167,7 @@ def test_strict_mode(tab: Callable[..., Tab], built: Path) -> None:
 
 def test_another_view_and_back(tab: Callable[..., Tab], built: Path) -> None:
     """A message written offline is said once, though its view went and came back."""
-    on = tab()
+    on = tab(cabled=True)
     page, _ = opened(on, built, "back")
     expect(page.locator("section[data-state=open]")).to_have_count(1)
     on.goes_offline()
@@ -178,7 +178,7 @@ def test_another_view_and_back(tab: Callable[..., Tab], built: Path) -> None:
     expect(page.locator("section")).to_have_count(0)
     page.get_by_role("button", name="Show 1").click()
     expect(page.locator(".waiting")).to_have_text("1")
-    on.context.set_offline(False)
+    on.is_online_again()
     expect(page.locator(".waiting")).to_have_text("0")
     expect(page.locator("li")).to_have_text(["hi from back"])
 

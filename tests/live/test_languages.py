@@ -113,7 +113,7 @@ def said(texts: list[str]) -> set[str]:
 
 def test_a_german_visitor(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     """A German browser has it in German: the front page, the room, menus, times, numbers."""
-    ann, bo = visitor(locale="de-DE", timezone_id="UTC"), visitor()
+    ann, bo = visitor(cabled=True, locale="de-DE", timezone_id="UTC"), visitor()
     ann.tab.open("/rooms/muenchner-treff/")
     ann.page.get_by_label("Ihr Name").fill("\u034f")
     ann.page.get_by_role("button", name="Eintreten").click()
@@ -134,7 +134,7 @@ def test_a_german_visitor(visitor: Callable[..., Visitor], daemon: Daemon) -> No
     ann.says("guten Tag")
     early = ann.page.locator("link[rel=modulepreload]").get_attribute("href")
     first, later = (url for url in loaded if "/texts" in url)
-    assert first == f"{daemon.url}{early}"
+    assert first == f"{ann.tab.url}{early}"
     assert "/static/texts-de-more." in later
     expect(ann.page.locator("button.count")).to_have_text("2 Personen")
     expect(ann.line("guten Tag").locator("time")).to_have_text(re.compile(r"^\d\d:\d\d$"))

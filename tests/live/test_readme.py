@@ -264,11 +264,30 @@ def test_your_own_users(start: Callable[..., Daemon]) -> None:
     state = f"--state={daemon.directory / 'state'}"
     key = json.loads(tool(LIVECHAT, *words[1:], state))["key"]
     (asked,) = (block for block in blocks("sh") if "/chat/token/" in block)
-    command = asked.replace(":10443", f":{daemon.port}").replace("$KEY", key)
+    ((shown, _),) = re.findall(r'"key": "(lck_(\w+))"', README)
+    command = asked.replace(":10443", f":{daemon.port}").replace(shown, key)
     made = json.loads(tool("sh", "-c", command.replace("curl -k", "curl -skS")))
     assert tool(LIVECHAT, "token", "check", made["token"], state).startswith(
         "the token of 42, shown as Ann"
     )
+
+
+def test_terminal(start: Callable[..., Daemon]) -> None:
+    """The lines for a terminal send and read, one after the other."""
+    daemon = start()
+    (block,) = (each for each in blocks("sh") if "livechat say" in each)
+    printed = []
+    for line in block.splitlines():
+        words = shlex.split(line.replace(":10443", f":{daemon.port}"), comments=True)
+        if words[0] == "curl":
+            printed.append(json.loads(tool(*words, "-sS")))
+        elif words[:2] == ["livechat", "say"]:
+            printed.append(tool(LIVECHAT, *words[1:], f"--state={daemon.directory / 'state'}"))
+        else:
+            assert words[:2] in (["livechat", "tail"], ["wscat", "-c"])
+    said, sent, read = printed
+    assert (said, sent) == ("#1\n", {"message": "Message sent!"})
+    assert [each["message"] for each in read["chat_history"]] == ["hi", "hi"]
 
 
 def test_make_targets() -> None:

@@ -181,7 +181,7 @@ def test_published_keys(start: Callable[..., Daemon], tmp_path: Path) -> None:
         def status(given: str) -> str:
             return daemon.curl("-o", "/dev/null", "-w", "%{http_code}", *bearing(given), url)
 
-        daemon.log.wait_for("cannot be had: the answer is 503, not 200")
+        daemon.log.wait_for("cannot be fetched: the answer is 503, not 200")
         assert status(first) == "503"
         assert daemon.curl("-o", "/dev/null", "-w", "%{http_code}", url) == "200"
         assert "the answer is 503" in json.loads(daemon.curl(f"{daemon.url}/readyz"))["detail"]

@@ -49,7 +49,7 @@ class Visitor:
 
     def join(self, room: str, name: str, url: str | None = None) -> Visitor:
         """Open a room's page, say who one is, and wait until one is in."""
-        self.page.goto(f"{url or self.tab.daemon.url}/rooms/{room}/")
+        self.page.goto(f"{url or self.tab.url}/rooms/{room}/")
         self.introduce(name)
         return self
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from ssl import SSLSocket
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from twisted.internet.defer import CancelledError
 from twisted.internet.ssl import Certificate, trustRootFromCertificates
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 from twisted.web.client import BrowserLikePolicyForHTTPS
 
@@ -72,6 +73,16 @@ class PostTest(TestCase):
         assert b"\r\nwebhook-id: msg_1\r\n" in head.lower()
         assert b"\r\nContent-Type: application/json\r\n" in head
         assert body == BODY
+
+    async def test_quiet(self) -> None:
+        """A post is no line in the log."""
+        logged: list[LogEvent] = []
+        remember = cast("ILogObserver", logged.append)
+        globalLogPublisher.addObserver(remember)
+        self.addCleanup(globalLogPublisher.removeObserver, remember)
+        await self.post(with_body(b""))
+        await self.trusting.close()
+        assert [formatEvent(each) for each in logged] == []
 
     async def test_certificates(self) -> None:
         """Nothing is sent to a server that only says that it is the right one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -89,6 +90,28 @@ def test_no_answer(make_world: MakeWorld, failing: Any) -> None:
     else:
         assert kind(sent) is Kind.UNAVAILABLE
         assert texts(world) == []
+
+
+@pytest.mark.parametrize("usual", [OSError("away"), {"verdict": "reject"}])
+def test_refusals_make_no_garbage(make_world: MakeWorld, usual: Any) -> None:
+    """A flood of refusals leaves no garbage in cycles: to look for it stops everybody."""
+    world = make_world(asked=AskedSite("send", usual=usual))
+    member = Client(world, name="Ann")
+
+    def refused(count: int) -> None:
+        for number in range(count):
+            member.sends({"type": "message", "message": "hi", "nonce": f"{count}-{number}"})
+            world.clock.advance(1)
+
+    refused(2 * MOST_FAILURES)
+    gc.collect()
+    gc.disable()
+    try:
+        refused(50)
+        found = gc.collect()
+        assert found < 50
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("failing", ["refuse", "accept"])

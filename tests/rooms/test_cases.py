@@ -77,7 +77,7 @@ class TestHold:
         rules(world, hold="all")
         refused = does(ann, type="edit", ref=hers, message="y")
         assert code(refused) == "forbidden"
-        assert "say it anew" in refused["error"]["detail"]
+        assert "send it as a new message" in refused["error"]["detail"]
         assert does(bob, type="edit", ref=his, message="y")["type"] == "ack"
         assert listed(world) == []
 

@@ -57,7 +57,7 @@ def test_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_archive(world: World) -> None:
     world.chat.forgetting.dossiers._archive = None
-    with pytest.raises(ChatError, match="looked through"):
+    with pytest.raises(ChatError, match="cannot list its rooms"):
         world.chat.forgetting.dossiers.read(ADMIN, "42", guest=False)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from livechat import metrics
+from livechat.events.leading import TRY_EVERY
 from livechat.protocol.receivers import receiver_name
-from livechat.webhooks.telling import ASK_EVERY, REPORT_EVERY
+from livechat.webhooks.telling import REPORT_EVERY
 from tests.support.outcomes import result
 from tests.webhooks.receiving import NOW, URL, World, refused, status
 
@@ -32,7 +33,7 @@ def test_another_leads() -> None:
     world.go(30)
     assert world.receiver.heard == []
     world.outbox.leads_for = 10.0
-    world.go(ASK_EVERY + 1)
+    world.go(TRY_EVERY + 1)
     assert world.receiver.heard == ["a"]
 
 

@@ -129,5 +129,5 @@ def _parsed(url: str) -> Address:
     try:
         return parse(url)
     except ValueError as reason:
-        # Without the URL, which may hold a password.
+        # The URL is left out, as it may have a password.
         raise StartError(f"--redis: a URL {reason}") from None

@@ -28,11 +28,11 @@ from livechat.protocol.messages import (
 )
 
 AMEND: Final = Script("amend", "holding", "writing", "changing")
-#: Its verdicts, if they are numbers.
+#: Verdicts of the script that are numbers.
 _STORED: Final = 0
 _REPEATED: Final = 1
 _OTHER: Final = 2
-#: Its verdicts, if they are words.
+#: Verdicts of the script that are words.
 _REFUSALS: Final[dict[bytes, Callable[[], ChatError]]] = {
     b"missing": missing,
     b"foreign": foreign,
@@ -52,7 +52,7 @@ class Nodes(NamedTuple):
     size: int = 4096
 
 
-#: Where Redis knows no bounds.
+#: Bounds of a stream's nodes if Redis does not tell them.
 MOST_IN_NODE: Final = Nodes(10_000, 1024 * 1024)
 
 
@@ -188,7 +188,7 @@ class Result(NamedTuple):
 
 def _changes(redaction: Redaction) -> list[bytes]:
     """
-    The arguments of the script.
+    Make the arguments of the script.
 
     @raise UnicodeEncodeError: a text cannot be stored.
     """
@@ -203,7 +203,7 @@ def _extra(entry: Message | Event) -> bytes:
     return str(to_record(entry).extra or "").encode()
 
 
-#: An act, its entry, and what its receiver is to be told.
+#: An act, its entry, and the result for its receiver.
 Stored = tuple[Sending | Change, Entry, Message | Amended]
 
 

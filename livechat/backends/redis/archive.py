@@ -15,7 +15,7 @@ from livechat.protocol.messages import Page
 
 _T = TypeVar("_T")
 
-#: Rooms that Redis is asked for at a time; it may name some more.
+#: Rooms to ask Redis for at a time; it may name some more.
 ROOMS: Final = 200
 
 

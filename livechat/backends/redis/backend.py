@@ -74,9 +74,9 @@ class RedisBackend(BackendInRedis):
         refuse: Callable[[str], None] | None = None,
     ) -> None:
         """
-        @param name: of the Redis, for the log.
+        @param name: the name of the Redis in the log.
         @param keys: the names of the installation, and its database.
-        @param refuse: ends the process, which must not run, for a reason.
+        @param refuse: ends the process, which must not run, with a reason.
         """
         self.description = f"Redis at {name}"
         self._ready = False
@@ -93,9 +93,9 @@ class RedisBackend(BackendInRedis):
         )
         # The newest entry that this process has stored.
         self._last_stored: tuple[str, Entry] | None = None
-        # None once this process has served rooms: then it waits for what it can use.
+        # None once this process has served rooms: then it waits for a usable Redis.
         self._refuse = refuse
-        # How often subscriptions were lost, or could not be made, since they worked.
+        # Losses and failures of subscriptions since they worked last.
         self._unheard = 0
         super().__init__(self._connection, keys, clock, retention)
 
@@ -148,7 +148,7 @@ class RedisBackend(BackendInRedis):
         )
 
     async def _prepare(self) -> None:
-        """Look at the other end of a new connection."""
+        """Check the other end of a new connection."""
         try:
             await self._look_at_redis()
         except UnansweredError:
@@ -178,7 +178,7 @@ class RedisBackend(BackendInRedis):
             await self.beat()
 
     async def _look_at_redis(self) -> None:
-        """Check that this Redis can be used, and still has what it had."""
+        """Check that this Redis is usable, and has not lost entries."""
         await check_role(self._connection)
         await self._connection.load_scripts()
         await check_rights(self._connection, self._keys)
@@ -193,7 +193,7 @@ class RedisBackend(BackendInRedis):
         await self._find_receivers()
 
     async def _find_last_stored(self) -> None:
-        """See whether Redis has the newest message that this process has stored."""
+        """Check that Redis has the newest entry that this process has stored."""
         if self._last_stored is not None and not await self._has(*self._last_stored):
             await self.begin_anew()
 

@@ -48,12 +48,12 @@ from livechat.interfaces import IPresenceSink, ISink, Record
 from livechat.protocol.cluster import Report
 from livechat.system.wallclock import WallClock
 
-#: A connection for subscriptions that is lost is back at once.  Where none can be made then,
-#: messages are refused: they would be stored, and their senders would wait for them in vain.
+#: Losses of subscriptions in a row at which messages are still taken, as the connection is usually
+#: back at once.  Later messages are refused: stored ones would leave their senders without answers.
 LOST: Final = 1
-#: Answers that mean that another Redis, or the same one later, can do better.
+#: Errors that mean that another Redis, or the same one later, can do it.
 ELSEWHERE: Final = frozenset({"READONLY", "LOADING", "MASTERDOWN"})
-#: Answers to a beat that mean that all is refused until somebody mends it.
+#: Errors of a beat that mean that all commands fail until an operator acts.
 MAY_NOT: Final = frozenset({"NOPERM", "NOAUTH"})
 SCRIPTS: Final = (
     PUBLISH, AMEND, READ, CHANGE, RESTORE, PRESENCE, RENEW, LEAD, TRIM, RIGHTS, LAYOUT,
@@ -85,7 +85,7 @@ class BackendInRedis(ABC):
         self.generation = Generation(connection, keys, self._generation_began)
         self.wall = WallClock(self._redis_time, clock.seconds)
         self._build(RoomRetention(retention))
-        # Listeners of channels that are no room's.
+        # Listeners of channels that are not rooms'.
         self._news: dict[bytes, Callable[[bytes], None]] = {
             keys.control: self._controlled,
             self.relay.channel: self.relay.published,
@@ -212,7 +212,7 @@ class BackendInRedis(ABC):
 
     @abstractmethod
     def _note_stored(self, room: str, entry: Entry) -> None:
-        """Note what this process has stored, the newest so far."""
+        """Note the newest entry that this process has stored."""
 
     @abstractmethod
     def _forget_stored(self) -> None:
@@ -260,11 +260,13 @@ class BackendInRedis(ABC):
         except ValueError:
             if self._keys.is_trial(channel):
                 return
-            # Somebody else has published it; what we published is read where it is missing.
-            self._log.warn("{channel!r} tells what no livechat says.", channel=channel)
+            # Another program has published it.  Entries of ours that are missing are read.
+            self._log.warn(
+                "A message on {channel!r} is not livechat's, and is ignored.", channel=channel
+            )
             return
         if generation != self.generation.name:
-            # Its sender knows an older one, or this process does.
+            # Sender and process know different generations, and either may be the older one.
             Deferred.fromCoroutine(self.generation.refresh_if_possible())
         self._subscriptions.published(channel, entry)
 
@@ -274,13 +276,13 @@ class BackendInRedis(ABC):
             self.generation.hear(news)
 
     async def _has(self, room: str, entry: Entry) -> bool:
-        """Tell whether Redis has what this process has stored.  Fails as `Commands.command`."""
-        # Redis always loses the end: with this one, all before it are there.
+        """Check that Redis has this process's stored entries.  Fails as `Commands.command`."""
+        # Redis always loses the newest entries, so if it has this one it has all before it.
         part = await self.history.read(room, entry.seq - 1, 1)
         return part.newest.word == entry.word and Stream.fits(entry.seq, entry.tag, part)
 
     async def _beat(self) -> None:
-        """Tell the others.  Fails as `Commands.command`."""
+        """Report to the other processes.  Fails as `Commands.command`."""
         there = await self.processes.alive()
         await self.processes.beat()
         self.presence.alive(there)
@@ -288,7 +290,7 @@ class BackendInRedis(ABC):
         await self._find_receivers()
 
     async def _find_receivers(self) -> None:
-        """Learn the receivers outside; enter what may not be.  Fails as `Commands.command`."""
+        """Learn the receivers outside; enter missing rooms.  Fails as `Commands.command`."""
         await self.receivers.refresh()
         self.entering.enter_missing()
 

@@ -57,7 +57,7 @@ class Script:
 
     def __init__(self, name: str, *others: str, told_by: str = "PUBLISH") -> None:
         """
-        @param told_by: the command in the place of PUBLISH.
+        @param told_by: the command in place of PUBLISH.
         """
         self._parts = name, *others
         parts = ("history", *others, name)
@@ -156,7 +156,7 @@ class Connection:
         name: str | None = None,
     ) -> None:
         """
-        @param name: of this Redis in the figures; None: it has none there.
+        @param name: the name of this Redis in the figures; None for no figures.
         """
         self.clock = clock
         self._name = name
@@ -167,7 +167,7 @@ class Connection:
         self._scripts = tuple(scripts)
         self._commands: CommandProtocol | None = None
         self._subscriptions: SubscriptionProtocol | None = None
-        # Milliseconds between its clock and ours.
+        # Milliseconds by which Redis's clock is ahead of ours.
         self._ahead = 0
         self._keepers = (
             Keeper(endpoint, _Factory(self, CommandProtocol), clock, listener.commands_lost),
@@ -187,7 +187,7 @@ class Connection:
         if self._pinging.running:
             self._pinging.stop()
         stopped = [keeper.stopService() for keeper in self._keepers]
-        # All commands were answered.  An orderly close takes a peer that still reads.
+        # All commands are answered.  An orderly close would need a peer that still reads.
         self.drop("it is not needed any more")
         return gatherResults(stopped)
 
@@ -206,7 +206,7 @@ class Connection:
             error = failure.value
             if not isinstance(error, RefusedError) or error.code != "NOSCRIPT":
                 return failure
-            # Somebody has emptied the cache of scripts.  This loads it again.
+            # The script is missing from Redis's cache.  EVAL loads it again.
             return self.command(b"EVAL", script.text.encode(), count, *keys, *args)
 
         return called.addErrback(not_there)
@@ -301,7 +301,7 @@ class Connection:
             self._listener.subscriptions_lost(reason)
 
     def subscribed(self, channel: bytes) -> None:
-        # The next loss of subscriptions is not for the reason of the last.
+        # Subscriptions work now, so their next loss has another reason.
         self._keepers[1].pace.usable()
         self._listener.subscribed(channel)
 

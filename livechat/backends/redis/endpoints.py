@@ -60,10 +60,10 @@ class SentinelEndpoint:
 
     def __init__(self, reactor: PosixReactorBase, address: Address, tls: TLS | None) -> None:
         """
-        @param tls: to Sentinels and to the master.
+        @param tls: the TLS of connections to Sentinels and to the master.
         """
         self._reactor = reactor
-        # Who has answered last is asked first.
+        # The host that has answered last is asked first.
         self._hosts = list(address.hosts)
         self._service = address.service
         self._login = address.sentinel
@@ -125,7 +125,7 @@ class _Asking(Factory):
 
 
 class _Sentinel(txredisapi.RedisProtocol):  # type: ignore[misc]
-    """A connection to Sentinel, or to what may be none."""
+    """A connection to a Sentinel, or to another server at its address."""
 
     def dataReceived(self, data: bytes, unpause: bool = False) -> None:
         try:

@@ -32,11 +32,11 @@ from livechat.backends.redis.keys import Keys
 LEAVE: Final = Script("leave")
 #: Seconds for which a process does not enter a room again.
 AGAIN: Final = 10.0
-#: Seconds after which a room is taken out in which nothing waits.
+#: Seconds after which a room without waiting entries is taken out.
 STAYS: Final = 60.0
-#: Seconds between two tellings of a process.
+#: Seconds between two announcements of a process.
 TELL_EVERY: Final = 0.1
-#: Rooms that are remembered, and that are told of at once.
+#: Rooms that are remembered, and that are announced together.
 MOST: Final = 10_000
 MOST_TOLD: Final = 1_000
 
@@ -48,7 +48,7 @@ class Entering:
         self, connection: Commands, keys: Keys, clock: IReactorTime, *, ordered: bool
     ) -> None:
         """
-        @param ordered: what is given first is done first, whatever the keys are.
+        @param ordered: true if commands run in the order in which they are given, for any keys.
         """
         self._connection = connection
         self._keys = keys
@@ -56,11 +56,11 @@ class Entering:
         self._ordered = ordered
         self._mark = secrets.token_urlsafe(6)
         self._marks = count()
-        # When each was entered, and the word of its numbering, as far as it is known.
+        # The time at which each room was entered, and the word of its numbering if known.
         self._entered: dict[str, tuple[float, bytes]] = {}
-        # Being entered, where that has to be waited for.
+        # Rooms that are being entered, with the calls that wait for them.
         self._entering: dict[str, list[Deferred[None]]] = {}
-        # Perhaps not entered, and something may be stored there.
+        # Rooms that may have entries without being entered.
         self._missing: set[str] = set()
         self._news: set[str] = set()
         self._timer: IDelayedCall | None = None
@@ -111,7 +111,7 @@ class Entering:
             marks += room.encode(), f"{self._mark}{next(self._marks):x}".encode()
             members += b"0", room.encode()
         command = self._connection.command
-        # The mark first: whoever sees the old one does not take the room out any more.
+        # The mark is first: a process that has seen the old one no longer takes the room out.
         written = (
             command(b"HSET", self._keys.marks, *marks),
             command(b"ZADD", self._keys.entered, *members),
@@ -176,7 +176,7 @@ class Entered:
         self._connection = connection
         self._keys = keys
         self._clock = clock
-        # Rooms in which nothing waits: the mark of the last entering, and since when that is seen.
+        # Rooms without waiting entries: the mark of the last entering, and the time of finding it.
         self._quiet: dict[str, tuple[bytes, float]] = {}
 
     async def behind(self, after: str, limit: int) -> dict[str, bytes]:

@@ -13,7 +13,7 @@ only ``U`` of a message without a rest.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from livechat.backends.records import (
     Extra,
@@ -26,9 +26,9 @@ from livechat.backends.records import (
 from livechat.protocol import messages
 from livechat.protocol.messages import Message, User, user_of_text, user_to_text
 
-#: Names and values of time, tag and text, behind which others may stand.
+#: Fields of an entry up to the text, names and values; others may follow.
 _PLAIN: Final = 6
-#: Those of a message with a user, too.
+#: Fields of a message with a user.
 _WITH_USER: Final = 8
 
 
@@ -152,7 +152,7 @@ def published_entry(payload: bytes) -> tuple[bytes, Entry]:
     """
     generation, word, seq, time, tag, sizes, rest = payload.split(b" ", 6)
     if b"/" not in sizes:
-        # Nearly all are such, and each process reads each of them.
+        # Nearly all entries are plain, and each process reads each of them, so this is fast.
         size = int(sizes)
         user = user_of_bytes(rest[:size])
         return generation, Entry(int(seq), int(time), tag, rest[size:].decode(), user, word)
@@ -172,3 +172,22 @@ def _entry(seq: int, word: bytes, record: bytes) -> Entry:
     ends = begins + int(length)
     text, extra = rest[ends:].decode(), rest[begins:ends]
     return Entry(seq, int(time), tag, text, user, word, RecordKind(int(kind)), extra)
+
+
+class Unsent(NamedTuple):
+    """The answer of `unsent.lua` about a room: what waits there for a receiver."""
+
+    word: bytes
+    told: int
+    top: int
+    event: int
+    oldest: int
+    hold: int
+    since: int
+    entries: list[Any]
+    before: bytes
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing waits for anybody, or nothing of it is left."""
+        return self.hold > self.top or self.oldest > self.top

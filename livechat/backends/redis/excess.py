@@ -25,7 +25,7 @@ from livechat.backends.redis.entering import Entered
 from livechat.backends.redis.keys import Keys
 
 EXCESS: Final = Script("excess")
-#: Rooms that are asked for together.
+#: Rooms whose sizes are asked for together.
 STEP: Final = 200
 
 
@@ -121,7 +121,7 @@ def drops(held: Sequence[Held]) -> list[int]:
 
 
 def _level(sizes: Sequence[int], most: int) -> int:
-    """The size to which the largest are cut, so that all of them are *most* together."""
+    """Find the size to which the largest are cut, so that all together have *most*."""
     left = most
     ordered = sorted(sizes)
     for at, size in enumerate(ordered):

@@ -20,9 +20,9 @@ from livechat.backends.redis.connection import Commands, RefusedError, Script, U
 from livechat.backends.redis.keys import Keys
 
 RENEW: Final = Script("renew")
-#: Stands before the generation and the epoch in the word of an imported room; in no other word.
+#: Prefix of an imported room's word, before generation and epoch; no other word has it.
 _BROUGHT: Final = b"="
-#: What begins the news of a generation on the control channel.
+#: Prefix of news of a generation on the control channel.
 _NEWS: Final = b"generation"
 
 

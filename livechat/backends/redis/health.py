@@ -14,15 +14,15 @@ from livechat.backends.redis.acts import MOST_IN_NODE, Nodes
 from livechat.backends.redis.connection import Connection, RefusedError, UnansweredError
 from livechat.limits.rates import LogLimit, Rate
 
-#: The two connections, each of which has its own reasons.
+#: The two connections, with reasons of their own.
 COMMANDS: Final = "commands"
 SUBSCRIPTIONS: Final = "subscriptions"
-#: The part that knows a cluster's slots.
+#: The knowledge of a cluster's slots, with reasons of its own.
 SLOTS: Final = "slots"
-#: Lines on why it cannot be used: a Redis that comes and goes must not fill the log.
+#: Rate of log lines on troubles: a Redis that comes and goes must not fill the log.
 LINES: Final = Rate(per_second=0.05, burst=5)
 
-#: Settings of the most that is in a node of a stream, as `Nodes` has them.
+#: Settings that bound a stream's nodes, in the order of `Nodes`.
 _NODES: Final = (b"stream-node-max-entries", b"stream-node-max-bytes")
 _SETTINGS: Final = (b"maxmemory-policy", b"appendonly", b"save")
 
@@ -59,15 +59,15 @@ class Health:
         parts: Sequence[str] = (COMMANDS, SUBSCRIPTIONS),
     ) -> None:
         """
-        @param figure: its name in the figures; None: it has none there.
-        @param parts: what has reasons of its own.
+        @param figure: the name in the figures; None for no figures.
+        @param parts: the parts with reasons of their own.
         """
         self._name = name
         self._clock = clock
         self._figure = figure
-        # Why each part cannot be used; "" until the first attempt has failed.
+        # The trouble of each part; "" until the first attempt has failed.
         self._reasons = dict.fromkeys(parts, "")
-        # The reason that was logged last; "" after the line that it can be used.
+        # The trouble that was logged last; "" after the line that Redis is usable.
         self._said: str | None = None
         self._seldom = LogLimit(LINES)
         self._warned = False
@@ -81,7 +81,7 @@ class Health:
         """The same, without the words before it."""
         if not self._reasons:
             return None
-        # Both connections often fail together, but in other words: one reason is enough.
+        # Both connections often fail together, in different words: one reason is enough.
         found = (self._reasons.get(part) for part in (SLOTS, COMMANDS, SUBSCRIPTIONS))
         return next(filter(None, found), "it is not connected yet")
 

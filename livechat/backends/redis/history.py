@@ -15,11 +15,11 @@ from livechat.backends.retention import Retention, RoomRetention
 from livechat.system.wallclock import WallClock
 
 READ: Final = Script("read")
-#: Characters after which a part ends.
+#: Characters of texts after which a part ends.
 CHARACTERS: Final = 256 * 1024
-#: Seconds for which a room that was read, and in which nothing was said, keeps its word.
+#: Seconds for which an empty room that was read keeps its word.
 READ_WORD_LASTS: Final = 600
-#: Rooms that are asked for together.
+#: Rooms that are read together.
 _STEP: Final = 500
 
 

@@ -52,15 +52,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-#: The layout that this module describes.  A process refuses any other one.
+#: The layout that this module describes.  A process refuses others.
 FORMAT: Final = b"3"
-#: Layouts that it takes over: the last one knew messages only, and would show events as such.
+#: Layouts that are converted: processes of the last one would show events as messages.
 BEFORE: Final = (b"2",)
-#: The prefix of installations that do not ask for another one.
+#: The default prefix of an installation.
 PREFIX: Final = "lc"
 #: The prefix of the first layout, which knew no format.
 _BEFORE: Final = "lc"
-#: Documents of that layout.
+#: Documents of the first layout.
 _DOCUMENTS: Final = ("operators",)
 
 
@@ -136,7 +136,7 @@ class Keys:
 
     @cached_property
     def _before_room(self) -> int:
-        # Asked for with each message that is told, as the next one is.
+        # Cached, as each published message needs these two.
         return len(self.channel("")) - 1
 
     @cached_property

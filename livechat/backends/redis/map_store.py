@@ -20,14 +20,14 @@ from livechat.backends.redis.shelf import document_entries
 
 CHANGE: Final = Script("change")
 RESTORE: Final = Script("restore")
-#: Bytes of values that a step reads or writes at most, as far as that can be told before.
+#: Bytes of values that a step reads or writes at most, by an estimate.
 STEP: Final = 1 << 18
 #: Keys of a step, at least and at most.
 FEWEST: Final = 10
 MOST: Final = 500
-#: Seconds for which a draft lasts that its process does not finish.
+#: Seconds after which an unfinished draft ends.
 DRAFT_LASTS: Final = 60
-#: Seconds for which that lasts of which a map was made.
+#: Seconds for which the former form of a converted map is kept.
 FORMER_LASTS: Final = 86_400
 
 
@@ -121,7 +121,7 @@ class MapStore:
         self, seen: Version, version: Version, entries: Mapping[str, MapEntry]
     ) -> bool:
         """Replace the map, if it is as it was *seen*; tell whether it was."""
-        # The copy goes on meanwhile; what is put back is one state of it.
+        # A snapshot, as the copy may change while it is put back.
         items = [*entries.items()]
         draft = self._keys.map_draft(self._text, new_word().decode())
         for words in self._pieces(items):

@@ -71,9 +71,9 @@ class Difference(Enum):
     NONE = auto()
     #: Redis is newer: read it.
     READ = auto()
-    #: Redis has lost changes: put the copy back.
+    #: Redis has lost changes: write the copy back.
     PUT_BACK = auto()
-    #: Both have what the other lacks.
+    #: Each has changes that the other lacks: join them.
     JOIN = auto()
 
 

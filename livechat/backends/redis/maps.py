@@ -13,7 +13,7 @@ from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.shared_map import RedisMap
 from livechat.system.wallclock import WallClock
 
-#: What begins the news of a map on the control channel.
+#: Prefix of news of a map on the control channel.
 _NEWS: Final = b"shared"
 
 
@@ -54,7 +54,7 @@ class Maps:
             try:
                 self._maps[name].hear(change)
             except ValueError:
-                self._log.warn("What is told of a map is not understood.")
+                self._log.warn("A message about a shared map cannot be read.")
         return True
 
     async def refresh(self) -> None:

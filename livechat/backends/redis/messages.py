@@ -25,7 +25,7 @@ from livechat.protocol.messages import Amendment, Draft, Newest, Page, Position
 
 _T = TypeVar("_T")
 
-#: How often the log says that a history cannot be read: people ask for it as they like.
+#: Rate of log lines on unreadable histories: clients ask for them at will.
 UNREADABLE: Final = Rate(per_second=0.05, burst=5)
 
 
@@ -80,7 +80,7 @@ class RedisMessageLog:
             return fail(_away("The room cannot be entered"))
         entered = self._subscriptions.enter(room)
         if entered.called:
-            # It was listened to already; but to who is there, perhaps by nobody.
+            # The room was subscribed for its messages already, but maybe without its presence.
             self._presence.tell(room)
         return entered
 
@@ -138,7 +138,7 @@ class RedisMessageLog:
         return Deferred.fromCoroutine(self._in_words(reading))
 
     async def _in_words(self, reading: Coroutine[Any, Any, _T]) -> _T:
-        """Return the result of *reading*; turn its failure into an error for clients."""
+        """Return the result of *reading*, or turn its failure into an error for clients."""
         try:
             return await reading
         except (UnansweredError, RefusedError) as reason:

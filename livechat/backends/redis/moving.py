@@ -54,17 +54,17 @@ SCRIPTS: Final = (EXPORT, IMPORT, CHANGE, LAYOUT, RENEW, RIGHTS)
 #: Entries, and bytes of text, that a step reads.
 ENTRIES: Final = 500
 BYTES: Final = 1 << 18
-#: How often a room is read that changes meanwhile.
+#: Attempts to read a room that changes meanwhile.
 TRIES: Final = 20
-#: Seconds that a room which is being written lasts without another step.
+#: Seconds after which the draft of a room ends without another step.
 DRAFT_LASTS: Final = 3_600
 #: Keys that Redis looks at for one answer.
 SCANNED: Final = 1_000
 #: Keys that an import lets a map have.
 MOST_KEYS: Final = 1 << 20
-#: Bytes of a map's value, as far as steps go by it.
+#: Bytes of a map's value, for the size of steps.
 _VALUE: Final = 4_096
-#: `change.lua`: there must be no value; and its verdicts.
+#: Words of `change.lua`: the condition that there is no value; and its verdicts.
 _NONE: Final = b"-"
 _CHANGED: Final = 1
 _HAS_ANOTHER: Final = 0
@@ -79,7 +79,7 @@ class Rooms:
 
     def __init__(self, parts: Sequence[Part]) -> None:
         """
-        @param parts: in the order of ``--redis``, which says where a room is.
+        @param parts: the Redis servers in the order of ``--redis``, which decides where a room is.
         """
         self._parts = parts
         self._first = parts[0]
@@ -168,7 +168,7 @@ class Part:
         self._maps: dict[str, tuple[MapStore, Version]] = {}
 
     async def _ask(self, answer: Awaitable[Any]) -> Any:
-        """Wait for *answer*, and rest for as long as that took."""
+        """Wait for *answer*, and then rest for as long as it took."""
         began = self._clock.seconds()
         found = await answer
         await deferLater(self._clock, self._clock.seconds() - began)
@@ -187,7 +187,7 @@ class Part:
         await check_layout(self._connection, self._keys)
         command = self._connection.command
         if not await command(b"EXISTS", self._keys.generation):
-            # As the first process of an installation does: a clock that nobody knows is trusted.
+            # An unknown clock is trusted, as by the first process of an installation.
             (seconds, _) = await self._masters()[0].command(b"TIME")
             await command(b"SET", self._keys.clock, b"%d 0 0" % int(seconds), b"NX")
         await self._generation.refresh()
@@ -246,7 +246,7 @@ class Part:
         raise RefusedError(f"ERR {name} changes all the time")
 
     async def _read_once(self, name: str, spool: BinaryIO) -> Room | None:
-        """Read a room in steps; None if it was changed meanwhile."""
+        """Read a room in steps; None if it changed meanwhile."""
         part = await self._step(name, 0)
         room = Room(name, part.epoch, part.top, part.oldest, part.time, part.event)
         at = room.oldest
@@ -258,7 +258,7 @@ class Part:
             if at > room.top:
                 return room
             part = await self._step(name, at)
-            # An entry that was changed may be among those before.
+            # A new event may have changed an entry that was read before.
             same = (part.epoch, part.event) == (room.epoch, room.event)
             if not same or not part.entries or part.entries[0].seq != at:
                 return None

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.interfaces import IReactorTime
@@ -36,7 +36,7 @@ from livechat.backends.redis.connection import (
     answers,
 )
 from livechat.backends.redis.entering import Entered, Entering
-from livechat.backends.redis.entries import stored_entry
+from livechat.backends.redis.entries import Unsent, stored_entry
 from livechat.backends.redis.excess import Excess, give_up
 from livechat.backends.redis.generation import Generation, epoch_of
 from livechat.backends.redis.history import CHARACTERS, READ_WORD_LASTS
@@ -56,9 +56,9 @@ UNSENT: Final = Script("unsent", "holding", "telling")
 TOLD: Final = Script("told", "holding", "telling")
 REWIND: Final = Script("rewind", "holding", "telling")
 ERASE: Final = Script("erase", "holding", "changing")
-#: Seconds for which a process leads unless it asks again.
+#: Seconds of a lease to lead; a process renews it in time.
 LEASE: Final = 10.0
-#: Seconds between two looks at what all rooms hold.
+#: Seconds between two checks of the held entries of all rooms.
 LOOK_EVERY: Final = 5.0
 #: Rooms that are asked for together.
 STEP: Final = 200
@@ -68,7 +68,7 @@ READ_AT_ONCE: Final = 32
 ERASED: Final = 500
 #: The largest number that goes into a script: it is exact there, and in JavaScript.
 _LARGEST: Final = (1 << 53) - 1
-#: How often the log says that Redis refuses something.
+#: Rate of log lines on refusals by Redis.
 REFUSALS: Final = Rate(per_second=1 / 60, burst=3)
 
 _T = TypeVar("_T")
@@ -84,25 +84,6 @@ class Host(Protocol):
     @property
     def stopping(self) -> bool:
         """Tell whether the backend is stopping."""
-
-
-class Unsent(NamedTuple):
-    """The answer of a script about a room."""
-
-    word: bytes
-    told: int
-    top: int
-    event: int
-    oldest: int
-    hold: int
-    since: int
-    entries: list[Any]
-    before: bytes
-
-    @property
-    def quiet(self) -> bool:
-        """Nothing waits for anybody, or nothing of it is left."""
-        return self.hold > self.top or self.oldest > self.top
 
 
 @implementer(IOutbox)
@@ -132,7 +113,7 @@ class RedisOutbox:
     ) -> None:
         """
         @param streams: finds all streams, some at a time; fails as `Commands.command`.
-        @param nodes: returns the most that a node of a stream holds.
+        @param nodes: returns the bounds of a stream's nodes.
         """
         self._connection = connection
         self._keys = keys
@@ -336,7 +317,7 @@ class RedisOutbox:
             rooms = [self._keys.room_of_stream(each) for each in streams]
             some = [room for room in rooms if self._receivers.of(room)]
             if some:
-                # Before anything waits there, as of what is stored.
+                # Rooms are entered before entries wait there, as when entries are stored.
                 await self._entering.write(some)
             args = [*self._receivers.holding(), name, b"%d" % since]
             again: list[int] = await answers([self._call(REWIND, room, args) for room in some])

@@ -57,6 +57,6 @@ def refusal(draft: Draft, wait: int, verdict: int) -> ChatError:
 
 
 def _mark(key: str, secret: bytes) -> str:
-    # Any text is a key, with half a surrogate pair in it, too.
+    # A key may be any text, lone surrogates included.
     text = key.encode(errors="surrogatepass")
     return blake2b(text, key=secret, digest_size=12, person=b"pace").hexdigest()

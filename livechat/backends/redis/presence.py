@@ -32,19 +32,19 @@ from livechat.protocol.cluster import Share
 from livechat.protocol.messages import User
 
 PRESENCE: Final = Script("presence")
-#: Seconds between two times at which a process says again who is where.
+#: Seconds between two repetitions of a process's shares.
 REFRESH: Final = 20.0
-#: Rooms of which that is said together.  All at once would hold this process and Redis up for so
-#: long that pings are overdue.
+#: Rooms whose shares are repeated together.  All rooms at once would hold up this process and Redis
+#: until pings are overdue.
 STEP: Final = 100
-#: Processes in a room that are told whenever something is said again.
+#: Other processes in a room below which each repeated share is published.
 FEW: Final = 8
-#: Seconds after which what was not said again is forgotten.
+#: Seconds after which a share that is not repeated is dropped.
 SHARE_LASTS: Final = 75
-#: Seconds for which a room in which nothing was said keeps its numbering's word after its
-#: last member has left.
+#: Seconds for which a room without messages keeps its numbering's word after its last member has
+#: left.
 WORD_LASTS: Final = 86_400
-#: Beginnings of news on a room's channel: of shares, users who write, and guests' new names.
+#: Prefixes of news on a room's channel: of shares, of typing users, and of guests' new names.
 SHARE: Final = b"company"
 TYPING: Final = b"typing"
 RENAMED: Final = b"renamed"
@@ -69,8 +69,8 @@ class PresenceRelay:
         usable: Callable[[str], bool],
     ) -> None:
         """
-        @param process: its name in the registry.
-        @param usable: whether Redis can be asked about a room.
+        @param process: this process's name in the registry.
+        @param usable: returns True if Redis can be asked about a room.
         """
         self._usable = usable
         self._stopped = False
@@ -80,12 +80,12 @@ class PresenceRelay:
         self._process = process
         self._sink: IPresenceSink | None = None
         self._mine: dict[str, Share] = {}
-        # The others' shares of the rooms that are listened to, by room and process.
+        # Other processes' shares of the subscribed rooms, by room and process.
         self._others: dict[str, dict[bytes, Share]] = {}
-        # Rooms of which the last share was not said, or perhaps not.
+        # Rooms whose last share was not published, or perhaps not.
         self._unsaid: set[str] = set()
         self._said_at = float("-inf")
-        # The number of the last walk over all rooms, and whether it goes on.
+        # The number of the last walk over all rooms; and true while it goes on.
         self._walk = 0
         self._walking = False
 
@@ -114,7 +114,7 @@ class PresenceRelay:
         keys = [self._keys.presence(room), self._keys.channel(room), self._keys.word(room)]
         lasts = b"%d" % (1000 * SHARE_LASTS), b"%d" % (1000 * WORD_LASTS)
         args = [self._process, value, *lasts, b"1" if tell else b""]
-        # What is lost is said again, that nobody is here any more as well.
+        # A lost share is told again, an empty one as well.
         called = self._connection.call(PRESENCE, keys, args)
         return called.addCallbacks(self._said, _lost, (room, share))
 
@@ -153,7 +153,7 @@ class PresenceRelay:
             Deferred.fromCoroutine(self._say_all(self._walk))
 
     async def _say_all(self, walk: int) -> None:
-        """Say everything; each step waits for the answers to the one before, and as long again."""
+        """Repeat all shares; a step waits for the answers to the last, and then as long again."""
         self._walking = True
         rooms = tuple(self._mine)
         most = REFRESH * STEP / max(1, len(rooms)) / 2
@@ -166,12 +166,12 @@ class PresenceRelay:
                 took = self._clock.seconds() - began
                 await deferLater(self._clock, min(took, most))
             if walk != self._walk or self._stopped:
-                # A later one has begun, or there is nothing more to say.
+                # A later walk has begun, or no share is left.
                 return
         self._walking = False
 
     def _tells(self, room: str) -> bool:
-        """Tell whether the room is to hear what is said of it again."""
+        """Return True if a repeated share is to be published in its room."""
         others = len(self._others.get(room, ()))
         return room in self._unsaid or self._walk % (1 + others // FEW) == 0
 
@@ -213,8 +213,10 @@ class PresenceRelay:
         try:
             share = _decoder.decode(value) if value else Share()
         except msgspec.MsgspecError as reason:
-            # Of another version.
-            self._log.warn("A process is not understood: {reason}", reason=str(reason))
+            # The share is another version's.
+            self._log.warn(
+                "The users at another process cannot be read: {reason}", reason=str(reason)
+            )
             return
         if share.count:
             shares[process] = share
@@ -225,7 +227,7 @@ class PresenceRelay:
         """Keep the shares of processes in the registry, and of no others."""
         there = frozenset(processes)
         if self._process not in there:
-            # They have forgotten this one while it was silent.
+            # Other processes have dropped this one's shares while it was silent.
             self.refresh(now=True)
         for room, shares in self._others.items():
             gone = shares.keys() - there

@@ -44,24 +44,24 @@ from livechat.interfaces import IReceiver
 from livechat.protocol.messages import Amendment, Draft
 from livechat.system.wallclock import WallClock
 
-#: Seconds after which a message is not waited for any longer.
+#: Seconds to wait for a message to be stored.
 WAIT: Final = 2.0
-#: Seconds before that, after which Redis does not store it any more: its clock and ours
-#: differ by some milliseconds, and who was told that nobody knows must not be wrong often.
+#: Seconds before the end of `WAIT` after which Redis no longer stores the message: the clocks
+#: differ by some milliseconds, and a message with an unknown outcome should rarely be stored.
 MARGIN: Final = 0.1
-#: Most messages, and characters, of a room that are stored by one call.
+#: Messages, and characters, of a room that one call stores at most.
 GROUP: Final = 100
 GROUP_CHARACTERS: Final = 64 * 1024
 
 PUBLISH: Final = Script("publish", "holding", "writing", "pacing")
-#: Its verdicts, if they are numbers, beside those of `pacing`; otherwise the nonce was used for
-#: another message.
+#: Verdicts of the script that are numbers, beside those of `pacing`; any other answer means that
+#: the nonce was used for another message.
 _STORED: Final = 0
 _REPEATED: Final = 1
 _BEFORE: Final = 3
 
-#: Errors that a command or a script begins with, or does not get that far.  Of others, as a
-#: proxy before Redis may have them, it is not known whether the message is stored.
+#: Errors before a command or a script changes anything.  After others, such as those of a proxy
+#: before Redis, it is unknown if the message is stored.
 _UNTOUCHED: Final = frozenset(
     {
         "ASK", "BUSY", "CLUSTERDOWN", "CROSSSLOT", "LOADING", "MASTERDOWN", "MISCONF", "MOVED",
@@ -111,9 +111,9 @@ class Publisher:
         secret: Callable[[], bytes],
     ) -> None:
         """
-        @param wall: Redis's clock, as far as it is believed: entries are stamped by it.
-        @param receivers: those outside, for whom rooms are entered.
-        @param secret: of the installation; without it digests of acts say nothing.
+        @param wall: Redis's clock, as far as it is believed: it stamps entries.
+        @param receivers: the receivers outside, for whom rooms are entered.
+        @param secret: the installation's secret, which keys the digests of acts.
         """
         self._connection = connection
         self._keys = keys
@@ -131,7 +131,7 @@ class Publisher:
         self._queue: list[Sending | Change] = []
         self._turn: IDelayedCall | None = None
         self._waitlist: Waitlist[Sending | Change] = Waitlist(clock, WAIT, self._late)
-        # Sent, and the connection was lost.
+        # Acts that were sent before the connection was lost.
         self._unsure: list[Sending | Change] = []
 
     def publish(self, draft: Draft, receiver: IReceiver) -> None:
@@ -204,17 +204,17 @@ class Publisher:
         self._send_group(room, group, again=again)
 
     def _keys_of(self, room: str) -> list[bytes]:
-        """The first keys of both scripts."""
+        """Make the first keys of both scripts."""
         keys = self._keys.numbering(room)
         return [*keys, self._keys.channel(room), self._keys.idle_of(keys[0])]
 
     def _arguments(self, room: str, key: bytes, deadline: float, *, again: bool) -> list[bytes]:
         """
-        The first arguments of both.
+        Make the first arguments of both scripts.
 
-        @param key: any one of the room's.
+        @param key: any key of the room.
         """
-        # Redis's clock is known to us within the time of an answer.
+        # Redis's clock is known with an error of up to the time of an answer.
         ago = self._clock.seconds() - (deadline - WAIT) + REPLY
         now = self._wall.milliseconds()
         return [
@@ -242,7 +242,7 @@ class Publisher:
             args += (sending.tag, user, mark, sending.extra, sending.text)
         drafts = [sending.submission for sending in group]
         args = [
-            # The first one's deadline is the earliest of the group.
+            # The first act has the earliest deadline of the group.
             *self._arguments(room, keys[0], group[0].deadline, again=again),
             paces(drafts, self._keys, keys, self._secret()),
             *args,
@@ -291,7 +291,7 @@ class Publisher:
     def _nothing_said(
         self, answer: Sequence[Any] | int, group: Sequence[Sending | Change], again: bool
     ) -> bool:
-        """Refuse *group* if the answer does not say more of its parts."""
+        """Refuse *group* if the answer has no results of single acts; return True if so."""
         if isinstance(answer, int) or not answer:
             self._listener.write_succeeded(group[0].room)
             self._refuse(group, unknown() if again or isinstance(answer, int) else late())
@@ -352,7 +352,7 @@ class Publisher:
     def _say(
         self, refusal: RefusedError | None, room: str, refused: Sequence[Sending | Change]
     ) -> None:
-        """Tell whether Redis takes something."""
+        """Report if Redis stores messages."""
         if refusal is None:
             self._listener.write_succeeded(room)
         else:
@@ -375,7 +375,7 @@ class Publisher:
             self._broken(failure, group)
 
     def _broken(self, failure: Failure, group: Sequence[Sending | Change]) -> None:
-        """A bug: nobody must wait for ever because of it."""
+        """Handle a bug: refuse all acts, so that no sender waits for ever."""
         self._log.failure("Messages could not be stored or delivered.", failure)
         self._refuse(group, unknown())
 
@@ -385,7 +385,7 @@ class Publisher:
             sending.refused(reason)
 
     def _late(self, sending: Sending | Change) -> None:
-        # Redis may store it still: within the deadline that it knows.
+        # Redis may still store the message, within the deadline that it was given.
         sending.refused(unknown())
 
     def emptied(self) -> Deferred[None]:

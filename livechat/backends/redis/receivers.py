@@ -20,9 +20,9 @@ from livechat.backends.redis.generation import Generation
 from livechat.backends.redis.keys import Keys
 
 KEEP: Final = Script("keep")
-#: What begins the news of receivers on the control channel.
+#: Prefix of news of receivers on the control channel.
 _NEWS: Final = b"receivers"
-#: How often receivers are written that others change meanwhile.
+#: Attempts to write receivers that others change meanwhile.
 _TRIES: Final = 20
 
 
@@ -137,11 +137,11 @@ class Receivers:
         return word == _NEWS
 
     def _adopt(self, data: bytes) -> bool:
-        """Returns whether *data* are as new as what is known."""
+        """Adopt *data* unless they are older than the known ones; return False if they are."""
         try:
             found = Record.of(data)
         except ValueError:
-            # Nothing, or what no livechat has written.
+            # The data are missing, or not of any livechat.
             return False
         if found.era < self._record.era:
             return False

@@ -25,13 +25,13 @@ from twisted.logger import ILogObserver, LogEvent, Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer, provider
 
-#: Seconds before the first attempt after a loss, by which factor they grow, and the most.
+#: Seconds before the first attempt after a loss, the factor of their growth, and the most.
 FIRST: Final = 0.075
 FACTOR: Final = 1.5
 SLOWEST: Final = 8.0
-#: Seconds for which a usable connection must have held for the shortest wait.  One that was
-#: lost before begins at most so many attempts later (0.1 s): a Redis that drops whatever is
-#: of use would be asked without a pause.
+#: Seconds for which a usable connection must have held for the shortest wait; and the attempts by
+#: which waits begin later otherwise (0.1 s): a Redis that drops each usable connection would be
+#: asked without a pause.
 HELD: Final = 1.0
 BOUNCED: Final = 1
 
@@ -50,7 +50,7 @@ class Pace:
             self._usable_since = self._clock.seconds()
 
     def __call__(self, _: object) -> float:
-        """The connection was lost, or not made: seconds until the next attempt."""
+        """Return the seconds until the next attempt, after a loss or a failure."""
         since, self._usable_since = self._usable_since, None
         if since is not None:
             held = self._clock.seconds() - since >= HELD
@@ -58,13 +58,13 @@ class Pace:
         # The exponent is bounded: the power would overflow after a day.
         wait = min(SLOWEST, FIRST * FACTOR ** min(self._tries, 50))
         self._tries += 1
-        # Not the same for all processes, which lost their connections together.
+        # Processes that lost their connections together come back at different times.
         return wait * uniform(0.8, 1)  # noqa: S311 - no secret
 
 
 @provider(ILogObserver)
 def _unheard(_: LogEvent) -> None:
-    """Drop what is logged."""
+    """Drop the log's event."""
 
 
 class Keeper(ClientService):
@@ -80,7 +80,7 @@ class Keeper(ClientService):
         failed: Callable[[str], None],
     ) -> None:
         """
-        @param failed: told why an attempt failed.  The reason for a loss is the protocol's.
+        @param failed: called with the reason of a failed attempt.  The protocol reports losses.
         """
         self.pace = Pace(clock)
         watched = _Watched(endpoint, failed)
@@ -89,7 +89,7 @@ class Keeper(ClientService):
 
 @implementer(IStreamClientEndpoint)
 class _Watched:
-    """Tells why a connection could not be made, which `ClientService` keeps to itself."""
+    """An endpoint that reports failures to connect, which `ClientService` keeps to itself."""
 
     def __init__(self, endpoint: IStreamClientEndpoint, failed: Callable[[str], None]) -> None:
         self._endpoint = endpoint
@@ -109,7 +109,7 @@ def in_words(failure: Failure) -> str:
         return "it closed the connection"
     error = failure.value
     if isinstance(error, SSL.Error):
-        # OpenSSL's stack of errors: triples, whose last is the reason.
+        # OpenSSL's errors are triples, which end with the reason.
         stack = error.args[0] if error.args else ()
         return "; ".join(["TLS failed", *(each[-1] for each in stack)])
     return str(failure.getErrorMessage())

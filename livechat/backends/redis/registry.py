@@ -28,9 +28,9 @@ from livechat.protocol.cluster import Report
 BEAT_EVERY: Final = 3.0
 #: Seconds for which a report holds.
 LEASE: Final = 12.0
-#: Seconds for which the people of a process that has stopped count as there.
+#: Seconds for which the members of a stopped process still count as present.
 FAREWELL: Final = 10.0
-#: Seconds for which what others said is not asked for again.
+#: Seconds for which the reports of others are cached.
 FRESH: Final = 1.0
 
 _decoder: Final = msgspec.msgpack.Decoder(Report)
@@ -67,7 +67,7 @@ class ProcessRegistry:
     def secret(self) -> Deferred[bytes]:
         if self.known_secret:
             return succeed(self.known_secret)
-        return fail(ChatError(Kind.UNAVAILABLE, "Nobody can be recognized just now."))
+        return fail(ChatError(Kind.UNAVAILABLE, "Guests cannot be recognized just now."))
 
     async def find_secret(self) -> None:
         """
@@ -88,7 +88,7 @@ class ProcessRegistry:
         @raise RefusedError: as `Commands.command`.
         """
         if self._left:
-            # A beat that had begun would bring the process back for the length of a lease.
+            # This beat was due earlier, and would bring the process back for a lease.
             return
         assert self._census is not None
         report = msgspec.msgpack.encode(self._census())
@@ -149,6 +149,8 @@ class ProcessRegistry:
                 try:
                     found.append(_decoder.decode(data))
                 except msgspec.MsgspecError as reason:
-                    # Of another version.
-                    self._log.warn("A process is not understood: {reason}", reason=str(reason))
+                    # The report is another version's.
+                    self._log.warn(
+                        "The report of another process cannot be read: {reason}", reason=str(reason)
+                    )
         return found

@@ -22,7 +22,7 @@ class RedisRelay:
 
     def __init__(self, connection: Commands, keys: Keys, process: bytes) -> None:
         """
-        @param process: its name in the registry, without blanks.
+        @param process: this process's name in the registry, without blanks.
         """
         self.channel = keys.relay
         self._connection = connection
@@ -45,7 +45,7 @@ class RedisRelay:
             try:
                 self._heard(data)
             except Exception:  # noqa: BLE001 - it must not end the connection
-                self._log.failure("What another process tells met a bug.")
+                self._log.failure("A message of another process met a bug.")
 
 
 def _lost(failure: Failure) -> None:

@@ -23,9 +23,9 @@ from livechat.backends.redis.reconnecting import in_words
 #: Seconds for the answer to a command, or to a ping.
 REPLY: Final = 1.5
 
-#: The answer to a ping while nothing is listened to.
+#: The answer to a ping without subscriptions.
 _PONG: Final = b"PONG"
-#: Redis tells of them in other words where only those who listen at the same node are told.
+#: The words before a published message; the second one is of sharded channels.
 _MESSAGES: Final = (b"message", b"smessage")
 _SUBSCRIBED: Final = (b"subscribe", b"ssubscribe")
 _UNSUBSCRIBED: Final = (b"unsubscribe", b"sunsubscribe")
@@ -102,7 +102,7 @@ class RespProtocol(txredisapi.HiredisProtocol):  # type: ignore[misc]
     """
 
     transport: Any
-    # Asked of its factory by txredisapi, which is the connection itself here.
+    # txredisapi asks this of its factory, which is the connection itself here.
     isLazy = False
 
     def __init__(self, owner: RespOwner) -> None:
@@ -186,7 +186,7 @@ class CommandProtocol(RespProtocol):
         return bool(self._unanswered)
 
     def _check_overdue(self) -> None:
-        """Answers come in the order of the commands, so the first one is due first."""
+        """Check the first answer's deadline: answers come in the order of the commands."""
         self._overdue = None
         if not self._unanswered:
             return
@@ -202,7 +202,7 @@ class CommandProtocol(RespProtocol):
             if self.signed_in:
                 self.unexpected()
             else:
-                # To what txredisapi asked to sign in.
+                # The answer is to txredisapi's own command, to sign in.
                 super().replyReceived(reply)
             return
         _, answer = self._unanswered.popleft()

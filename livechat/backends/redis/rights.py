@@ -34,7 +34,7 @@ async def check_rights_on(
 
     @param sharded: as of `Connection.load_scripts`.
     """
-    # A script that Redis has forgotten is given whole, which is another command.
+    # A script that is missing from Redis's cache is sent whole, by another command.
     await connection.command(b"EVAL", b"return 0", b"0")
     script = RIGHTS.sharded if sharded else RIGHTS
     refused = await connection.call(script, [key], [channel])
@@ -43,7 +43,7 @@ async def check_rights_on(
     if refused:
         command, reason = (part.decode() for part in refused)
         code, _, text = reason.partition(" ")
-        # A script is told "ERR" of a missing right, and of a command that there is not.
+        # A script gets "ERR" for a missing right, and for an unknown command.
         raise RefusedError(f"{'NOPERM' if code == 'ERR' else code} {command}: {text}")
 
 

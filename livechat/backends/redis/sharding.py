@@ -57,7 +57,7 @@ def jump(key: int, count: int) -> int:
 
 @implementer(IMessageLog)
 class _ShardedMessageLog:
-    """Each room is in the log of one shard."""
+    """A log in which each room belongs to one shard."""
 
     def __init__(self, logs: Sequence[IMessageLog]) -> None:
         self._logs = logs
@@ -142,7 +142,7 @@ class _ShardedPresenceRelay:
 
 @implementer(IProcessRegistry)
 class _ShardedProcessRegistry:
-    """Every process is registered at all shards."""
+    """A registry in which every process is at all shards."""
 
     def __init__(self, backends: Sequence[IBackend]) -> None:
         self._backends = backends
@@ -160,7 +160,7 @@ class _ShardedOutbox:
     """
     Receivers are known to all shards; each has the cursors of its rooms.
 
-    The first says who leads.  One that is away takes only its own rooms with it.
+    The first shard decides who leads.  A shard that is away takes only its own rooms with it.
     """
 
     def __init__(self, boxes: Sequence[RedisOutbox]) -> None:

@@ -35,13 +35,13 @@ from livechat.errors import ChatError, Kind
 from livechat.interfaces import ISharedMap
 from livechat.system.wallclock import WallClock
 
-#: Seconds in which a change that seems to be missing may still come by itself.
+#: Seconds to wait for a missing change, which may still come by itself.
 HOLE: Final = 0.1
-#: Changes that are remembered: behind a hole, while a map is read, and those that were applied.
+#: Changes that are remembered: behind a hole, while a map is read, and applied ones.
 REMEMBERED: Final = 1_000
 #: Seconds in which a change of this process must be in force here, once Redis has it.
 IN_FORCE_WITHIN: Final = 1.5
-#: Attempts at what another process may come before.
+#: Attempts at a write that another process may precede.
 ATTEMPTS: Final = 5
 #: Seconds over which processes spread their attempts to put back a map of several steps.
 SPREAD: Final = 0.3
@@ -68,7 +68,7 @@ class RedisMap(MapCopy):
     ) -> None:
         """
         @param wall: Redis's clock, as far as it is believed.
-        @param writable: whether changes are taken.
+        @param writable: returns True if changes are taken.
         """
         super().__init__(name, wall.now, most=most, largest=largest)
         self._store = MapStore(name, connection, keys, largest)
@@ -78,7 +78,7 @@ class RedisMap(MapCopy):
         self._version = Version()
         # The tags of the newest changes in this copy, by their numbers.
         self._tags: dict[int, bytes] = {}
-        # Changes behind a hole, and all that are heard of while the map is read.
+        # Changes behind a hole, and all that come while the map is read.
         self._ahead: dict[int, Change] = {}
         self._heard: dict[int, Change] | None = None
         self._hole: IDelayedCall | None = None
@@ -86,7 +86,7 @@ class RedisMap(MapCopy):
         self._refreshing = DeferredLock()
         self._refresh_waits = False
         self._stopped = False
-        # Changes of this process that are to be in force here, by word and number.
+        # Calls that wait until their change is in force here, by word and number.
         self._expected: dict[tuple[bytes, int], list[Deferred[None]]] = {}
 
     def put(
@@ -126,7 +126,7 @@ class RedisMap(MapCopy):
                 await self.catch_up()
             if verdict in (_OTHER, _NOTHING):
                 return bool(verdict == _NOTHING)
-            # Changes of one moment all know the same ended keys: later ones know more.
+            # Changes of one moment remove the same ended keys; later ones find more.
             if verdict == _FULL and self.is_full(key) and not self.over():
                 raise self.full()
         raise self.full() if verdict == _FULL else _away("it loses what it has")
@@ -171,7 +171,7 @@ class RedisMap(MapCopy):
             self.refresh_soon()
         elif made.number <= version.number:
             if self._tags.get(made.number) != made.tag:
-                # Redis has lost this copy's change of that number, or it was long ago.
+                # Redis has lost this copy's change of that number, or it is too old to know.
                 self.refresh_soon()
         else:
             if len(self._ahead) < REMEMBERED:
@@ -181,7 +181,7 @@ class RedisMap(MapCopy):
             self._advance([])
 
     def _advance(self, changed: list[str]) -> None:
-        """Apply what follows; tell of it, and of what has *changed* before."""
+        """Apply the changes that follow; tell of them, and of those *changed* before."""
         made = []
         while (change := self._ahead.pop(self._version.number + 1, None)) is not None:
             if change.before != self._version.tag:
@@ -223,7 +223,7 @@ class RedisMap(MapCopy):
             Deferred.fromCoroutine(self.refresh()).addErrback(self._not_read)
 
     def _not_read(self, failure: Failure) -> None:
-        # It is compared again when there is a connection.
+        # The versions are compared again when there is a connection.
         if not failure.check(UnansweredError, RefusedError):
             self._log.failure("A shared map could not be read.", failure)
 
@@ -250,20 +250,22 @@ class RedisMap(MapCopy):
             self._refreshing.release()
 
     async def _bring_together(self, seen: Version, attempt: int) -> bool:
-        """Do once what the difference asks for; False if they are to be compared again."""
+        """Resolve the difference once; return False to compare again."""
         version = self._version
         difference = compare(version, seen)
         if difference is Difference.NONE:
             return bool(seen.word) or await self._take_over()
         if difference is Difference.PUT_BACK:
             if not attempt and self._store.takes_steps(len(self.entries())):
-                # All processes have noticed at the same time, and one is enough.
+                # All processes have noticed at once, and one write is enough.
                 await self._wait(uniform(0, SPREAD))  # noqa: S311 - no secret
                 return False
-            self._log.warn("{name}: Redis has lost changes, and gets them back.", name=self._name)
+            self._log.warn(
+                "{name}: Redis has lost changes; this process puts them back.", name=self._name
+            )
             return await self._store.restore(seen, version, self.entries())
         if not attempt and seen.word == version.word and await self._comes(seen, HOLE):
-            # The news of it were on their way, by another connection.
+            # The news of the change came meanwhile, by another connection.
             return False
         found, entries = await self._read()
         difference = compare(self._version, found)
@@ -272,14 +274,14 @@ class RedisMap(MapCopy):
             return True
         if difference is Difference.JOIN:
             self._log.warn(
-                "{name}: another map has begun in Redis; they are joined.", name=self._name
+                "{name}: Redis has another map of this name; both are joined.", name=self._name
             )
             joined = self._version.joined(found, new_tag())
             await self._store.restore(found, joined, {**self.entries(), **entries})
         return difference is Difference.NONE
 
     async def _read(self) -> tuple[Version, Mapping[str, MapEntry]]:
-        """The whole map as it was at one moment."""
+        """Read the whole map, as of one moment."""
         for _ in range(ATTEMPTS):
             heard: dict[int, Change] = {}
             self._heard = heard
@@ -308,12 +310,12 @@ class RedisMap(MapCopy):
         if self._stopped:
             return
         self._pause = deferLater(self._clock, seconds, lambda: None)
-        # The end of the process ends it, and finds no connection then.
+        # The end of the process cancels the pause.
         self._pause.addErrback(lambda failure: failure.trap(CancelledError))
         await self._pause
 
     async def _take_over(self) -> bool:
-        """Make the map of what versions before have left, if that is anything."""
+        """Make the map from the data of former versions, if there are any."""
         former = await self._store.former()
         if not former:
             return True
@@ -333,7 +335,7 @@ class RedisMap(MapCopy):
 
 
 def _complete(reading: Reading, heard: Mapping[int, Change]) -> bool:
-    """Bring what was read to the version at the end of the reading, if all changes are known."""
+    """Apply the changes during the reading, if all are known."""
     word, number, tag, _ = reading.begun
     last = reading.ended
     changes = []
@@ -355,9 +357,9 @@ def _complete(reading: Reading, heard: Mapping[int, Change]) -> bool:
 
 async def _in_words(called: Awaitable[Any], *, changes: bool = True) -> Any:
     """
-    The answer of *called*, or why there is none.
+    Return the answer of *called*, or turn its failure into an error for callers.
 
-    @param changes: it may have changed something.
+    @param changes: true if the call may have changed something.
     """
     try:
         return await called

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 _log = Logger()
 
-#: Bytes of a document: what the version before took at most.
+#: Bytes of a document at most, as in the former version.
 LARGEST: Final = 65_536
 
 

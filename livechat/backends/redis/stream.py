@@ -25,7 +25,7 @@ from typing import Final
 
 from livechat.backends.redis.entries import Entry, Part, State
 
-#: Entries behind a hole that wait; what is beyond them is read back like the hole itself.
+#: Entries that wait behind a hole at most; further ones are read back like the hole itself.
 MOST_AHEAD: Final = 1_000
 
 
@@ -46,7 +46,7 @@ class Stream:
         self.tag = tag
         self.time = time
         self._ahead: dict[int, Entry] = {}
-        # Events among them.
+        # The events among the waiting entries.
         self._events: list[Entry] = []
 
     @property
@@ -68,7 +68,7 @@ class Stream:
         return self._pass([entry])
 
     def _amend(self, entry: Entry) -> Entry:
-        """Have *entry* change what waits, if it is an event; and be changed by what waits."""
+        """Apply *entry* to waiting messages if it is an event, and waiting events to it."""
         if entry.kind:
             amended = {seq: each.amended(entry) for seq, each in self._ahead.items()}
             self._ahead = amended

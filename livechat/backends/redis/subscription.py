@@ -13,7 +13,7 @@ from livechat.backends.redis.entries import Entry
 from livechat.backends.redis.generation import Generation
 from livechat.backends.redis.stream import MOST_AHEAD, Stream
 
-#: Which rooms are meant.
+#: Selects rooms.
 Rooms = Callable[[str], bool]
 
 
@@ -133,7 +133,7 @@ class Subscription:
         early, self.early = self.early, []
         ours = [entry for entry in early if entry.word == word]
         if len(ours) < len(early):
-            # Of a numbering that has ended, or of one that began after Redis was asked.
+            # The entry's numbering has ended, or has begun after Redis was asked.
             self.check = True
         return ours
 

@@ -39,15 +39,15 @@ from livechat.backends.redis.subscription import Rooms, Subscription, Subscripti
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import ISink, Record
 
-#: Seconds after which a room that cannot be entered is not waited for any longer.
+#: Seconds to wait until a room can be entered.
 ENTER_WITHIN: Final = 2.0
-#: Seconds for which a room is listened to when its last member has left.
+#: Seconds for which a room stays subscribed after its last member has left.
 LINGER: Final = 5.0
-#: Seconds in which what seems to be missing may still come by itself.
+#: Seconds to wait for missing entries, which may still come by themselves.
 HOLE: Final = 0.1
 #: Seconds between two looks at all rooms.
 SWEEP_EVERY: Final = 5.0
-#: Messages that are read at a time where something is missing.
+#: Missing entries that are read at a time.
 READ_PAGE: Final = 200
 
 
@@ -102,7 +102,7 @@ class Subscriptions:
         return entered.addTimeout(ENTER_WITHIN, self._clock, lambda *_: Failure(_not_entered()))
 
     def _flush(self) -> None:
-        """Listen to the rooms that were entered in this turn of the reactor."""
+        """Subscribe to the rooms that were entered in this turn of the reactor."""
         self._turn = None
         names, self._to_hear = self._to_hear, []
         self._connection.subscribe(
@@ -199,7 +199,7 @@ class Subscriptions:
                 self._open_again(room, entries[number:])
                 return
             if entry.seq == room.stream.position and room.stream.tag not in (entry.tag, b""):
-                # Another message has the number of the newest one.
+                # The number is that of the newest entry, but the entry is another one.
                 self._deliver(room, news)
                 room.doubted = True
                 room.wait(entries[number + 1 :])
@@ -237,7 +237,7 @@ class Subscriptions:
         """
         Open the room again, since another numbering may have begun.
 
-        @param heard: the first entries of it.
+        @param heard: the first entries of the new numbering.
         """
         if room.stream is not None:
             room.before, room.stream = room.stream, None
@@ -260,7 +260,7 @@ class Subscriptions:
         try:
             while self._rooms.get(room.name) is room:
                 generation = self._host.generation.name
-                # Another generation may begin at any await: then the room has no stream.
+                # The room loses its stream if another generation begins during an await.
                 stream = room.stream
                 if stream is None:
                     await self._open(room)
@@ -275,13 +275,13 @@ class Subscriptions:
                 if generation != self._host.generation.name:
                     self._open_again(room)
         except (UnansweredError, RefusedError):
-            # When the connection is there again, and at each sweep, it is tried again.
+            # The next connection tries again, and so does each sweep.
             room.check = True
         finally:
             room.tended = False
 
     async def _open(self, room: Subscription) -> None:
-        """Begin to deliver: what is stored from now on, or after what was seen."""
+        """Begin to deliver entries: new ones, or those after the last that was seen."""
         room.check = False
         before = room.before
         if before is None:
@@ -314,10 +314,10 @@ class Subscriptions:
         return Stream(first - 1, b"", before.time, part.newest.word), part
 
     async def _check(self, room: Subscription, stream: Stream) -> None:
-        """See whether Redis has what it had, and read what is missing."""
+        """Check that Redis has lost nothing, and read missing entries."""
         while True:
             position, tag = stream.position, stream.tag
-            # From the newest one that was delivered, to see that it is the same.
+            # The page begins with the newest delivered entry, which must be the same.
             part = await self._history.read(room.name, max(0, position - 1), READ_PAGE)
             if stream is not room.stream:
                 return
@@ -334,7 +334,7 @@ class Subscriptions:
         conclude(room.name, room.take_passed(stream), self._record)
 
     def _fill(self, room: Subscription, stream: Stream, part: Part) -> bool:
-        """Deliver the beginning of what is missing; returns whether there is more."""
+        """Deliver the first missing entries; return True if more are missing."""
         position = stream.position
         if position < part.oldest - 1:
             self._pass_over(room, stream, part.oldest - 1)
@@ -342,7 +342,7 @@ class Subscriptions:
         metrics.healed(len(news))
         self._deliver(room, news)
         if stream.position == position:
-            # What was heard of is not there: the next check finds out why.
+            # Entries that were announced are not there: the next check finds the reason.
             stream.top = position
         return stream.hole
 

@@ -49,25 +49,25 @@ TRIM: Final = Script("trim", "holding")
 LOOK_EVERY: Final = 1.0
 #: Seconds between two steps of the sweep.
 STEP_EVERY: Final = 2.0
-#: Seconds for which a process leads unless it asks again.
+#: Seconds of a lease to lead; a process renews it in time.
 LEASE: Final = 10.0
 #: Seconds from the beginning of a walk over all rooms to the next one.
 WALK_EVERY: Final = 60.0
 #: Seconds after which streams that are not in the set are looked for again.
 SEARCH_EVERY: Final = 86_400.0
-#: Seconds after which a trusted time is kept again; one that is doubted, after each minute.
+#: Seconds after which a trusted time is stored again; a doubted one is stored each minute.
 KEEP_EVERY: Final = 3_600.0
 KEEP_DOUBT_EVERY: Final = 60.0
-#: Rooms that are trimmed together, and how often in one step.
+#: Rooms that are trimmed together, and such batches in a step.
 BATCH: Final = 50
 BATCHES: Final = 10
-#: Most messages that are removed from a room at a time, for their age and for their number: of
-#: these Redis drops whole nodes.
+#: Messages that are removed from a room at a time at most, for their age, and for their number: the
+#: latter Redis drops in whole nodes.
 MOST: Final = 100
 MANY: Final = 100_000
 #: Keys that Redis looks at for one answer to a search.
 SCANNED: Final = 1_000
-#: How often the log says that it cannot be done.
+#: Rate of log lines on failures.
 REFUSALS: Final = Rate(per_second=1 / 600, burst=2)
 
 
@@ -90,9 +90,9 @@ class Sweep:
     ) -> None:
         """
         @param wall: Redis's clock.
-        @param receivers: what waits for these stays.
-        @param process: a name that no other process has.
-        @param ready: whether Redis can be asked.
+        @param receivers: receivers whose waiting entries stay.
+        @param process: the unique name of this process.
+        @param ready: returns True if Redis can be asked.
         """
         self._connection = connection
         self._keys = keys
@@ -104,7 +104,7 @@ class Sweep:
         self._ready = ready
         self._begun = False
         self._leads = False
-        # Where the walk and the search go on; None while there is none.
+        # Cursors of the walk and of the search; None while there is none.
         self._walk: bytes | None = None
         self._search: bytes | None = None
         self._walk_at = 0.0
@@ -131,7 +131,7 @@ class Sweep:
         known = kept is not None or await command(b"EXISTS", self._keys.generation)
         self._hear(self._wall.start(_record(kept) if known else None))
         if not known:
-            # Other processes that start just now find it before there is a generation.
+            # Other processes that start now find the clock before there is a generation.
             await command(b"SET", self._keys.clock, _text(self._wall.record()), b"NX")
         self._begun = True
         for timer, every in zip(self._timers, (LOOK_EVERY, STEP_EVERY), strict=True):
@@ -189,13 +189,13 @@ class Sweep:
         await self._walk_on()
 
     def _since(self, retention: Retention) -> int:
-        """The time in milliseconds before which entries are removed; 0 if none are."""
+        """Return the time in milliseconds before which entries are removed; 0 for none."""
         if not self._wall.trusted:
             return 0
         return max(0, retention.first_time(self._wall.milliseconds()))
 
     async def _keep_clock(self) -> None:
-        """Have those that start later know how far the clock was trusted."""
+        """Store the trust in the clock, for processes that start later."""
         now = self._clock.seconds()
         record = self._wall.record()
         if now >= self._keep_at or (record.doubted and now + KEEP_DOUBT_EVERY < self._keep_at):
@@ -203,7 +203,7 @@ class Sweep:
             await self._connection.command(b"SET", self._keys.clock, _text(record))
 
     async def _search_streams(self) -> None:
-        """Take over the streams that are not in the set."""
+        """Find streams that are not in the set, and add them."""
         command = self._connection.command
         if self._search is None:
             if await command(b"EXISTS", self._keys.searched):
@@ -220,7 +220,7 @@ class Sweep:
                 return
 
     async def _trim_idle(self, since: int) -> None:
-        """Trim rooms in which everything is too old."""
+        """Trim rooms of which all entries are too old."""
         for _ in range(BATCHES):
             limit = (b"LIMIT", b"0", b"%d" % BATCH)
             streams = await self._connection.command(
@@ -256,11 +256,11 @@ class Sweep:
             yield found[::2]
 
     async def _take_over(self, streams: Sequence[bytes]) -> None:
-        """Have *streams* in the set, and all that is in them stay."""
+        """Add *streams* to the set; keep all of their entries."""
         await self._call_trim(streams, lambda _: Retention())
 
     async def _trim(self, streams: Sequence[bytes]) -> None:
-        """Remove what is too old, or too much, for its room."""
+        """Remove entries that are too old, or too many, for their room."""
         await self._call_trim(
             streams, lambda each: self._retention.of(self._keys.room_of_stream(each))
         )
@@ -290,7 +290,7 @@ class Sweep:
         return [b"", b""]
 
     async def _all(self, asked: Iterable[Deferred[Any]]) -> list[Any]:
-        """The answers to several commands.  Fails as `begin`."""
+        """Wait for the answers to several commands.  Fails as `begin`."""
         return await answers(asked)
 
     def _bounds(self, kept: Retention) -> list[bytes]:
@@ -303,7 +303,7 @@ def _text(record: Record) -> bytes:
 
 
 def _record(kept: Any) -> Record:
-    """The record that is kept so; one that knows nothing if it is none."""
+    """Decode a stored record; return an empty one if it is unreadable."""
     try:
         return Record(*map(float, (kept or b"").split()))
     except (TypeError, ValueError):

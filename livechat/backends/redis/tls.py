@@ -49,7 +49,7 @@ class TLS:
 
     def __init__(self, files: TLSFiles) -> None:
         """
-        @raise StartError: a file cannot be used.
+        @raise StartError: a file is unusable.
         """
         self._files = files
         self._said = ""
@@ -67,7 +67,9 @@ class TLS:
         except StartError as reason:
             if self._said != str(reason):
                 self._said = str(reason)
-                self._log.error("{reason}; what it was before goes on.", reason=self._said)
+                self._log.error(
+                    "{reason}; the file as it was before stays in use.", reason=self._said
+                )
         return _options(host, *self._given)
 
     def _read(self) -> tuple[Any, dict[str, Any] | None]:
@@ -103,7 +105,7 @@ def _used(option: str, path: Path, load: Callable[[bytes], _T]) -> _T:
     try:
         return load(path.read_bytes())
     except (OSError, ValueError, TypeError) as reason:
-        # A TypeError says that the key has a password.
+        # A TypeError means that the key has a password.
         _refuse(option, path, str(reason))
 
 

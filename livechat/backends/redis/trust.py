@@ -21,7 +21,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-# OpenSSL's numbers (x509_vfy.h) of what is wrong most often.
+# OpenSSL's numbers (x509_vfy.h) of the most frequent errors.
 _WRONG: Final = {
     9: "it is not valid yet",
     10: "it has expired",
@@ -60,7 +60,7 @@ class Trust:
         return connection
 
     def _verifier(self, protocol: TLSMemoryBIOProtocol) -> Callable[..., bool]:
-        # The connection has the callback: to have the protocol there would be a cycle.
+        # The connection has the callback, so a reference to the protocol would be a cycle.
         of = ref(protocol)
 
         def verify(_: object, certificate: X509, error: int, depth: int, fine: int) -> bool:
@@ -95,5 +95,5 @@ def check_names(certificate: Certificate, host: str) -> None:
     except VerificationError:
         raise MistrustError(f"it is not for {host}") from None
     except CertificateError as reason:
-        # Without a subjectAltName, or with one that no host can have.
+        # The subjectAltName is missing, or no host can have it.
         raise MistrustError(f"it names no host: {reason}") from None

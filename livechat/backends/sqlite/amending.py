@@ -51,7 +51,7 @@ FROM json_each(?) AS named CROSS JOIN messages AS entry
 ON entry.room = json_extract(named.value, '$[0]') AND entry.seq = json_extract(named.value, '$[1]')
 """
 _REWRITE: Final = "UPDATE messages SET message = ?, kind = ?, extra = ? WHERE room = ? AND seq = ?"
-#: Empties entries: by the ids of their rooms, and their numbers.
+#: Empties entries, given by the ids of their rooms and their numbers.
 EMPTY: Final = f"""
 UPDATE messages SET kind = {RecordKind.GONE:d}, message = '', extra = NULL, user = NULL
 WHERE (room, seq) IN
@@ -63,15 +63,15 @@ class _Room:
     """
     A room of the group.
 
-    @ivar before: the room before it; None if nothing was ever said in it.
+    @ivar before: the room before the group; None if it has no entries.
     @ivar top: the newest number.
-    @ivar time: that of the entries that it gets now.
-    @ivar since: what is older than that, no history shows.
+    @ivar time: the time of the entries of this group.
+    @ivar since: the time before which no history shows entries.
     @ivar old: rows of the file.
-    @ivar news: its new rows, by number.
-    @ivar changed: old rows that are others now, in the journal and in the file; None where one is
-        emptied that was not looked up.
-    @ivar event: the number of the newest new event; 0 if there is none.
+    @ivar news: new rows, by number.
+    @ivar changed: changed old rows, in the journal and in the file; None for one that is emptied
+        without having been read.
+    @ivar event: the number of the newest new event; 0 without one.
     """
 
     def __init__(self, before: Room | None, moment: Moment, retention: Retention) -> None:
@@ -79,7 +79,7 @@ class _Room:
         self.top, floor, newest = (before.top, before.floor, before.time) if before else (0, 1, 0)
         self.time = moment.stamp(newest)
         self.since = retention.first_time(self.time) if retention.seconds else 0
-        # All are as old as the newest one, whatever a wrong clock has stamped.
+        # No entry counts as newer than the newest one, whatever a wrong clock has stamped.
         self._floor = floor if newest >= self.since else self.top + 1
         self._retention = retention
         self.old: dict[int, Row] = {}
@@ -96,14 +96,14 @@ class _Room:
         )
 
     def _row(self, seq: int) -> Row | None:
-        """The row of the entry with that number, as it is now, if it was looked up."""
+        """Return the present row of the entry with that number, if it was read."""
         for rows in (self.news, self.changed, self.old):
             if seq in rows:
                 return rows[seq]
         return self.before.find(seq) if self.before else None
 
     def find(self, seq: int) -> tuple[Message, Extra] | None:
-        """The message with that number, as it is now, and what is not shown of it."""
+        """Return the present message with that number, and its hidden part."""
         row = self._row(seq)
         if row is None or row.kind != RecordKind.MESSAGE:
             return None
@@ -124,13 +124,13 @@ class _Room:
         return entry, extra_of_text(row.extra)
 
     def rewrite(self, seq: int, record: Record) -> None:
-        """Give the message with that number another text."""
+        """Replace the text of the message with that number."""
         row = self._row(seq)
         assert row is not None
         self._put(seq, replace(row, text=record.text, extra=_text(record.extra)))
 
     def empty(self, seq: int) -> None:
-        """Have nothing in place of the entry with that number, if it is kept."""
+        """Empty the entry with that number, if it is kept."""
         row = self._row(seq)
         self._put(seq, row and Row(row.room, seq, row.time, "", None, int(RecordKind.GONE)))
 
@@ -142,7 +142,7 @@ class _Room:
 
     def add_to(self, group: Group, name: str, before: Room) -> None:
         """
-        Have the room's part in *group*.
+        Add the room's part to *group*.
 
         @param before: the room, which has a row now.
         """
@@ -180,7 +180,7 @@ class Plan:
         pacing: FilePacing,
     ) -> None:
         """
-        @param rooms: those that have a row.
+        @param rooms: the rooms that have a row.
         @param pacing: counts the messages.
         """
         self._rooms = {
@@ -197,7 +197,7 @@ class Plan:
         self.amends = any(isinstance(each, Amended) for each in self.results)
 
     def _look_up(self, db: sqlite3.Connection, acts: Iterable[Submission]) -> None:
-        """Read the entries in the file that amendments name."""
+        """Read the file's entries that amendments name."""
         named: set[tuple[int, int]] = set()
         by_id: dict[int, _Room] = {}
         for act in acts:
@@ -250,7 +250,7 @@ class Plan:
 
 
 def _text(extra: str | bytes | None) -> str | None:
-    """The rest of a record as the file has it."""
+    """Return the rest of a record as in the file."""
     return extra.decode() if isinstance(extra, bytes) else extra
 
 

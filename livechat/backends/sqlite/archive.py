@@ -15,7 +15,7 @@ from livechat.protocol.messages import Page
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-#: Rooms that are named at a time.
+#: Rooms that are listed at a time.
 ROOMS: Final = 500
 
 

@@ -54,7 +54,7 @@ def load(config: Config, reactor: PosixReactorBase) -> SqliteBackend:
         aside, reason = database.broken
         _log.critical(
             "The database was broken ({reason}). It is {aside} now, and the rooms begin anew, "
-            "without what was said. What can be had of it: sqlite3 {aside} .recover",
+            "without their history. To get what can still be read: sqlite3 {aside} .recover",
             reason=reason,
             aside=aside,
         )
@@ -80,7 +80,7 @@ def load(config: Config, reactor: PosixReactorBase) -> SqliteBackend:
 
 
 class _MapStore:
-    """Maps in their file, whose health is one of its own: messages may be stored all the same."""
+    """Maps in their file, with a health of its own: it may fail while messages are stored."""
 
     def __init__(self, file: MapsFile, writer: Lane, clock: IReactorTime) -> None:
         self.read = file.read
@@ -119,7 +119,7 @@ class SqliteBackend:
         maps: MapsFile | None = None,
     ) -> None:
         """
-        @param maps: None: maps end with the process.
+        @param maps: the file of maps; None if maps end with the process.
         """
         self.description = f"SQLite in {database.directory}"
         self._database = database
@@ -190,7 +190,7 @@ class SqliteBackend:
         self._database.release()
 
     def _erase(self) -> None:
-        """Erase the last retracted words now, not after the next start, unless it takes long."""
+        """Erase the last retracted texts now, unless that takes long; a start would do it later."""
         try:
             for files in (self._database, self._maps_file):
                 for _ in range(ERASE_STEPS):

@@ -7,7 +7,7 @@ from typing import Final
 
 from livechat.system.wallclock import Record, WallClock
 
-#: Seconds after which a trusted time is kept again; one that is doubted, at each sweep.
+#: Seconds after which a trusted time is stored again; a doubted one is stored at each sweep.
 _KEEP_EVERY: Final = 3_600.0
 
 

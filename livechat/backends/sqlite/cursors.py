@@ -40,7 +40,7 @@ SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) WHERE true
 ON CONFLICT (receiver, room) DO UPDATE SET told = excluded.told, epoch = NULL
 WHERE excluded.told > told
 """
-#: A sweep looks at rooms of which something may be removed now.
+#: Marks rooms of which entries may be removed, for the next sweep.
 _RELEASE: Final = """
 UPDATE rooms SET due = 0 WHERE held AND id IN (SELECT value FROM json_each(?))
 """
@@ -96,9 +96,9 @@ class Transaction(Protocol):
 
 class _Beginning(NamedTuple):
     """
-    A receiver that gets its cursors.
+    A receiver that is getting its cursors.
 
-    @ivar at: the id of the last room that has one.
+    @ivar at: the id of the last room with a cursor.
     """
 
     name: str
@@ -118,7 +118,7 @@ class Cursors:
     def __init__(
         self, transaction: Transaction, journal: Journal, epoch: Callable[[str], str]
     ) -> None:
-        """@param epoch: that of a room."""
+        """@param epoch: returns the epoch of a room."""
         self._transaction = transaction
         self._journal = journal
         self._epoch = epoch
@@ -158,7 +158,7 @@ class Cursors:
             db.execute("UPDATE rooms SET waits = 0 WHERE waits")
 
     def _step(self, db: sqlite3.Connection, new: Sequence[str]) -> bool:
-        """Forget a receiver without a name, or begin with a new one; return whether to go on."""
+        """Forget a receiver without a name, or begin with a new one; return True to go on."""
         at = self._beginning
         if at is None or at.name not in new:
             self._beginning = None
@@ -176,7 +176,7 @@ class Cursors:
         return self._beginning is not None or len(new) > 1
 
     def _begin(self, db: sqlite3.Connection, at: _Beginning) -> _Beginning | None:
-        """Give some rooms a cursor; with the last of them the receiver is there."""
+        """Give some rooms a cursor; the receiver exists once the last room has one."""
         count = db.execute(_BEGIN, (at.id, at.at)).rowcount
         (last,) = db.execute(
             "SELECT coalesce(max(room), 0) FROM cursors WHERE receiver = ?", (at.id,)

@@ -41,7 +41,7 @@ from livechat.errors import StartError
 from livechat.protocol.messages import Amended, Message, Newest, Page, Submission
 from livechat.system.wallclock import WallClock
 
-#: Groups that are written before the log is taken, if there is time for that.
+#: Groups that are written before a checkpoint of the log, if there is time for one.
 _GROUPS_IN_LOG: Final = 32
 
 
@@ -62,10 +62,10 @@ class Database:
         elapsed: Callable[[], float],
     ) -> None:
         """
-        @param directory: where the file is or will be.
-        @param retention: what the server keeps; `retention` lets rooms keep less.
+        @param directory: the directory of the file.
+        @param retention: the server's limits; by `retention` rooms may keep less.
         @param wall: the time in seconds since 1970, UTC, which may be wrong.
-        @param elapsed: seconds since any moment, whatever becomes of the time of day.
+        @param elapsed: seconds since any moment, of a clock that cannot be set.
         """
         self.directory = directory
         self._path = directory / "livechat.sqlite3"
@@ -79,18 +79,18 @@ class Database:
             self._path, self._journal, self.retention, self.epoch, self.clock.milliseconds
         )
         self._connection: sqlite3.Connection | None = None
-        # Open as long as the database is, and idle.  Without it, a write that fails would
-        # close the last connection, and SQLite its index of the log with it: to make
-        # that anew takes room on the disk, so on a full one nobody could read any more.
+        # An idle connection.  Without it a failing write would close the last one, and SQLite
+        # would remove its index of the log.  A new index needs room on the disk, so nobody could
+        # read from a full one.
         self._keeper: sqlite3.Connection | None = None
         self._lock: int | None = None
-        # Where a broken file was moved, and what was wrong with it.
+        # The place to which a broken file was moved, and its fault.
         self.broken: tuple[Path, str] | None = None
-        # There may be something to `tidy`.
+        # True if `tidy` may have work.
         self.untidy = False
-        # Pages that were written since the log was taken.
+        # Groups that were written since the last checkpoint.
         self._groups = 0
-        # Where a walk over all rooms goes on; and of which rules the last one was that has begun.
+        # The place of the walk over all rooms; and the number of rules at the last one's start.
         self._walk_at: int | None = 0
         self._walked = 0
         self._eraser = Eraser(self._path)
@@ -149,13 +149,13 @@ class Database:
         )
 
     def _empty_journal(self) -> None:
-        """Move the journal; what is in the file then may be rewritten."""
+        """Move the journal, so that all entries are in the file, and may be rewritten."""
         self._writer.move()
         self._writer.amended = True
 
     def _check(self) -> None:
         """
-        @raise sqlite3.Error: the file is broken, or cannot be used.
+        @raise sqlite3.Error: the file is broken or unusable.
         """
         try:
             quarantine.check(self._open(), self._path)
@@ -164,9 +164,9 @@ class Database:
 
     def _set_aside(self, reason: Exception) -> None:
         """
-        Move the file, and what belongs to it, out of the way.
+        Move the file, with its log, out of the way.
 
-        @raise StartError: it cannot be moved.
+        @raise StartError: the file cannot be moved.
         """
         try:
             aside = quarantine.set_aside(self._path, self._wall())
@@ -328,10 +328,10 @@ class Database:
     def close(self) -> None:
         """Close the file; the next call opens it again."""
         self._stop_writing()
+        self._reader.close()
         if self._keeper is not None:
             keeper, self._keeper = self._keeper, None
             keeper.close()
-        self.held.close()
         self._eraser.close()
 
     def _stop_writing(self) -> None:
@@ -353,7 +353,7 @@ class Database:
                 db.execute("PRAGMA synchronous = FULL")
             self._journal.committed()
         except BaseException:
-            # Closing rolls back; what SQLite believes about the disk goes with it.
+            # Closing rolls back, and drops SQLite's cache of the disk's contents.
             self._stop_writing()
             self._journal.forget()
             self.kept_clock.rolled_back()
@@ -365,11 +365,11 @@ class Database:
             version = schema.check(db)
             if not version:
                 self._path.chmod(0o600)
-                # Once there is anything in the file, only VACUUM could change it.
+                # The setting counts in an empty file only; later only VACUUM could change it.
                 db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
-            # SQLite overwrites removed content: in pages, and whole pages.
+            # SQLite then overwrites removed contents, in pages and of whole pages.
             db.execute("PRAGMA secure_delete = ON")
             db.execute(f"PRAGMA journal_size_limit = {upkeep.LOG_LIMIT}")
             if self.erasing:

@@ -30,13 +30,13 @@ from livechat.backends.sqlite.upkeep import log_size, truncate
 STEP: Final = 4_096
 #: Seconds that one step waits for readers; each is done within a few milliseconds.
 PATIENCE: Final = 0.1
-#: Lengths of the headers of b-tree pages, by the byte with which one begins.  Other pages begin
-#: with the number of a page, so with a zero in files of less than 64 GB.
+#: Lengths of the headers of b-tree pages, by their first byte.  Other pages begin with the number
+#: of a page, so with a zero in files of less than 64 GB.
 _HEADERS: Final = {2: 12, 5: 12, 10: 8, 13: 8}
 _MOST_PAGES: Final = 1 << 24
-#: SQLite keeps off the page with this byte, and may have moved what belongs there behind it.
+#: SQLite does not use the page with this byte, and puts its contents behind it.
 _LOCK_BYTE: Final = 1 << 30
-#: The first page has its header behind that of the file.
+#: The first page begins with the file's header, of this length.
 _FILE_HEADER: Final = 100
 _LOG_HEADER: Final = 32
 _FRAME_HEADER: Final = 24
@@ -129,7 +129,7 @@ class Eraser:
             os.close(file)
 
     def _written(self) -> Sequence[int]:
-        """Pages written since the last step: what was in others' gaps may have come to them."""
+        """Find pages written since the last step: texts in gaps of others may have moved there."""
         if not self._next:
             return ()
         assert self._file is not None

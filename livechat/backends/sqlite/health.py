@@ -37,7 +37,7 @@ class Health:
         """
         @param probe: tries to write.
         @param recovered: called when the trouble has ended.
-        @param subject: what is in the file.
+        @param subject: the contents of the file, in words.
         """
         self._subject = subject
         self._recovered = recovered

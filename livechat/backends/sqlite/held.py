@@ -7,12 +7,8 @@ Entries that wait for receivers outside, as the embedded backend's file has them
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import nsmallest
-from threading import Lock
 from typing import Final
 
 from livechat.backends import outbox
@@ -26,7 +22,7 @@ from livechat.interfaces import Waiting
 from livechat.protocol.messages import Page, user_of_text
 from livechat.protocol.names import EVENTS_ROOM
 
-#: Rooms that one step of a rewind looks at, and entries that one of `OutboxWriter.erase` does.
+#: Rooms in a step of a rewind, and entries in a step of `OutboxWriter.erase`.
 REWIND_STEP: Final = 1_000
 ERASE_STEP: Final = 5_000
 
@@ -65,10 +61,6 @@ class OutboxReader:
         self._reader = reader
         self._journal = journal
         self._cursors = cursors
-        self._idle: deque[sqlite3.Connection] = deque()
-        # Changes whenever the file is closed.
-        self._opened = 0
-        self._keeping = Lock()
 
     def waiting(self, receiver: str, after: str, limit: int) -> Sequence[Waiting]:
         """
@@ -78,10 +70,10 @@ class OutboxReader:
         @raise sqlite3.Error: the file cannot be read.
         """
         number = self._cursors.id_of(receiver)
-        # A move behind this line has marked its rooms.
+        # Copied first, as a later move of the journal marks its rooms in the file.
         rooms = self._journal.rooms.copy()
         recent = {name: room for name, room in rooms.items() if name > after}
-        with self._reading() as db:
+        with self._reader.reading() as db:
             marked = db.execute(_MARKED, (number, after, limit)).fetchall()
             found = {row[0]: self._found(*row) for row in marked}
             ids = json.dumps([room.id for room in recent.values()])
@@ -114,7 +106,7 @@ class OutboxReader:
         """
         number = self._cursors.id_of(receiver)
         characters = max(PAGE_CHARACTERS, outbox.PAGES_CHARACTERS // max(1, len(limits)))
-        with self._reading() as db:
+        with self._reader.reading() as db:
             views = self._reader.views(db, limits, number)
             return {
                 room: self._page(views.get(room), room, limit, characters)
@@ -132,34 +124,6 @@ class OutboxReader:
             oldest = max(oldest, outbox.first_held(shown, told, view.room.top, outbox.MOST))
         return self._reader.page_from(view, room, oldest, limit, most=characters)
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """
-        One unchanging view of the file.  The connection stays open afterwards, idle: to open one
-        costs thirty times what it costs to look at a room, and receivers are told all the time.
-        """
-        opened = self._opened
-        db = self._idle.pop() if self._idle else self._reader.open()
-        try:
-            db.execute("BEGIN")
-            yield db
-            db.execute("COMMIT")
-        except BaseException:
-            db.close()
-            raise
-        with self._keeping:
-            if opened == self._opened and not self._idle:
-                self._idle.append(db)
-                return
-        db.close()
-
-    def close(self) -> None:
-        """Close the file; the next call opens it again."""
-        with self._keeping:
-            self._opened += 1
-            while self._idle:
-                self._idle.pop().close()
-
 
 class OutboxWriter:
     """Has entries told again, or empties them."""
@@ -172,7 +136,7 @@ class OutboxWriter:
         reader: Reader,
         move: Callable[[], None],
     ) -> None:
-        """@param move: empties the journal."""
+        """@param move: moves the journal to the file."""
         self._transaction = transaction
         self._journal = journal
         self._cursors = cursors
@@ -208,7 +172,7 @@ class OutboxWriter:
         Do a step of `livechat.interfaces.IOutbox.erase`, from number *start* on; return the number
         of messages that were emptied, and where to go on; 0 at the end.
         """
-        # All that is held is in `messages` then.
+        # All held entries are in `messages` afterwards.
         self._move()
         with self._transaction() as db:
             view = self._reader.view(db, room)
@@ -230,9 +194,9 @@ def _erased(
     bottom: int,
 ) -> tuple[int, list[int]]:
     """
-    Find the entries that are to be emptied: the number of messages, and the numbers of all.
+    Find the entries to empty; return the count of messages, and the numbers of all.
 
-    @param bottom: the oldest number that is there.
+    @param bottom: the oldest kept number.
     """
     count, empty = 0, []
     for seq, time, user, kind, text in rows:
@@ -247,6 +211,6 @@ def _erased(
                 if extra.event:
                     empty.append(extra.event)
         elif kind == RecordKind.EDITED and (subject is None or extra.ref < bottom):
-            # Nobody knows any more whose message that was.
+            # The message's author is not known any more, so the event is emptied too.
             empty.append(seq)
     return count, empty

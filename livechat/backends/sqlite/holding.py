@@ -29,12 +29,12 @@ class Holding:
         self, lowest: Callable[[sqlite3.Connection, Iterable[int]], Mapping[int, int]]
     ) -> None:
         """
-        @param lowest: finds the numbers that all receivers were told of, by room; nothing where
-            there are no receivers.
+        @param lowest: finds the numbers that all receivers were told of, by room; nothing without
+            receivers.
         """
         self._lowest = lowest
         self._told: Mapping[int, int] = {}
-        # Mean length of an entry.
+        # The mean length of an entry.
         self._length = outbox.MOST_BYTES / outbox.MOST
 
     @property
@@ -91,9 +91,9 @@ class Holding:
 
 def _level(sizes: Sequence[int], most: int) -> int:
     """
-    Find how much each of several may have, so that all together have no more than *most*.
+    Find the bound for each of several, so that all together have no more than *most*.
 
-    @param sizes: how much each has, in increasing order.
+    @param sizes: the present sizes, in increasing order.
     """
     left = most
     for index, size in enumerate(sizes):

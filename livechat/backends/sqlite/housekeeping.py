@@ -21,12 +21,12 @@ from livechat.system.threads import Lane
 
 #: Seconds between two sweeps for expired messages.
 SWEEP_EVERY: Final = 60.0
-#: Seconds between two looks at the clocks, at whether it is quiet, and at some of all rooms.
+#: Seconds between two checks of the clocks, of the load, and of some of all rooms.
 LOOK_EVERY: Final = 1.0
-#: Seconds for which tidying waits until it is quiet; then it is done all the same.
+#: Seconds for which tidying waits for a quiet moment; then it is done in any case.
 TIDY_WITHIN: Final = 300.0
-#: Seconds after an edit or a retraction until its words are erased, with all that came meanwhile.
-#: While a reader is in the way that is tried again at each look.
+#: Seconds after an edit or a retraction until old texts are erased, with those of later acts.  Each
+#: check tries again while a reader is in the way.
 ERASE_AFTER: Final = 20.0
 
 
@@ -58,7 +58,7 @@ class Erasure:
         self._clock = clock
         self._writer = writer
         self._stopped = False
-        # When there was something to erase first.
+        # The time of the first act whose text is to be erased.
         self._since: float | None = None
         self._under_way = False
 
@@ -77,7 +77,7 @@ class Erasure:
         self._stopped = True
 
     async def _erase(self) -> None:
-        """Go on until it is done, or a reader is in the way."""
+        """Erase until all is done, or a reader is in the way."""
         try:
             while not self._stopped and await self._writer.call(self._files.erase):
                 pass
@@ -86,7 +86,7 @@ class Erasure:
             self._log.error("The file cannot be erased: {reason}", reason=str(reason))
         except Exception:  # noqa: BLE001 - a bug: the next one may do better
             self._since = None
-            self._log.failure("What was retracted could not be erased.")
+            self._log.failure("Retracted words could not be erased from the file.")
         else:
             if not self._files.erasing:
                 self._since = None
@@ -110,10 +110,10 @@ class Housekeeping:
         maps: Erasable | None = None,
     ) -> None:
         """
-        @param quiet: whether no message waits to be stored.
-        @param failed: told why the file cannot be written.
-        @param remove_over: removes what has ended elsewhere; called while the clock is trusted.
-        @param maps: the file of shared maps, which may have words too.
+        @param quiet: returns True if no message waits to be stored.
+        @param failed: called with the reason why the file cannot be written.
+        @param remove_over: removes ended entries elsewhere; called while the clock is trusted.
+        @param maps: the file of shared maps, which may have texts to erase too.
         """
         self._remove_over = remove_over
         self._database = database
@@ -122,10 +122,10 @@ class Housekeeping:
         self._quiet = quiet
         self._failed = failed
         self._stopped = False
-        # When tidying was wanted first.
+        # The time of the first reason to tidy.
         self._untidy_since: float | None = None
         self._tidying = False
-        # A step of the walk over all rooms is under way.
+        # True while a step of the walk over all rooms runs.
         self._walking = False
         files: list[Erasable] = [database] if maps is None else [database, maps]
         self._erasures = [Erasure(each, clock, writer) for each in files]
@@ -153,7 +153,7 @@ class Housekeeping:
                 timer.stop()
 
     async def _sweep(self) -> None:
-        """Remove what has expired."""
+        """Remove expired entries."""
         if self._database.clock.trusted:
             self._remove_over()
         self._walking = False
@@ -170,7 +170,7 @@ class Housekeeping:
                 return
 
     def _tick(self) -> None:
-        """Compare the clocks; look after the file where it needs it."""
+        """Compare the clocks; tidy, erase and walk as needed."""
         line = self._database.clock.compare()
         if line:
             self._log.warn("{line}", line=line)
@@ -182,11 +182,11 @@ class Housekeeping:
             each.look()
 
     def _not_walked(self, failure: Failure) -> None:
-        """The next sweep has it go on."""
+        """Handle a failed step of the walk: the next sweep has it go on."""
         if failure.check(sqlite3.Error):
             self._failed(failure.getErrorMessage())
         else:
-            self._log.failure("Rooms could not be looked through.", failure)
+            self._log.failure("The walk over all rooms failed.", failure)
 
     def _walked(self, _: None) -> None:
         self._walking = False
@@ -206,7 +206,7 @@ class Housekeeping:
             )
 
     def _not_tidied(self, failure: Failure) -> None:
-        """The next sweep that finds a reason to asks for it again."""
+        """Handle failed tidying: the next sweep that finds a reason asks for it again."""
         self._database.untidy = False
         self._log.error("The file cannot be tidied: {reason}", reason=failure.getErrorMessage())
 

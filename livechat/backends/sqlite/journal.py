@@ -45,15 +45,15 @@ from msgspec.structs import astuple
 from livechat.backends.sqlite.quarantine import Broken
 from livechat.backends.sqlite.rooms import Group, Room, Row
 
-#: Entries, and bytes of JSON, that are moved.  That takes some 30 ms.
+#: Entries, and bytes of JSON, at which the journal is moved, which takes some 30 ms.
 ENTRIES: Final = 8_000
 BYTES: Final = 4 << 20
 
 _LOAD: Final = "SELECT id, CAST(entries AS BLOB), floors FROM journal ORDER BY id"
 _COLUMNS: Final = "name, id, top, event, floor, time"
-# Python's sqlite3 lets other threads run at each step of a statement and then waits for
-# its turn again: behind a busy reactor that is what a group of messages costs.  So each
-# statement does all of a group's rooms, or many rows, in one step.
+# Python's sqlite3 releases the interpreter's lock at each step of a statement, and waits for it
+# again: behind a busy reactor that is most of a group's cost.  So each statement does all of a
+# group's rooms, or many rows, in one step.
 _BY_NAME: Final = f"""
 SELECT json_group_array(json_array({_COLUMNS})) FROM rooms
 WHERE name IN (SELECT value FROM json_each(?))
@@ -71,7 +71,7 @@ UPDATE rooms SET
     floor = max(floor, json_extract(value, '$[3]'))
 FROM json_each(?) WHERE rooms.id = json_extract(value, '$[0]')
 """
-#: Rows that one statement writes.
+#: Rows that a statement writes.
 _CHUNKS: Final = (500, 25, 1)
 _PLAIN: Final = ("room", "seq", "time", "message", "user")
 _ALL: Final = (*_PLAIN, "kind", "extra")
@@ -111,9 +111,9 @@ class Journal:
         # The rows of the table, by id, the oldest first.
         self._lines: dict[int, _Line] = {}
         self._size = 0
-        # Memory is what the file has.
+        # True if memory has the file's contents.
         self._known = False
-        # Makes it so after a commit.
+        # Updates memory after a commit.
         self._after: Callable[[], None] | None = None
 
     def find(self, room: str) -> Room | None:
@@ -143,7 +143,7 @@ class Journal:
         """
         if not self._known:
             lines, floors = _read_lines(db)
-            # Readers see one or the other.
+            # Replaced as a whole, so that readers see the old rooms or the new ones.
             self.rooms = _by_room(db, lines, floors)
             self._lines = lines
             self.entries = sum(len(line.rows) for line in lines.values())
@@ -198,7 +198,7 @@ class Journal:
         """Write *changed* in the place of the entries with these rooms and numbers."""
         left = len(changed)
         written: dict[int, _Line] = {}
-        # Mostly the newest entries are taken back.
+        # The newest entries are the most likely to be taken back.
         for number, line in reversed(self._lines.items()):
             rows = [changed.get((row.room, row.seq), row) for row in line.rows]
             others = sum(one is not other for one, other in zip(rows, line.rows, strict=True))
@@ -246,7 +246,7 @@ class Journal:
         self._after = self._emptied
 
     def _emptied(self) -> None:
-        # Not cleared: readers may have it.
+        # A new dictionary, as readers may use the old one.
         self.rooms = {}
         self._lines = {}
         self.entries = self._size = 0
@@ -256,7 +256,7 @@ def _insert(db: sqlite3.Connection, columns: tuple[str, ...], values: list[objec
     """
     Write rows to `messages`.
 
-    @param values: of all columns of all rows, one after the other.
+    @param values: the values of all columns, row by row.
     """
     start = 0
     for count in _CHUNKS:
@@ -299,7 +299,7 @@ def _by_room(
     """
     Return the rooms of *lines*.
 
-    @raise Broken: an entry is of no room, or not the next one of its room.
+    @raise Broken: an entry has no room, or is not the next one of its room.
     """
     rows: dict[int, list[Row]] = {}
     for line in lines.values():

@@ -72,7 +72,7 @@ class MapsFile:
         self._draft = directory / f".{NAME}"
         self._connection: sqlite3.Connection | None = None
         self._eraser = Eraser(self.path)
-        # A livechat before may have been killed.
+        # The former process may have been killed.
         self._written = True
 
     def prepare(self, former: FormerMaps, now: float) -> None:
@@ -102,7 +102,7 @@ class MapsFile:
         ) from None
 
     def _check(self) -> None:
-        # Not even a checkpoint may change a file that is broken.
+        # Read-only, as even a checkpoint would change a broken file.
         with closing(connect(self.path, "mode=ro")) as db:
             if not self.path.stat().st_size:
                 self._refuse("it is empty")
@@ -119,14 +119,14 @@ class MapsFile:
     def _make(self, rows: Iterable[Row], now: float) -> None:
         self._draft.unlink(missing_ok=True)
         os.close(os.open(self._draft, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        # Without a log: what was written is on the disk, in the one file, after each statement.
+        # Without a log each statement's changes are on the disk, in this one file.
         with closing(connect(self._draft, "mode=rw")) as db:
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA journal_mode = OFF")
             db.executescript(f"BEGIN; {_TABLES}")
             db.executemany("INSERT INTO maps VALUES (?, ?, ?, ?)", rows)
             db.execute("COMMIT")
-        # A log without its file is of one that was moved away: it must not become the new one's.
+        # A log without its file is of one that was moved away, and must not become the new one's.
         quarantine.set_aside(self.path, now)
         self._draft.rename(self.path)
         directory = os.open(self.path.parent, os.O_RDONLY | os.O_CLOEXEC)
@@ -195,7 +195,7 @@ class MapsFile:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, on disk at the end; after an error the file is opened anew."""
+        """Run all or nothing, on disk at the end; after an error the file is opened anew."""
         db = self._connection or self._open()
         try:
             db.execute("BEGIN IMMEDIATE")
@@ -206,7 +206,7 @@ class MapsFile:
             raise
 
     def _open(self) -> sqlite3.Connection:
-        # Not to be made anew: without what was in it, it would be taken for the maps.
+        # A missing file is not made: an empty one would be taken for the maps.
         db = connect(self.path, "mode=rw")
         try:
             db.execute("PRAGMA journal_mode = WAL")

@@ -47,13 +47,13 @@ from livechat.system.threads import Lane, within
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-#: Most messages in one transaction, and where their characters end it.  A room's
-#: share of a group is one write to each member, so this bounds that write too.
+#: Messages in a transaction at most, and characters of texts that end it.  A room's share of a
+#: group is one write to each member, so this bounds that write too.
 GROUP: Final = 1_000
 GROUP_CHARACTERS: Final = 64 * 1024
-#: Most turns for which a group gathers while the writer is idle, and in how many seconds the
-#: last of them begins.  What was sent together often arrives in two or three turns, and each
-#: group is a write to every member; but turns are long where much is going on.
+#: Turns for which a group gathers at most while the writer is idle, and seconds within which the
+#: last of them begins.  Messages that were sent together often arrive in two or three turns, and
+#: each group is a write to every member; but turns are long under load.
 TURNS: Final = 8
 GATHERING: Final = 0.01
 #: Seconds for which a receiver, or a reader of a history, waits.
@@ -94,7 +94,7 @@ class SqliteMessageLog:
         readers: Lane,
         stored: Callable[[Collection[str]], None] = lambda _: None,
     ) -> None:
-        """@param stored: told of the rooms of each group."""
+        """@param stored: called with the rooms of each group."""
         self._database = database
         self._stored = stored
         self._clock = clock
@@ -105,10 +105,10 @@ class SqliteMessageLog:
         self._record: Record | None = None
         # The epochs of the rooms that have members here.
         self._subscribed: dict[str, str] = {}
-        # Pages that are read, or about to be, by room, number and limit.
+        # Reads of pages that are under way or wait, by room, number and limit.
         self._reads: dict[tuple[str, int, int], SharedRead] = {}
         self._waitlist: Waitlist[_Act] = Waitlist(clock, WAIT, self._late)
-        # Messages that were not handed to the writer yet, and the group that was.
+        # Acts that wait for the writer, and the group that it is storing.
         self._queue: deque[_Act] = deque()
         self._group: Sequence[_Act] = ()
         self._gathering: IDelayedCall | None = None
@@ -207,7 +207,7 @@ class SqliteMessageLog:
             self._write_group()
 
     def _write_group(self) -> None:
-        """Hand what has gathered to the writer; it has nothing to do just now."""
+        """Hand the gathered acts to the writer, which must be idle."""
         self._gathering = None
         group: list[_Act] = []
         characters = 0
@@ -225,7 +225,7 @@ class SqliteMessageLog:
         self._health.fine()
         by_room: dict[str, list[Entry]] = {}
         for act, result in zip(self._group, results, strict=True):
-            # This is all of most acts, and there are many.
+            # Most acts are plain messages, so they take the fast path.
             entry = result if type(result) is Message else _new_entry(result)
             if entry is not None:
                 by_room.setdefault(act.submission.room, []).append(entry)
@@ -252,7 +252,7 @@ class SqliteMessageLog:
             act.refused(ChatError(Kind.UNAVAILABLE, "The message could not be stored."))
 
     def _broken(self, failure: Failure) -> None:
-        """A bug: nobody must wait for ever because of it."""
+        """Handle a bug: refuse all acts, so that no sender waits for ever."""
         self._log.failure("A group of messages could not be stored or delivered.", failure)
         for act in self._group:
             act.refused(unknown())
@@ -268,12 +268,12 @@ class SqliteMessageLog:
             self._writer.call(self._database.take_log).addErrback(self._log_not_taken)
 
     def _log_not_taken(self, failure: Failure) -> None:
-        """A disk that fails is found by the next message."""
+        """Log a failed checkpoint; the next message finds a failing disk."""
         if not failure.check(sqlite3.Error):
             self._log.failure("The write-ahead log could not be taken.", failure)
 
     def _late(self, act: _Act) -> None:
-        """Refuse an act in time.  Groups are older than the queue, so it is at its front."""
+        """Refuse an act whose time is over: the first of the queue, as groups are older."""
         if self._queue and self._queue[0] is act:
             self._queue.popleft()
             act.refused(late())
@@ -285,7 +285,7 @@ class SqliteMessageLog:
         self._stopping = Deferred()
         if not self._group and self._gathering is None:
             self._stopping.callback(None)
-        # Past that time the queue is refused.
+        # The queue is refused by then.
         return self._stopping.addTimeout(WAIT + 1, self._clock).addBoth(self._stopped)
 
     def _stopped(self, _: object) -> None:
@@ -304,7 +304,7 @@ def _stopping() -> ChatError:
 
 
 def _new_entry(result: Message | Amended | Exception) -> Entry | None:
-    """The entry that a room is told of; None if there is none, or it was told of it before."""
+    """Return the entry to tell the room; None without one, or if the room was told before."""
     if isinstance(result, Message):
         return None if isinstance(result, Repeated) else result
     if isinstance(result, Amended) and not result.repeated:

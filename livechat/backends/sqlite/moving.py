@@ -46,7 +46,7 @@ class RoomsCopy:
 
     def __init__(self, path: Path) -> None:
         """
-        @raise sqlite3.Error: the file cannot be read, or is of a newer livechat.
+        @raise sqlite3.Error: the file is unreadable, or of a newer version.
         """
         self._db = connect(path, "mode=rw")
         self._numberings = Numberings()
@@ -116,7 +116,7 @@ class StateDirectory:
             self._maps.prepare(self._database, wall())
             self._db = connect(directory / "livechat.sqlite3", "mode=rw")
             self._db.execute("PRAGMA synchronous = FULL")
-            # A room's row does not count entries that are in the journal.
+            # Rows of rooms leave out entries in the journal.
             _move_journal(self._db)
             mark_waiting(self._db)
         except BaseException:

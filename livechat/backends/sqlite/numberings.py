@@ -22,7 +22,7 @@ _SECRET: Final = "secret"  # noqa: S105 - the name of a row
 _NUMBERINGS: Final = "numberings"
 _GUESTS: Final = "guests"
 _EPOCH: Final = "epoch:"
-#: Before each key of an epoch, and before none.
+#: A text that sorts behind all keys of epochs.
 _AFTER_EPOCHS: Final = "epoch;"
 
 

@@ -37,9 +37,9 @@ _T = TypeVar("_T")
 
 #: Seconds for which rooms with new entries gather.
 GATHER: Final = 0.1
-#: Seconds that a call takes at most, or one step of it.
+#: Seconds for a call, or a step of it, at most.
 WAIT: Final = 5.0
-#: Seconds for which no other process can lead.
+#: Seconds of a lease to lead; no other process can have one.
 LEAD: Final = 60.0
 
 
@@ -95,7 +95,7 @@ class SqliteOutbox:
 
     def waiting(self, receiver: str, after: str = "", limit: int = 1000) -> Deferred[Any]:
         count = outbox.bounded(limit)
-        # Half a surrogate pair is in no name.
+        # No name has a lone surrogate.
         start = after.encode("utf-8", "replace").decode()
         return self._call(self._readers, self._database.held.waiting, receiver, start, count)
 
@@ -163,7 +163,10 @@ class SqliteOutbox:
 
     def _failed(self, failure: Failure) -> Any:
         failure.trap(sqlite3.Error, TimeoutError)
-        self._log.error("The file has no answer for receivers: {reason}", reason=str(failure.value))
+        self._log.error(
+            "Entries that wait for receivers cannot be read or written: {reason}",
+            reason=str(failure.value),
+        )
         raise _unavailable()
 
     def stop(self) -> Deferred[Any]:
@@ -176,4 +179,6 @@ class SqliteOutbox:
 
 
 def _unavailable() -> ChatError:
-    return ChatError(Kind.UNAVAILABLE, "What waits cannot be read or written just now.")
+    return ChatError(
+        Kind.UNAVAILABLE, "Entries that wait for receivers cannot be read or written just now."
+    )

@@ -37,11 +37,11 @@ class FilePacing:
 
     def __init__(self, secret: Callable[[], bytes]) -> None:
         """
-        @param secret: that of the file; without it nobody finds out who is slowed down.
+        @param secret: the file's secret: without it nobody can tell who is slowed down.
         """
         self._secret = secret
         self._pacing = Pacing()
-        # The rows of the group's keys, before it.
+        # Rows of the group's keys, as before the group.
         self._found: Mapping[Hashable, Spoken] = {}
 
     def begin(self, db: sqlite3.Connection, acts: Sequence[Submission]) -> None:
@@ -79,7 +79,7 @@ class FilePacing:
 
     def _key(self, draft: Draft) -> int:
         assert draft.throttle is not None
-        # Half a surrogate pair can be in a key, but not in the name of a room.
+        # A key may have a lone surrogate, unlike the name of a room.
         text = f"{draft.room} {draft.throttle.key}".encode(errors="surrogatepass")
         digest = blake2b(text, key=self._secret(), digest_size=8, person=b"pace").digest()
         return int.from_bytes(digest, signed=True)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-#: Bytes of a file that is looked through, which takes a second at most.
+#: Bytes of a file up to which it is checked as a whole, which takes a second at most.
 CHECKED: Final = 256 << 20
 _CODES: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 

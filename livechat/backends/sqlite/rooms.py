@@ -37,7 +37,7 @@ class Row(Struct, frozen=True, array_like=True, gc=False):
         """
         user = None if self.user is None else user_of_text(self.user)
         if not self.kind and self.extra is None:
-            # As nearly all are.
+            # Nearly all entries are plain messages.
             return Message(self.text, self.seq, self.time, user)
         return to_entry(Record(self.kind, self.text, self.extra), self.seq, self.time, user)
 

@@ -11,13 +11,13 @@ import sqlite3
 from typing import Final
 
 _VERSION: Final = 10
-#: Tells a livechat database from anybody else's (PRAGMA application_id): "lvch".
+#: Marks a livechat database (PRAGMA application_id): "lvch".
 _APPLICATION_ID: Final = 0x6C766368
 
 # A room's `event` is the number of its newest event; 0 if there never was one.  `floor` is the
 # oldest number that may be shown, by the room's limits up to its newest entry.  `top`, `time` and
-# `floor` leave out entries that are in the journal.  `due` is the time from which on there is
-# something to remove (`livechat.backends.sqlite.upkeep`); NULL if that is never.
+# `floor` leave out entries that are in the journal.  `due` is the time from which on
+# entries may be removed (`livechat.backends.sqlite.upkeep`); NULL for never.
 # Rows of `messages` are entries: `livechat.backends.records`.
 _TABLES: Final = """
 CREATE TABLE meta (
@@ -48,8 +48,8 @@ CREATE TABLE messages (
 ) WITHOUT ROWID, STRICT;
 """
 _DUE: Final = "CREATE INDEX rooms_by_due ON rooms (due) WHERE due IS NOT NULL;"
-# Groups (`livechat.backends.sqlite.journal`): entries, as rows of `messages` are, and the floors of
-# rooms by their ids.
+# Groups (`livechat.backends.sqlite.journal`): entries in the form of rows of `messages`, and floors
+# of rooms by their ids.
 _JOURNAL: Final = """
 CREATE TABLE journal (
     id      INTEGER PRIMARY KEY,
@@ -57,8 +57,8 @@ CREATE TABLE journal (
     floors  TEXT
 ) STRICT;
 """
-# Only to know them after a restart: in the order of their use, which costs next to nothing.
-# A key has 16 bytes for room and nonce, and behind them 8 that name an address (`nonces.Known`).
+# Read at restarts only.  Rows are in the order of their use, which costs next to nothing.  A key is
+# 16 bytes of room and nonce, and behind them 8 of an address (`nonces.Known`).
 _NONCES: Final = """
 CREATE TABLE nonces (
     key     BLOB NOT NULL,
@@ -96,7 +96,7 @@ CREATE TABLE pace (
 ) STRICT;
 CREATE INDEX pace_by_end ON pace (until);
 """
-# How far receivers outside have been told (`livechat.backends.sqlite.cursors`).
+# Cursors of receivers outside (`livechat.backends.sqlite.cursors`).
 _CURSORS: Final = """
 CREATE TABLE receivers (
     id      INTEGER PRIMARY KEY,
@@ -113,7 +113,7 @@ CREATE INDEX rooms_that_hold ON rooms (id) WHERE held;
 """
 # The epoch of which a receiver was told last; NULL: the room's present one.
 _EPOCHS: Final = "ALTER TABLE cursors ADD COLUMN epoch TEXT;"
-#: Makes each version of the one before it.
+#: Scripts that make each version from the one before.
 _STEPS: Final = {
     2: """
         CREATE TABLE recent (
@@ -131,8 +131,8 @@ _STEPS: Final = {
     """,
     4: _CLOCK,
     5: _MAPS,
-    # Digests were not keyed: whoever reads the file could try texts on them.  So the nonces of
-    # the ten minutes before an upgrade are forgotten.
+    # Digests were not keyed, so a reader of the file could try texts on them.  The nonces of the
+    # ten minutes before an upgrade are forgotten.
     6: """
         ALTER TABLE rooms ADD COLUMN event INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE messages ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;

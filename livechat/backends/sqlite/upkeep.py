@@ -30,15 +30,15 @@ from livechat.backends.nonces import MOST_IN_FILE, NONCE_LASTS, Known
 from livechat.backends.retention import RoomRetention
 from livechat.backends.sqlite.holding import Holding
 
-#: Most rows that one transaction removes beyond those that it adds.
+#: Rows that a transaction removes at most, beyond those that it adds.
 TRIM_STEP: Final = 500
-#: Most rooms that one step of a sweep looks at, or of a walk.
+#: Rooms in a step of a sweep, or of a walk, at most.
 SWEEP_STEP: Final = 200
-#: `due` of a room that has more to be removed, whatever the time.
+#: `due` of a room with more entries to remove now.
 AT_ONCE: Final = 0
-#: Pages that one step gives back to the disk: 2 MB.
+#: Pages that a step gives back to the disk: 2 MB.
 SHRINK_STEP: Final = 500
-#: Bytes of the write-ahead log that stay; more than that is what a long reader left behind.
+#: Bytes of the write-ahead log that stay; a long reader leaves more behind.
 LOG_LIMIT: Final = 8 << 20
 
 _FIRST_SINCE: Final = """
@@ -49,7 +49,7 @@ ORDER BY seq LIMIT 1
 _COLUMNS: Final = "id, name, top, bottom, floor"
 _SOME_DUE: Final = f"SELECT {_COLUMNS} FROM rooms WHERE due < ? ORDER BY due LIMIT {SWEEP_STEP}"  # noqa: S608
 _SOME: Final = f"SELECT {_COLUMNS} FROM rooms WHERE id >= ? ORDER BY id LIMIT {SWEEP_STEP}"  # noqa: S608
-# By the oldest message that is not held.  A row that stays the same is not written.
+# Computes `due` by the oldest message that is not held.  An unchanged row is not written.
 _RECKON: Final = """
 UPDATE rooms SET due = reckoned.due FROM (
     SELECT rooms.id AS id, (
@@ -62,7 +62,7 @@ UPDATE rooms SET due = reckoned.due FROM (
 ) AS reckoned
 WHERE rooms.id = reckoned.id AND rooms.due IS NOT reckoned.due
 """
-#: Entries below the floor are held, or none.
+#: Marks rooms that hold entries below their floor, or no longer do.
 _HOLD: Final = """
 UPDATE rooms SET held = value ->> 1 > 0, floor = max(floor, value ->> 1)
 FROM json_each(?) WHERE rooms.id = value ->> 0 AND (value ->> 1 OR held)
@@ -80,7 +80,7 @@ class Swept(NamedTuple):
 
 
 class _Room(NamedTuple):
-    """A room's row, as far as removals go by it."""
+    """The part of a room's row that removals need."""
 
     id: int
     name: str
@@ -224,7 +224,7 @@ def shrink(db: sqlite3.Connection) -> bool:
     """Give some free pages back to the disk; returns whether there may be more."""
     if not db.execute("PRAGMA auto_vacuum").fetchone()[0]:
         return False
-    # It is a step for each page, of which execute() would take the first only.
+    # The statement has a step for each page, and execute() would take the first only.
     db.executescript(f"PRAGMA incremental_vacuum({SHRINK_STEP})")
     return bool(db.execute("PRAGMA freelist_count").fetchone()[0])
 

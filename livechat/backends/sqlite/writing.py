@@ -36,16 +36,16 @@ from livechat.protocol.messages import (
 )
 from livechat.system.wallclock import WallClock
 
-#: Acts without words of a sender.
+#: Acts without a sender's text.
 _SILENT: Final = (Retraction, Redaction)
-#: A journal that cannot be moved, for want of room on the disk, is tried again when it has grown
-#: by so much, and takes nothing more when it is so full.
+#: Growth after which a journal that found no room on the disk is moved again, and the fullness at
+#: which it takes no more entries.
 _AGAIN: Final = 0.125
 _MOST: Final = 4.0
 
 
 def _are_plain(acts: Sequence[Submission]) -> TypeGuard[Sequence[Draft]]:
-    """Tell whether all are messages with a text and an author only: the fast path."""
+    """Return True if all are messages with a text and an author only: the fast path."""
     for act in acts:
         if type(act) is not Draft or act.throttle is not None:
             return False
@@ -74,19 +74,19 @@ class Writer:
         holding: Holding,
     ) -> None:
         """
-        @param transaction: all or nothing, on disk at the end.
-        @param elapsed: seconds since any moment, whatever becomes of the time of day.
-        @param secret: that of the file.
+        @param transaction: runs all or nothing, on disk at the end.
+        @param elapsed: seconds since any moment, of a clock that cannot be set.
+        @param secret: the file's secret.
         """
         self._transaction = transaction
         self._retention = retention
         self._clock = clock
         self._secret = secret
         self._journal = journal
-        # How full the journal may become before it is moved.
+        # The fullness at which the journal is moved.
         self._move_at = 1.0
         self.removed = False
-        # A process that was killed may have left words behind.
+        # A killed process may have left old texts behind.
         self.amended = True
         self._nonces = Nonces(elapsed, secret)
         self._pacing = FilePacing(secret)
@@ -152,7 +152,7 @@ class Writer:
     def _number(
         self, db: sqlite3.Connection, drafts: Sequence[Draft], moment: Moment
     ) -> tuple[list[Message | Amended | Exception], Group]:
-        """Make messages of *drafts*, of which a text and an author are all."""
+        """Make messages of *drafts*, which have a text and an author only."""
         names = {draft.room for draft in drafts}
         before = self._journal.look_up(db, names)
         if len(before) < len(names):
@@ -169,7 +169,7 @@ class Writer:
         return messages, group
 
     def _raise_floors(self, group: Group) -> None:
-        """Raise the floors of rooms that keep less: entries that they hide never come back."""
+        """Raise the floors of rooms that keep less: hidden entries never come back."""
         server = self._retention.server
         for name, room in group.rooms.items():
             kept = self._retention.of(name)
@@ -185,7 +185,7 @@ class Writer:
             try:
                 self.move()
             except sqlite3.Error:
-                # A move needs more room on the disk than a group, which can do without.
+                # A group needs less room on the disk than a move, so it is stored without one.
                 if fullness >= _MOST:
                     raise
                 self._move_at = fullness + _AGAIN
@@ -220,14 +220,14 @@ class Writer:
         self._move_at = 1.0
 
     def _mark(self, db: sqlite3.Connection, waits: Sequence[int], budget: int) -> None:
-        """Have rooms found of which something waits, and drop some of that if it is too much."""
+        """Mark rooms with waiting entries, and drop some entries if they are too many."""
         if waits:
             mark(db, waits)
             dropped = self._holding.squeeze(db, max(budget, upkeep.TRIM_STEP))
             self.removed = self.removed or dropped > 0
 
     def _forget(self, db: sqlite3.Connection, most: int) -> None:
-        """Remove some nonces, and messages that slow modes remember."""
+        """Remove some nonces, and some messages that slow modes remember."""
         now, latest = self._clock.milliseconds(), self._clock.latest_milliseconds()
         upkeep.forget_nonces(db, now, latest, most)
         self._pacing.forget(db, now, latest, most)
@@ -242,15 +242,15 @@ class Writer:
         return upkeep.walk(db, self._retention, start, self._now(), self._holding)
 
     def _now(self) -> int | None:
-        """The time in milliseconds, if something may be removed for its age."""
+        """Return the time in milliseconds, if entries may be removed for their age."""
         return self._clock.milliseconds() if self._clock.trusted else None
 
 
 def _unstorable(acts: Sequence[Submission]) -> dict[int, Exception]:
-    """Find the acts with a text that no database takes, whatever the disk says, and why."""
+    """Find the acts with a text that no database takes, on any disk, and the reason."""
     bad: dict[int, Exception] = {}
     try:
-        # As nearly always.
+        # Nearly always all texts are good.
         _encode_texts(acts)
     except UnicodeError:
         for index, act in enumerate(acts):
@@ -263,7 +263,7 @@ def _unstorable(acts: Sequence[Submission]) -> dict[int, Exception]:
 
 def _encode_texts(acts: Sequence[Submission]) -> None:
     """
-    @raise UnicodeError: no database takes one of the texts.
+    @raise UnicodeError: a text cannot be stored in any database.
     """
     speaking = [act for act in acts if not isinstance(act, _SILENT)]
     if len(speaking) < len(acts):

@@ -166,5 +166,9 @@ def clock(config: Config, now: float | None = None, names: Sequence[str] = _WRIT
             newest = max(newest, path.stat().st_mtime)
     if newest > now + CLOCK:
         text = f"{shown} is {int(newest - now)} s before {config.state} was written"
-        return ill("clock", text, "set it: timedatectl set-ntp true; touch the files if they lie")
+        return ill(
+            "clock",
+            text,
+            "set it: timedatectl set-ntp true; touch the files if their times are wrong",
+        )
     return Finding("clock", "ok", shown)

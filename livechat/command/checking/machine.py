@@ -7,9 +7,9 @@ import resource
 import tempfile
 from collections.abc import Iterator, Mapping
 
-from livechat import extensions
 from livechat.command.checking.findings import Finding, doubtful, ill
 from livechat.config import Config
+from livechat.dotted_names import find
 from livechat.errors import StartError
 from livechat.net import fast
 from livechat.net.listening import listen
@@ -87,7 +87,7 @@ def brought(config: Config) -> Iterator[Finding]:
     named += [(f"--mount {path}", name) for path, name in config.mount]
     for option, name in named:
         try:
-            extensions.find(name, option)
+            find(name, option)
         except StartError as reason:
             cure = "install it into livechat's environment, or mend the name"
             yield ill("extension", str(reason), cure)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from livechat.backends.sqlite import journal, reading
 from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.journal import Journal
+from livechat.backends.sqlite.reading import connect
 from livechat.protocol.messages import (
     Amended,
     Draft,
@@ -27,6 +29,14 @@ def test_reading_without_a_writer(disk: Disk) -> None:
     say(store, "a")
     store.close()
     assert shown(store) == [1]
+
+
+@pytest.mark.parametrize("name", ["rooms.sqlite3", ".draft", "a ?#%41.sqlite3"])
+def test_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A file's name is no host, and no query, in the address that SQLite takes."""
+    monkeypatch.chdir(tmp_path)
+    reading.connect(Path(name), "mode=rwc").execute("CREATE TABLE made (id)").connection.close()
+    assert [each.name for each in tmp_path.iterdir()] == [name]
 
 
 def test_expired_but_not_removed(disk: Disk) -> None:
@@ -128,7 +138,7 @@ def test_a_commit_that_memory_does_not_have_yet(
     assert paused == 3
     assert page.position.event == page.position.seq == 5
     store.write([edit(2, "z")])
-    with pytest.raises(sqlite3.OperationalError, match="not that of the file"):
+    with pytest.raises(sqlite3.OperationalError, match="differs from the file's"):
         store.read("r", 0, 99)
 
 
@@ -174,3 +184,56 @@ def test_readers_beside_a_writer(disk: Disk, monkeypatch: pytest.MonkeyPatch) ->
     for each in readers:
         each.join()
     assert faults == []
+
+
+def test_connections_are_kept(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads one after the other open the file once; two at a time twice; none holds its view."""
+    store = disk.store()
+    store.write([Draft("r", "x" * 1_000) for _ in range(200)])
+    store._writer.move()
+    opened: list[sqlite3.Connection] = []
+
+    def noted(*given: Any) -> sqlite3.Connection:
+        opened.append(connect(*given))
+        return opened[-1]
+
+    monkeypatch.setattr(reading, "connect", noted)
+    for _ in range(3):
+        # A page that ends before its statement does.
+        assert len(store.read("r", 0, 200).entries) == 66
+    assert len(opened) == 1
+    with store._reader.reading() as one, store._reader.reading() as other:
+        assert one is not other
+    assert shown(store)
+    assert len(opened) == 2
+    assert [each.in_transaction for each in opened] == [False, False]
+    say(store, "a")
+    writer = store._connection or store._open()
+    busy, left, _ = writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    assert (busy, left) == (0, 0)
+
+
+def test_close_ends_connections(disk: Disk) -> None:
+    """No connection outlives a failed read, or the end of the file: those that read then, too."""
+    store = disk.store()
+    say(store, "a")
+
+    def closed(db: sqlite3.Connection) -> bool:
+        try:
+            db.execute("SELECT 1")
+        except sqlite3.ProgrammingError:
+            return True
+        return False
+
+    with pytest.raises(OSError, match="no"), store._reader.reading() as failed:
+        raise OSError("no")
+    assert closed(failed)
+    with store._reader.reading() as kept:
+        pass
+    assert not closed(kept)
+    with store._reader.reading() as first, store._reader.reading() as second:
+        store.close()
+        assert not closed(first)
+    assert closed(first)
+    assert closed(second)
+    assert shown(store) == [1]

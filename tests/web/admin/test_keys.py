@@ -118,7 +118,7 @@ def test_who_may(port: Port, world: World) -> None:
     assert len(world.keys.all()) == 1
     manager = named(port, "bob", **{"*": "manage"})
     answer = make(manager)
-    assert (answer.status, "rights that they lack" in answer.body.decode()) == (403, True)
+    assert (answer.status, "rights that you lack" in answer.body.decode()) == (403, True)
     assert make(manager, rooms="lobby: manage").status == 200
 
 

@@ -9,7 +9,7 @@ from livechat.backends.redis.archive import RedisArchive
 from livechat.backends.redis.cluster.slots import SLOTS, ClusterKeys
 from livechat.backends.redis.connection import answers
 
-#: Slots of which the sizes are asked for together.
+#: Slots whose sizes are asked for together.
 SLOTS_PER_STEP: Final = 256
 
 

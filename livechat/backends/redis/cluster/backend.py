@@ -71,9 +71,9 @@ class ClusterBackend(BackendInRedis):
         refuse: Callable[[str], None] | None = None,
     ) -> None:
         """
-        @param tls: to all nodes.
+        @param tls: the TLS of connections to all nodes.
         @param keys: the names of the installation.
-        @param refuse: as of `livechat.backends.redis.backend.RedisBackend`.
+        @param refuse: as for `livechat.backends.redis.backend.RedisBackend`.
         """
         self._name = address.name
         self.description = f"Redis Cluster at {address.name}"
@@ -83,7 +83,7 @@ class ClusterBackend(BackendInRedis):
         # The newest entry that this process has stored in each slot, the newest of all last.
         self._last_stored: dict[int, tuple[str, Entry]] = {}
         self._said_plain = False
-        # Fire when what is no room's is known.
+        # Fire when the data that belongs to no room is known.
         self._waiting_for_home: list[Deferred[None]] = []
         joining = Joining(address, tls, reactor, self._topology_health)
         self._connection = ClusterConnection(reactor, self, joining.node, joining.topology)
@@ -177,7 +177,7 @@ class ClusterBackend(BackendInRedis):
         )
 
     async def _prepare(self, node: Node) -> None:
-        """Look at the other end of a new connection."""
+        """Check the other end of a new connection."""
         made = node.made
         try:
             found = await node.prepare(self._keys)
@@ -189,7 +189,7 @@ class ClusterBackend(BackendInRedis):
             await self._find_last_stored(node.slots)
         except UnansweredError as reason:
             if node.made == made and node.connection.connected:
-                # The answer was another node's to give.
+                # The slot has moved to another node.
                 node.connection.drop(str(reason))
             return
         except LayoutError as reason:
@@ -210,7 +210,7 @@ class ClusterBackend(BackendInRedis):
             await self._begin(node)
 
     async def _begin(self, node: Node) -> None:
-        """*node* can be used."""
+        """Begin to use *node*."""
         node.ready = True
         self._measure()
         self._refuse = None
@@ -237,7 +237,7 @@ class ClusterBackend(BackendInRedis):
             )
 
     async def _prepare_home(self) -> None:
-        """Learn what is no room's.  Fails as `Commands.command`."""
+        """Learn the data that belongs to no room.  Fails as `Commands.command`."""
         await check_layout(self._commands, self._keys)
         await self._sweep.begin()
         await self.generation.refresh()
@@ -255,7 +255,7 @@ class ClusterBackend(BackendInRedis):
             await known
 
     async def _find_last_stored(self, slots: Collection[int]) -> None:
-        """See whether these have the newest entry that this process has stored in them."""
+        """Check that slots have the newest entries that this process has stored in them."""
         for slot in reversed(tuple(self._last_stored)):
             if slot in slots:
                 if not await self._has(*self._last_stored[slot]):
@@ -295,7 +295,7 @@ class ClusterBackend(BackendInRedis):
         )
 
     async def _look_at_moved(self, slots: Collection[int]) -> None:
-        """Masters that are known have slots of others."""
+        """Handle slots that moved between known masters."""
         there = [slot for slot in slots if (node := self._slot(slot)) is not None and node.ready]
         try:
             if self._home_slot in there:

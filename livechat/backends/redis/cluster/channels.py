@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from livechat.backends.redis.cluster.node import Node
 from livechat.backends.redis.cluster.slots import slot_of
 
-#: Seconds in which a subscription must be confirmed, or is asked for again.
+#: Seconds after which an unconfirmed subscription is asked for again.
 CONFIRM: Final = 1.0
 
 
@@ -25,13 +25,13 @@ class Channels:
 
     def __init__(self, clock: IReactorTime, master: Callable[[int], Node | None]) -> None:
         """
-        @param master: that of a slot.
+        @param master: returns the master of a slot.
         """
         self._clock = clock
         self._master = master
-        # The master that has confirmed each; None: none has.
+        # The master that has confirmed each channel; None without one.
         self._heard: dict[bytes, Node | None] = {}
-        # Channels that no master has, by when they were asked for.
+        # Unconfirmed channels, with the times at which they were asked for.
         self._missing: dict[bytes, float] = {}
 
     def add(self, channels: Sequence[bytes]) -> None:

@@ -35,7 +35,7 @@ from livechat.backends.redis.cluster.slots import (
 from livechat.backends.redis.cluster.topology import Topology
 from livechat.backends.redis.connection import RefusedError, Script, UnansweredError
 
-#: Seconds between two looks at subscriptions that are not confirmed.
+#: Seconds between two checks of unconfirmed subscriptions.
 CONFIRM_EVERY: Final = 0.5
 
 
@@ -143,7 +143,7 @@ class ClusterConnection:
         """
         Have commands of *slot* wait.
 
-        @param nodes: which may have been given some that are not answered yet.
+        @param nodes: nodes that may still have unanswered commands of the slot.
         """
         queue = self._held.get(slot)
         if queue is None:
@@ -166,9 +166,9 @@ class ClusterConnection:
         self, slot: int, asked: Node | None, error: RefusedError | None
     ) -> tuple[Node | None, bool]:
         """
-        The node to give a command of *slot* to, and whether it is to be asked.
+        Choose the node for a command of *slot*, and if it needs ASKING.
 
-        @param error: the answer of *asked*, if there was one.
+        @param error: the error that *asked* has answered with, if any.
         """
         if error is not None and asked is not None:
             self.topology.hurry()
@@ -234,7 +234,7 @@ class ClusterConnection:
         leaving.addBoth(lambda _: self._leaving.discard(leaving))
 
     def _move(self, changed: Mapping[int, Node | None]) -> None:
-        """Have slots elsewhere; what was given for them before comes first."""
+        """Move slots to other nodes; earlier commands of these slots finish first."""
         before: dict[Node, list[int]] = {}
         for slot, node in changed.items():
             old = self._slots[slot]
@@ -293,7 +293,7 @@ class ClusterConnection:
 
 
 def _answered(node: Node) -> Deferred[Any]:
-    """Fires when *node* has answered all that it was given, or is lost."""
+    """Return a Deferred that fires when *node* has answered all commands, or is lost."""
     if not node.connection.waits:
         return succeed(None)
     return node.connection.command(b"PING").addErrback(lambda _: None)

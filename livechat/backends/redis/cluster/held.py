@@ -22,15 +22,15 @@ from livechat.backends.redis.cluster.slots import ELSEWHERE
 from livechat.backends.redis.connection import RefusedError, UnansweredError
 from livechat.backends.redis.resp import REPLY
 
-#: Commands of one slot that wait at most.
+#: Waiting commands of a slot at most.
 MOST: Final = 1_000
 #: Seconds between two attempts.
 PAUSE: Final = 0.05
-#: Redirections that are followed at once: nodes that do not agree yet point to each other.
+#: Redirections that are followed without a pause: nodes that disagree point to each other.
 HOPS: Final = 5
 REDIRECTED: Final = frozenset({"MOVED", "ASK"})
 
-#: Gives a command to a node; ``asking`` if it has the slot for this one only.
+#: Gives a command to a node, behind ASKING if the second argument is true.
 Give = Callable[[Node, bool], Deferred[Any]]
 
 
@@ -70,9 +70,9 @@ class Queue:
         ended: Callable[[], None],
     ) -> None:
         """
-        @param where: the node to give the next command to, and whether it has to be asked; from the
-            error of the last attempt, which was not carried out.
-        @param ended: nothing waits any more.
+        @param where: chooses the node for the next command, and if it needs ASKING, by the error of
+            the last attempt, which was not carried out.
+        @param ended: called when no command waits any more.
         """
         self._clock = clock
         self._where = where
@@ -95,7 +95,7 @@ class Queue:
         @param before: fires when all that was given before is answered, and so has come here if it
             was redirected.
         """
-        # The caller adds the first command only then.
+        # A turn later, as the caller adds the first command after this.
         before.addBoth(lambda _: deferLater(self._clock, 0))
         before.addCallback(lambda _: Deferred.fromCoroutine(self._run()))
         before.addErrback(
@@ -105,7 +105,7 @@ class Queue:
     async def _run(self) -> None:
         try:
             while self._waiting:
-                # The command stays in front of all that comes meanwhile.
+                # The command stays in front of all later ones.
                 held = self._waiting[0]
                 try:
                     answer: Any = await self._attempt(held)

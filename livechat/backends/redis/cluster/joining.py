@@ -29,8 +29,8 @@ class Joining:
         self, address: Address, tls: TLS | None, reactor: PosixReactorBase, health: Health
     ) -> None:
         """
-        @param tls: to all nodes.
-        @param health: hears whether the topology is known.
+        @param tls: the TLS of connections to all nodes.
+        @param health: is told if the topology is known.
         """
         self._reactor = reactor
         self._tls = tls
@@ -75,7 +75,7 @@ class NodeEndpoint:
         find: Callable[[str], Deferred[Place | None]],
     ) -> None:
         """
-        @param find: where the URL leads to a node of this name.
+        @param find: finds the address of a node of this name by the URL.
         """
         self._reactor = reactor
         self._master = master

@@ -129,7 +129,7 @@ class Node:
         return self.connection.call(script.sharded if self.sharded else script, keys, args)
 
     def _ask(self) -> None:
-        # Where it is refused, so is the command behind it.
+        # If ASKING is refused, so is the command behind it.
         self.connection.command(b"ASKING").addErrback(lambda _: None)
 
     def subscribe(self, channels: Sequence[bytes]) -> None:
@@ -155,7 +155,7 @@ class Node:
         slot = self._slot()
         before, self.sharded = self.sharded, await self._is_sharded(keys.trial_channel_in(slot))
         if before not in (None, self.sharded):
-            # Another version was there, and was listened to in its words.
+            # Another version of Redis was here, with subscriptions by its own commands.
             self.connection.drop_subscriptions("it is another version")
         await self.connection.load_scripts(sharded=self.sharded)
         await check_rights_on(
@@ -172,12 +172,12 @@ class Node:
             return await knows_sharding(self.connection, channel)
         except RefusedError as reason:
             if reason.code in ELSEWHERE:
-                # The slot is on its way elsewhere.
+                # The slot is being moved to another node.
                 self._tried_in = None
             raise
 
     async def _check_id(self) -> None:
-        """See whether it is still this one: addresses are given to others."""
+        """Check that the node is still the same: its address may be another's by now."""
         try:
             found = await self.connection.command(b"CLUSTER", b"MYID")
         except RefusedError:
@@ -199,7 +199,7 @@ class Node:
             self._tried_in = None
 
     def _slot(self) -> int:
-        """A slot of its own to try rights in, the same again while it is there."""
+        """Choose a slot of the node to try rights in, the same as before while it has that one."""
         if self._tried_in not in self.slots:
             self._tried_in = choice(tuple(self.slots) or (0,))  # noqa: S311 - no secret
         assert self._tried_in is not None

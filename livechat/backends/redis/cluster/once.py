@@ -89,11 +89,11 @@ class _Listener:
             self.usable.errback(reason)
 
     def slots_moved(self, slots: Collection[int]) -> None:
-        """Slots have other masters: perhaps all are covered now."""
+        """Slots have other masters, so all may be covered now."""
         self._look()
 
     def node_lost(self, node: Node) -> None:
-        """No-op: commands say so."""
+        """No-op: commands fail by themselves."""
 
     def deaf(self, node: Node) -> None:
         """No-op: nothing is subscribed."""

@@ -18,9 +18,9 @@ from typing import Any, Final, NamedTuple
 from livechat.backends.redis.connection import RefusedError
 from livechat.backends.redis.keys import Keys
 
-#: How many there are.
+#: The number of slots.
 SLOTS: Final = 16384
-#: Codes of errors that mean that a command was not carried out, and is to be given again.
+#: Errors that mean that a command was not carried out, and must be given again.
 ELSEWHERE: Final = frozenset({"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"})
 
 _REDIRECTION: Final = re.compile(r"(MOVED|ASK) (\d{1,5}) (\S*):(\d{1,5})$")
@@ -85,7 +85,7 @@ class ClusterKeys(Keys):
         return channel.endswith(b"}:rights")
 
     def renamed(self) -> list[tuple[bytes, bytes]]:
-        # The first layout, whose names have no hash tags, was never in a cluster.
+        # Names of the first layout have no hash tags, so it was never in a cluster.
         return []
 
 
@@ -160,7 +160,7 @@ def masters(answer: Any, asked: Place) -> dict[Master, frozenset[int]]:
             name = more[0].decode() if more else ""
             place = _place((host or b"").decode(), int(port), asked)
             if not 0 <= first <= last < SLOTS:
-                raise ValueError("a slot that there is not")
+                raise ValueError("it names a slot that does not exist")
             found.setdefault(Master(place, name), set()).update(range(first, last + 1))
     except (TypeError, AttributeError) as reason:
         raise ValueError(f"it is no answer of a cluster: {reason}") from None
@@ -168,7 +168,7 @@ def masters(answer: Any, asked: Place) -> dict[Master, frozenset[int]]:
 
 
 def _place(host: str, port: int, asked: Place) -> Place:
-    # A node that does not know its address leaves it out; one whose name is not known says "?".
+    # A node that does not know its own address leaves it empty; an unknown name is "?".
     host = host.removeprefix("[").removesuffix("]")
     return Place(host if host not in {"", "?"} else asked.host, port)
 

@@ -18,7 +18,7 @@ from livechat.backends.redis.cluster.slots import SLOTS, ClusterKeys
 from livechat.backends.redis.connection import RefusedError, UnansweredError
 from livechat.backends.redis.sweep import BATCH, BATCHES, SCANNED, SEARCH_EVERY, Sweep
 
-#: Slots that are looked at in a step.
+#: Slots of a step.
 SLOTS_PER_STEP: Final = 256
 
 
@@ -34,7 +34,7 @@ class ClusterSweep(Sweep):
         super().__init__(*args, **more)
         self._nodes = nodes
         self._next_idle = self._next_walk = 0
-        # Slots whose walk has begun, and where it goes on.
+        # Slots whose walk has begun, with their cursors.
         self._walks: list[tuple[int, bytes]] = []
         self._searches: list[tuple[Node, bytes]] = []
 
@@ -80,7 +80,7 @@ class ClusterSweep(Sweep):
         return len(streams)
 
     async def streams(self) -> AsyncIterator[Sequence[bytes]]:
-        # All sets of all slots would be more commands than this, unless there are very many keys.
+        # A scan needs fewer commands than all sets of all slots, unless keys are very many.
         asked = (b"MATCH", self._keys.streams, b"COUNT", b"%d" % SCANNED, b"TYPE", b"stream")
         for node in self._nodes():
             cursor = None
@@ -101,7 +101,7 @@ class ClusterSweep(Sweep):
                 return
             node, cursor = self._searches.pop()
             asked = (b"MATCH", self._keys.streams, b"COUNT", b"%d" % SCANNED, b"TYPE", b"stream")
-            # The next search finds the streams that a master does not tell now.
+            # The next search finds the streams of a master that does not answer now.
             ((done, answer),) = await DeferredList(
                 [node.connection.command(b"SCAN", cursor, *asked)], consumeErrors=True
             )
@@ -112,11 +112,11 @@ class ClusterSweep(Sweep):
                     self._searches.append((node, cursor))
 
     async def _all(self, asked: Iterable[Deferred[Any]]) -> list[Any]:
-        """The answers that there are."""
+        """Wait for all answers, and return those that came."""
         return [answer for answer in await self._each(asked) if answer is not None]
 
     async def _each(self, asked: Iterable[Deferred[Any]]) -> list[Any]:
-        """Each answer; None in place of one that there is not."""
+        """Wait for all answers; None stands for a failure."""
         found: list[Any] = []
         for done, answer in await DeferredList(list(asked), consumeErrors=True):
             if not done:

@@ -23,10 +23,10 @@ from livechat.backends.redis.connection import Connection, RefusedError, Unanswe
 from livechat.backends.redis.health import SLOTS, Health
 from livechat.backends.redis.once import connected_to
 
-#: Seconds between two looks while all is well, and while something is known to be amiss.
+#: Seconds between two looks at a healthy cluster, and at one with a known fault.
 CALM: Final = 10.0
 HURRY: Final = 0.25
-#: Seconds for a node of the URL to say what it knows.
+#: Seconds for a node of the URL to answer.
 WITHIN: Final = 3.0
 
 
@@ -112,10 +112,10 @@ class Topology:
         health: Health,
     ) -> None:
         """
-        @param seeds: of the URL.
-        @param connected: the nodes that can be asked.
-        @param adopt: told each view that is not older than the last.
-        @param health: told why that is not known.
+        @param seeds: the hosts of the URL.
+        @param connected: returns the nodes that can be asked.
+        @param adopt: called with each view that is not older than the last.
+        @param health: is told the reason while the topology is unknown.
         """
         self._clock = clock
         self._seeds = list(seeds)
@@ -177,7 +177,7 @@ class Topology:
                 if self._take(view):
                     return
         if not nodes:
-            # The cluster is another one now, or begins anew.
+            # The cluster may be another one, or begin anew.
             self._epoch = 0
         for place in tuple(self._seeds):
             try:
