@@ -228,3 +228,17 @@ def test_no_test_is_imported() -> None:
             name for name in imports(path, tests) if name.rpartition(".")[2].startswith("test_")
         }
         assert not imported & tests.keys(), path
+
+
+#: The most lines of a module: a longer one has a seam.
+LONGEST = 400
+
+
+@pytest.mark.parametrize("folder", ["livechat", "bench", "clients/python", "examples"])
+def test_modules_are_short(folder: str) -> None:
+    """No module is longer than can be read at once."""
+    paths = [
+        path for path in (ROOT.parent / folder).rglob("*.py") if "node_modules" not in path.parts
+    ]
+    lines = {str(path): len(path.read_text().splitlines()) for path in paths}
+    assert {path: count for path, count in lines.items() if count > LONGEST} == {}

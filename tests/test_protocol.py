@@ -14,7 +14,7 @@ from livechat.limits.rates import Rate
 from livechat.rooms import recovery
 from tests.members.session_client import KEY, Client
 from tests.support import World
-from tests.support.examples import examples
+from tests.support.example_counts import examples
 from tests.support.transcripts import Transcript
 
 _STEPS = some.lists(

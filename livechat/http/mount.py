@@ -61,7 +61,7 @@ class Mount(Place):
         if body is not NOT_DONE_YET:
             if not isinstance(body, bytes):
                 raise TypeError(f"{found!r} answered {type(body).__name__}, and not bytes")
-            # Of HEAD it may know better.
+            # A resource's answer to HEAD has no body, and may have set the length itself.
             if body or request.method != b"HEAD":
                 request.setHeader(b"Content-Length", b"%d" % len(body))
             request.write(body)

@@ -35,12 +35,12 @@ from livechat.protocol.v1 import Ack
 from livechat.rooms.answers import answer_of
 from livechat.rooms.chat import Chat
 from livechat.rooms.checks import check_seen
-from livechat.rooms.removal import Removed
+from livechat.rooms.removal_run import Removed
 
 
 def act(chat: Chat, actor: Actor, room: str, action: Action) -> Deferred[Ack]:
     """
-    Do what *action* says; fires once that is stored and delivered.
+    Do *action*; fires once it is stored and delivered.
 
     @raise ChatError: at once, if *actor* may not.
     """
@@ -66,7 +66,7 @@ def act(chat: Chat, actor: Actor, room: str, action: Action) -> Deferred[Ack]:
 
 def say(chat: Chat, actor: Actor, room: str, action: Say, receiver: IReceiver) -> None:
     """
-    Say what *action* says; as `livechat.rooms.chat.Chat.say`.
+    Send the message of *action*, like `livechat.rooms.chat.Chat.say`.
 
     @raise ChatError: at once, if *actor* may not.
     """
@@ -105,7 +105,7 @@ def _moderate(
 
 
 def _end(chat: Chat, actor: Actor, action: Revoke | Forget) -> Deferred[Ack]:
-    """Do what concerns no room: end tokens, or all that is known of a person."""
+    """Do an action that concerns no room: revoke tokens, or forget a person."""
     if isinstance(action, Revoke):
         return revoke(chat, actor, action)
     return chat.forgetting.order(actor, action)
@@ -113,7 +113,8 @@ def _end(chat: Chat, actor: Actor, action: Revoke | Forget) -> Deferred[Ack]:
 
 def revoke(chat: Chat, actor: Actor, action: Revoke) -> Deferred[Ack]:
     """
-    Refuse tokens; fires once that is in force here, and recorded.  Elsewhere it is within a second.
+    Revoke tokens; fires once that is recorded and in force here.  Other processes follow within a
+    second.
 
     @raise ChatError: at once, if *actor* may not.
     """

@@ -1,10 +1,9 @@
 """
 Activity of the last minutes in this process, for operators: rates, newest messages, a chart.
 
-It costs a few dictionary operations for each message, and nothing between
-messages: a room's rate is a mean that fades by itself, computed when it is
-asked for.  A room is forgotten after `ACTIVE_FOR` without a message, or after
-messages in `MOST_ROOMS` others.
+A message costs a few dictionary operations, and the time between messages nothing: a room's rate is
+a mean that fades by itself, computed on request.  A room is forgotten after `ACTIVE_FOR` without a
+message, or after messages in `MOST_ROOMS` others.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 """
 Asks the site about messages and edits, before they are stored.
 
-The site's answers come in any order.  Those about one sender's acts in a room wait in a *line*, and
-take effect in the order of the acts; nobody waits for the answer about somebody else's.
+The site's answers come in any order.  Answers about one sender's acts in a room wait in a *line*,
+and take effect in the order of the acts.  No sender waits for an answer about another's.
 
-An answer takes a while.  So all that may have changed meanwhile is checked again behind it: the
-sender's lease, its rights and restrictions, the room's words, links and holds, now of the text that
-the site may have rewritten.  Where the sender has gone meanwhile, its act goes on.
+An answer takes a while, so everything that may have changed is checked again after it: the sender's
+lease, rights and restrictions, and the room's words, links and holds.  These apply to the text as
+the site may have rewritten it.  The act goes on although its sender may have left.
 
-An act that is sent again with its nonce is not asked about again: the first answer counts, or the
-one that is yet to come.
+A repetition of an act, with its nonce, is not asked about again: the first answer counts, or the
+pending one.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Act(Struct, eq=False):
 
     @property
     def line(self) -> tuple[str, str] | None:
-        """Names the acts that keep their order; None: there are no others."""
+        """The key of acts that keep their order; None for an act on its own."""
         user = self.actor.user
         name = self.actor.scope if user is None else user.subject
         return (self.draft.room, name) if name else None
@@ -100,15 +100,15 @@ class Asking:
 
     def concerns(self, actor: Actor) -> bool:
         """
-        Tell whether the site has a say in what *actor* says.  It has none in the words of those
-        that run the server: they may have to say that the site is down.
+        Tell whether the site is asked about *actor*'s messages.  Operators and the local key are
+        exempt: they may have to report that the site is down.
         """
         lease = actor.lease
         return actor.kind != "operator" and (lease is None or lease.key != LOCAL)
 
     def take(self, act: Act) -> None:
         """
-        Ask about *act*, and tell its receiver what became of it.
+        Ask about *act*, and give its receiver the result.
 
         @raise ChatError: at once: ``overloaded``; ``nonce_reused``.
         """
@@ -132,7 +132,7 @@ class Asking:
             return known
         if act.edit is None and self._cases.has(draft):
             return succeed(HOLD)
-        # The same at all processes, so that a site can answer a repetition as the first time.
+        # The same at all processes, so that a site can recognize a repetition.
         asked = self._ask(act, f"ask_{blake2b(digest, digest_size=12).hexdigest()}")
         return self._answers.expect(draft.room, draft.nonce, digest, asked)
 
@@ -180,7 +180,7 @@ class Asking:
 
     def _do(self, act: Act) -> None:
         """
-        Do *act* as the site has answered, if it still may be.
+        Do *act* as the site has answered, if it is still allowed.
 
         @raise ChatError: it may not.
         """
@@ -226,7 +226,7 @@ class Asking:
             check_text(ruling.message, self._max_message)
             check_seen(ruling.message)
         except ChatError as error:
-            # Not the site's failure, of which any sender could make five in a row.
+            # A bad text does not count as the site's failure: any sender could cause five in a row.
             raise ChatError(
                 Kind.REJECTED,
                 f"The site has rewritten this, and its text cannot be said: {error.detail}",
@@ -300,7 +300,7 @@ class Answers:
         if isinstance(result, Ruling):
             known.ruling = result
         elif self._known.get(key) is known:
-            # Nobody has decided: the next time it is asked.
+            # Without a decision, a repetition is asked about again.
             del self._known[key]
         for each in waiting:
             each.callback(result)

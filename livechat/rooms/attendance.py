@@ -15,7 +15,7 @@ from livechat.rooms.chat import Chat
 
 class Attendance(Struct, frozen=True):
     """
-    A room, as it is now.
+    A room in its present state.
 
     @ivar users: how many there are, at all processes.
     @ivar members: those whose names are known, by subject; none where members are not told of
@@ -38,7 +38,7 @@ class _Visitor:
 
 async def attendance(chat: Chat, actor: Actor, room: str) -> Attendance:
     """
-    See who is in *room*, and where it stands.
+    Read the users of *room*, and its place.
 
     @raise ChatError: *actor* may not be there, or the backend cannot tell.
     """
@@ -47,7 +47,7 @@ async def attendance(chat: Chat, actor: Actor, room: str) -> Attendance:
     try:
         place = await chat.place(actor, room)
         there = chat.who(actor, room)
-        # Members that are not told of each other are not shown to others by this way, either.
+        # Where members are not told of each other, this way does not show them either.
         shown = chat.settings.of(room).presence or "moderate" in chat.can(actor, room)
         members = chat.presence.users(room) if shown else {}
         return Attendance(there.users, there.connections, members, place)

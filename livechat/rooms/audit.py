@@ -77,7 +77,7 @@ class Audit:
 
     async def _removed(self, amended: Amended, actor: Actor, room: str) -> Amended:
         if amended.repeated and self._recorder.waits:
-            # Its records may be among these.
+            # The actor's own records may be among these.
             raise not_recorded()
         await self._record(_removals(amended, author_of(actor), room), actor.source.key)
         return amended

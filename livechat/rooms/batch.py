@@ -18,8 +18,8 @@ class Lane:
     """
     Members that get the same bytes.
 
-    @ivar wires: theirs, by the same indexes.  A member that has its wire later is told by
-        itself until then.
+    @ivar wires: the members' wires, by the same indexes.  A member without a wire yet is written to
+        by itself.
     """
 
     __slots__ = ("encoding", "members", "wires")
@@ -30,7 +30,7 @@ class Lane:
         self.wires: list[Any] = [member.wire for member in members]
 
 
-#: A part of a lane: the indexes from one to before another.
+#: A part of a lane: a range of indexes, the end excluded.
 Stretch = tuple[Lane, int, int]
 
 
@@ -49,7 +49,7 @@ class Batch:
     @ivar news: holds entries, for live members; else frames, for all that understand them.
     @ivar number: the room's batches are counted.
     @ivar readers: None while it may take more parts.
-    @ivar stale: a reader may be none any more.
+    @ivar stale: a reader may have left.
     @ivar entries: how many it holds.
     @ivar since: when the first of them was stored, in milliseconds since 1970, UTC.
     @ivar written: members that have got it.
@@ -100,7 +100,7 @@ class Batch:
         return lane, start, stop
 
     def retract(self, epoch: str, refs: frozenset[int]) -> None:
-        """Write nothing more of the messages *refs* of *epoch*: to other members they are gone."""
+        """Write the messages *refs* of *epoch* no more: the remaining readers get them as gone."""
         self._parts = [
             (epoch, without(part[1], refs))
             if isinstance(part, tuple) and part[0] == epoch

@@ -1,7 +1,7 @@
 """
-Bulletins: tell those that moderate a room what is done there, as it is recorded in the audit.
+Bulletins: tell a room's moderators what is done there, as the audit records it.
 
-The audit is watched from when the first of them comes to this process.
+The audit is watched while this process has a moderator.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from livechat.rooms.hub import Hub
 from livechat.rooms.standing import Standings
 
 _log = Logger()
-#: Acts of which those that moderate a room are told.
+#: Acts of which a room's moderators are told.
 _TOLD = frozenset({"retract", "restrict", "pardon", "room", "clear", "review"})
 
 
@@ -47,7 +47,7 @@ class Bulletins:
         self._entries.subscribe(AUDIT_ROOM).addErrback(self._end)
 
     def _end(self, failure: Failure) -> None:
-        """Watch it no more, until the next of them comes."""
+        """Stop watching, until the next moderator comes."""
         self._watching = False
         if self._hub.unwatch(AUDIT_ROOM, self):
             self._entries.unsubscribe(AUDIT_ROOM)

@@ -1,8 +1,8 @@
 """
 Cases, as all processes share them.
 
-The shared map ``cases`` has them by their ids.  Here they are found by more: by whose they are, by
-the author of the message, by the message that is reported.
+The shared map ``cases`` has them by id.  This register also finds them by owner, by the author of
+the message, and by the reported message.
 """
 
 from __future__ import annotations
@@ -21,19 +21,18 @@ from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, ISharedMap
 from livechat.protocol.moderation import Case
 
-#: Cases that there can be at a time, and reports among them.  No more are opened while there are
-#: so many.
+#: The most cases at a time, and the most reports among them. Beyond these none is opened.
 MOST_CASES: Final = 2_000
 MOST_REPORTS: Final = 500
-#: Open cases of one subject, or of all guests of an address.
+#: The most open cases of one subject, or of all guests of an address.
 MOST_OF_AN_OWNER: Final = 5
-#: Bytes of one.
+#: The most bytes of a case.
 LARGEST_CASE: Final = 20_480
 
-#: A kind of thing that cases have in common, and its names.
+#: An index of cases: the kind of key, and the keys.
 Trait = tuple[str, ...]
 _REPORTS: Final[Trait] = ("kind", "report")
-#: Decided to be said, and not stored yet.
+#: The state of a case that is approved, its message not stored yet.
 _UNFINISHED: Final[Trait] = ("unfinished",)
 _OPEN: Final[Trait] = ("open",)
 
@@ -64,7 +63,7 @@ class CaseRegister:
         """
         self._shared = shared
         self._tell = changed
-        # Without their messages, which the map has.
+        # Cases without their messages, which the map has.
         self._known: dict[str, Case] = {}
         self._by_trait: dict[Trait, dict[str, None]] = {}
         # Cases that are being opened.
@@ -101,7 +100,7 @@ class CaseRegister:
         return self._of(_OPEN)
 
     def has_unfinished(self) -> bool:
-        """Tell whether there may be some that are `unfinished`."""
+        """Tell whether some cases may be `unfinished`."""
         return _UNFINISHED in self._by_trait
 
     def catch_up(self) -> Deferred[None]:
@@ -159,7 +158,7 @@ class CaseRegister:
         return self._opening[trait] + len(self._by_trait.get(trait, ()))
 
     def _forget(self, those: Iterable[str]) -> None:
-        """Forget those of *those* whose time is over, which is no change that is told."""
+        """Forget the expired cases among *those*.  That is no change to tell."""
         for known_as in [each for each in those if self._shared.get(each) is None]:
             self._enter(known_as, None)
 

@@ -1,9 +1,9 @@
 """
 Cases: messages that wait for a review, and reports of messages.
 
-All processes share them (`livechat.rooms.case_register`), and those that moderate decide them
-(`livechat.rooms.reviews`).  The author of a message that waits, and a reporter, are told what
-becomes of it; nothing of moderators, of other people or of other cases.
+All processes share them (`livechat.rooms.case_register`), and moderators decide them
+(`livechat.rooms.reviews`).  The author of a held message, and a reporter, get the outcome, and
+nothing about moderators, other people or other cases.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ from livechat.rooms.reviews import HELD_LASTS, REPORT_LASTS, Reviews
 from livechat.rooms.standing import Standings
 from livechat.system.time import Time
 
-#: Bytes of an id.
+#: Bytes of a case's id.
 _ID_BYTES: Final = 8
-#: Characters that are kept of a reported message that is too long: each may need six bytes.
+#: Characters kept of a reported message that is too long: each may need six bytes.
 _EXCERPT: Final = 1_500
 #: Seconds between two attempts to close reports of retracted messages, and how many of these
 #: messages are remembered meanwhile.
 CLOSE_EVERY: Final = 5.0
 MOST_REMAINING: Final = 10_000
-#: Owns the cases of actors of whom nothing is known.
+#: The owner of cases of unknown actors.
 _NOBODY: Final = "nobody"
 
 _log = Logger()
@@ -106,9 +106,9 @@ class Cases:
         """
         Hold a message for review.  Tells *receiver* that it is ``held`` once it is.
 
-        A message whose nonce is known is the one that waits already; of one that was said
-        meanwhile the receiver is told as of a repetition.  Refused with ``overloaded`` if too
-        many wait, with ``message_too_long``, or as `livechat.interfaces.ISharedMap.put`.
+        A known nonce means the same message: still held, or stored meanwhile, which is answered as
+        a repetition. Refused with ``overloaded`` if too many wait, with ``message_too_long``, or as
+        `livechat.interfaces.ISharedMap.put`.
 
         @param nonce: as the client gave it.
         """
@@ -160,10 +160,10 @@ class Cases:
 
     def report(self, actor: Actor, room: str, action: Complain) -> Deferred[Ack]:
         """
-        Report a message to those that moderate *room*.  Fires once that is kept.
+        Report a message to the moderators of *room*.  Fires once the case is stored.
 
-        The same one a second time is answered as a duplicate.  Fails with ``not_found``, or as
-        `hold`.
+        A second report of the same message is answered as a duplicate. Fails with ``not_found``, or
+        as `hold`.
 
         @raise ChatError: at once, if *actor* may not.
         """
@@ -212,7 +212,7 @@ class Cases:
         return found
 
     async def _check_kept(self, known_as: str, room: str, ref: int) -> None:
-        """Keep no message that was retracted before all processes knew of its report."""
+        """Drop the report of a message that was retracted before all processes knew of it."""
         try:
             await self._message(room, ref)
         except ChatError as error:
@@ -244,8 +244,8 @@ class Cases:
 
     async def close_about(self, subject: str, room: str | None = None) -> int:
         """
-        Reject what *subject* said and that waits, and close reports of what it said; in *room*, or
-        in all rooms.  Returns how many that were.
+        Reject the held messages of *subject*, and close reports of its messages, in *room* or in
+        all rooms.  Returns the number of cases.
 
         @raise ChatError: as `livechat.interfaces.ISharedMap.put`; some may be closed.
         """
@@ -254,12 +254,12 @@ class Cases:
         return await self._close_all(each for each in found if room in (None, each.case.room))
 
     def concerning(self, subject: str) -> list[Found]:
-        """The cases in which *subject* has a part."""
+        """The cases that involve *subject*."""
         return self._register.concerning(subject)
 
     async def forget(self, subject: str) -> None:
         """
-        Close the cases in which *subject* has a part, and remove them.
+        Close the cases that involve *subject*, and remove them.
 
         @raise ChatError: as `livechat.interfaces.ISharedMap.put`; some may be done.
         """
@@ -271,8 +271,8 @@ class Cases:
 
     async def close_refs(self, room: str, refs: Iterable[int]) -> int:
         """
-        Close the reports of messages of *room*, from whatever process they come.  Returns how many
-        that were; fails as `close_about`.
+        Close the reports of messages of *room*, from every process.  Returns their number; fails
+        like `close_about`.
         """
         await self._register.catch_up()
         return await self._close_all(
@@ -281,8 +281,8 @@ class Cases:
 
     def retracted(self, amended: Amended, room: str) -> Deferred[Amended]:
         """
-        Close the reports of messages that were retracted: their texts are to be nowhere.  Fires
-        with *amended* once that is done; if it cannot be done now, it is tried again.
+        Close the reports of retracted messages, so that their texts are nowhere.  Fires with
+        *amended* once that is done; a failure is tried again.
         """
         return Deferred.fromCoroutine(self._retracted(amended, room))
 
@@ -299,7 +299,7 @@ class Cases:
         if not self._remaining:
             self._time.callLater(CLOSE_EVERY, self._close_remaining)
         self._remaining += [(room, ref) for ref in refs]
-        # The newest ones are those that were read most lately.
+        # Entries read last are the newest.
         del self._remaining[:-MOST_REMAINING]
 
     def _close_remaining(self) -> None:
@@ -326,7 +326,7 @@ class Cases:
 
 
 def owner_of(actor: Actor) -> str:
-    """The owner of the cases of *actor*.  A guest has another key at once, but no other address."""
+    """The owner of *actor*'s cases.  A guest can change its key at once, but not its address."""
     user = actor.user
     if user is not None and user.verified:
         return user.subject

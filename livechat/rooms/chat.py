@@ -1,11 +1,11 @@
 """
 The rules: what an actor may join, send and read, and how often.
 
-The backend, the hub, the limits and the policy meet only here.  Whatever a rule refuses is
-refused here, by a `ChatError` before anything has happened: sockets, HTTP and pages all come
-through.  An act is checked in this order: its shape, its rates, the actor's lease, its rights, the
-policies of extensions, its words and links; last the site is asked.  The backend checks whose the
-messages are that an actor edits or retracts, in the step that changes them.
+The backend, the hub, the limits and the policy meet only here.  Sockets, HTTP and pages all call
+this module, which refuses an act by a `ChatError` before anything has happened.  An act is checked
+in this order: its shape, its rates, the actor's lease, its rights, the policies of extensions, its
+words and links; last the site is asked.  The backend checks the authors of edited and retracted
+messages, in the step that changes them.
 """
 
 from __future__ import annotations
@@ -43,25 +43,19 @@ from livechat.rooms.activity import Activity
 from livechat.rooms.answers import answer_of
 from livechat.rooms.asking import Act, Asking
 from livechat.rooms.audit import Audit
-from livechat.rooms.bulletins import Bulletins
-from livechat.rooms.cases import Cases
 from livechat.rooms.checks import check_text, scoped
 from livechat.rooms.directory import Directory
-from livechat.rooms.forgetting import Forgetting
 from livechat.rooms.history import HISTORY_PAGE, History, Window
 from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
 from livechat.rooms.member import IClient, IMember
-from livechat.rooms.moderation import Moderation
+from livechat.rooms.oversight import make_oversight
 from livechat.rooms.overview import Overview
 from livechat.rooms.pace import Pace
 from livechat.rooms.presence import Presence
 from livechat.rooms.recovery import Replay
-from livechat.rooms.removal import Removal
-from livechat.rooms.renaming import Renaming
 from livechat.rooms.rules import Rules
 from livechat.rooms.search import Searches
-from livechat.rooms.standing import Standings
 from livechat.system.time import Time
 
 
@@ -118,7 +112,18 @@ class Chat:
         self.max_message, self.default_room = max_message, default_room
         burst = Rate.of(rate).burst if rate else 0
         self.limits = Limits(max_message, rate, burst, HISTORY_PAGE, EDIT_WITHIN)
-        self._make_moderation(backend, rules, time)
+        made = make_oversight(
+            backend,
+            rules,
+            hub=hub,
+            audit=self.audit,
+            presence=self.presence,
+            overview=self.overview,
+            leases=leases,
+            time=time,
+        )
+        self.standings, self.renaming, self._bulletins = made[:3]
+        self.cases, self.removal, self.forgetting, self.moderation = made[3:]
         self._asking = None
         if site is not None and site.asks("send"):
             self._asking = Asking(
@@ -129,26 +134,6 @@ class Chat:
 
     def _retain(self, *_: object) -> None:
         self._entries.retain(self.settings.retained)
-
-    def _make_moderation(self, backend: IBackend, rules: Rules, time: Time) -> None:
-        self.standings = Standings(rules, self._hub, time)
-        self.renaming = Renaming(rules.policy, self.presence, self.standings, time)
-        self._bulletins = Bulletins(backend.messages, self._hub, self.standings)
-        self.cases = Cases(backend, self._policy, self.audit, self.standings, time)
-        self.removal = Removal(backend, self._policy, self.audit, time, self.cases.retracted)
-        self.forgetting = Forgetting(
-            backend, rules, leases=self.leases, audit=self.audit, cases=self.cases, time=time
-        )
-        self.moderation = Moderation(
-            rules,
-            self.standings,
-            self.audit,
-            self.removal,
-            overview=self.overview,
-            presence=self.presence,
-            cases=self.cases,
-            time=time,
-        )
 
     def can(self, actor: Actor, room: str) -> Can:
         """List the rights of *actor* in *room*, as `livechat.identity.rights.Right` orders them."""
@@ -169,7 +154,7 @@ class Chat:
 
     async def join(self, actor: Actor, room: str, member: IMember, *, reads: bool = False) -> None:
         """
-        Make *member* one of *room*: from when this returns, it gets every message.
+        Add *member* to *room*.  Once this returns, it gets every message.
 
         @param actor: a member's, which has a user (`livechat.identity.door.Door.member`).
         @param reads: nothing until it has gone live, and everything from there on.
@@ -197,7 +182,7 @@ class Chat:
 
     async def place(self, actor: Actor, room: str) -> Place:
         """
-        The place of *room*: what is said from now on comes behind it.
+        The place of *room*: later messages come behind it.
 
         @raise ChatError: the actor may not be there, or the backend cannot read.
         """
@@ -242,7 +227,8 @@ class Chat:
 
     async def watch(self, actor: Actor, room: str, watcher: ISink) -> None:
         """
-        Show *watcher* what is said in *room*, from when this returns; it is no member.
+        Deliver to *watcher* the entries of *room* that are stored after this returns.  It is no
+        member.
 
         @raise ChatError: the actor may not, or the backend cannot deliver the room.
         """
@@ -255,7 +241,7 @@ class Chat:
             raise
 
     def unwatch(self, room: str, watcher: ISink) -> None:
-        """Show it no more; nothing if it does not watch."""
+        """Stop delivering to *watcher*.  No-op if it does not watch."""
         if self._hub.unwatch(room, watcher):
             self._entries.unsubscribe(room)
             self.presence.closed(room)
@@ -272,8 +258,8 @@ class Chat:
         data: Raw = NO_DATA,
     ) -> None:
         """
-        Say *text* in *room*.  Tells *receiver* once it is stored and delivered; or that it is
-        ``held``, or why else it is not said.
+        Send *text* to *room*.  Calls *receiver* once it is stored and delivered, or with the reason
+        why not, such as ``held``.
 
         The messages of one connection are stored in the order of the calls.
 
@@ -346,8 +332,8 @@ class Chat:
         self, actor: Actor, room: str, refs: Sequence[int], *, nonce: str | None = None
     ) -> Deferred[Amended]:
         """
-        Take messages of *room* back: the actor's own, or anybody's if it may moderate.  Fires once
-        that is stored and delivered, and in the audit; order and nonces as in `say`.
+        Retract messages of *room*: the actor's own, or anybody's if it may moderate.  Fires once
+        that is stored, delivered and in the audit.  Order and nonces are as in `say`.
 
         @param refs: their numbers, `livechat.protocol.messages.MOST_REFS` at most.
         @raise ChatError: as `edit`.
@@ -368,7 +354,7 @@ class Chat:
 
     def admit(self, actor: Actor) -> None:
         """
-        Count an act, of an actor that is still who it is.
+        Count an act of an actor whose identity still holds.
 
         @raise ChatError: there were too many, or its token is over.
         """
@@ -377,7 +363,7 @@ class Chat:
             self.leases.check(actor)
 
     def record(self, room: str, entries: Sequence[Entry]) -> None:
-        """Count *entries*, which were stored from this process, and tell listeners of them."""
+        """Count *entries* that this process has stored, and tell listeners of them."""
         if is_internal(room):
             return
         said = [each for each in entries if isinstance(each, Message)]

@@ -1,4 +1,4 @@
-"""The shape of what actors say, whichever way it comes."""
+"""Checks of the shape of messages, the same for every way in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from livechat.protocol.looks import seen
 
 def check_text(text: str, most: int) -> None:
     """
-    Check that *text* can be said.
+    Check that *text* can be a message.
 
     @param most: bytes of UTF-8.
     @raise ChatError: the text is too long, or not Unicode.
@@ -39,10 +39,10 @@ def check_seen(text: str) -> None:
 
 def scoped(actor: Actor, nonce: str) -> str:
     """
-    Make *nonce* one among those of all actors.
+    Make *nonce* unique among all actors.
 
-    A guest without a key is another user at its next request.  So such guests share their
-    nonces: a repeated request must be known by its nonce alone.
+    A guest without a key is another user at its next request.  So such guests share their nonces,
+    and a repeated request is recognized by its nonce alone.
     """
     return blake2b(nonce.encode(), key=_key(actor.scope), digest_size=12).hexdigest()
 

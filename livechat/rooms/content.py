@@ -1,7 +1,7 @@
 """
-The words and links of a room's settings: is this text said, does it wait, is it refused?
+Filters for the words and links of a room's settings: a text passes, is held, or is refused.
 
-**Words** are compared as they look.  Compatibility forms (NFKC), case, invisible characters and
+**Words** are compared by their looks.  Compatibility forms (NFKC), case, invisible characters and
 combining marks make no difference: full-width letters and letters with an accent are the plain
 ones.  Letters of different scripts that look alike remain different.
 
@@ -12,12 +12,12 @@ ones.  Letters of different scripts that look alike remain different.
 Scripts that write no blanks between words (Chinese, Japanese, Thai and others) have no whole
 words.  A word in such a script is found anywhere.
 
-**Links** are what a reader could open: an address with ``://``, a name that begins with ``www.``,
-or a name that ends in a known top-level domain.  Of those many are words too, or endings of
-files' names: "done.it was", "main.py".  They count only with a path, as in ``bit.ly/x``.  An e-mail
-address holds a name, so it counts.  "e.g.", "3.14" and "node.js" are no links.
+**Links** are texts that a reader could open: an address with ``://``, a name that begins with
+``www.``, or a name that ends in a known top-level domain.  Many domains are words too, or endings
+of files' names: "done.it was", "main.py".  They count only with a path, as in ``bit.ly/x``.  An
+e-mail address holds a name, so it counts. "e.g.", "3.14" and "node.js" are no links.
 
-Nothing here takes longer than in proportion to the text, whatever the words and the text are.
+All of it takes time in proportion to the text, for any words and any text.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ _ASCII_IGNORED: Final = re.compile(f"[{_CONTROLS}]+")
 # sentences in one character, which take long.
 _FILLERS: Final = re.compile("[\u115f\u1160\u3164\uffa0\ufdfa\ufdfb]+")
 _IGNORED: Final = re.compile(f"[{_CONTROLS}{IGNORABLE}{SHAPING}]+")
-#: Shows the letters behind it from right to left.
+#: A character that shows the letters behind it from right to left.
 _OVERRIDE: Final = "\u202e"
 
 _ASCII_GAP: Final = re.compile("[^a-z0-9]+")
 _ASCII_TOKEN: Final = re.compile("[^ ]+| ")
 _BLANKS: Final = re.compile(r"\s+")
-#: Ends every token, and is in none.
+#: The end of every token, which is in none.
 _END: Final = "\n"
 
 
@@ -68,9 +68,9 @@ class _Patterns:
     The patterns that have marks in them.
 
     @ivar many: a letter's marks, where they are too many.
-    @ivar vowels: marks behind a letter that is the same without them.  Where vowels are marks, as
-        in Hindi, a word without them would be another one.
-    @ivar gap: all that is no part of a word.
+    @ivar vowels: marks behind a letter that is the same without them.  In scripts whose vowels are
+        marks, as in Hindi, a word without them would be another one.
+    @ivar gap: everything that is no part of a word.
     """
 
     def __init__(self, marks: str) -> None:
@@ -101,10 +101,10 @@ def _patterns(text: str) -> _Patterns:
 
 def judge(settings: RoomSettings, text: str, *, guest: bool, held: bool) -> Literal["say", "hold"]:
     """
-    Decide whether *text* is said at once, or waits for a review.
+    Decide whether *text* is published at once or held for review.
 
     @param guest: its author is a guest.
-    @param held: a restriction lets all messages of its author wait.
+    @param held: a restriction holds all messages of its author.
     @raise ChatError: ``rejected``: a word or a link is not allowed.
     """
     if settings.words and (word := _words(settings.words).find(text)) is not None:
@@ -150,8 +150,8 @@ class _Phrases:
     """
     Finds phrases, which are sequences of tokens.
 
-    Those that begin with another one are left out: that one is found first.  Of the rest at most
-    one begins at a token, and it is the last one in order that is not behind the text there.
+    Phrases that begin with another one are left out: the other is found first.  Of the rest at most
+    one begins at a token: the last one in order that is not behind the text there.
     """
 
     def __init__(self, phrases: dict[str, str]) -> None:
@@ -184,7 +184,7 @@ class _Phrases:
         return None
 
 
-# By the identity of the tuple: a hash of 500 words takes longer than to look for them.
+# The key is the tuple's identity: to hash 500 words takes longer than to look for them.
 _compiled: Final[dict[int, tuple[tuple[str, ...], Words]]] = {}
 
 
@@ -201,7 +201,7 @@ def _words(words: tuple[str, ...]) -> Words:
 
 
 def _folded(text: str) -> str:
-    """Strip *text* of all that makes no difference between words."""
+    """Strip *text* of everything that makes no difference between words."""
     if text.isascii():
         return _ASCII_IGNORED.sub("", text.lower())
     text = _IGNORED.sub("", _FILLERS.sub(" ", text))
@@ -255,9 +255,9 @@ _WITH_PATH: Final = frozenset(_OTHER_NAMES.split())
 # Ends a name before a dot, or begins one: letters, marks, emoji.
 _NAME: Final = r"[^\s!-/:-@\[-`{-~]"
 _SLASHED: Final = re.compile(rf"[a-z]://\S|(?<![^\W_])www\.{_NAME}")
-# Nothing is looked for before the dot but one letter: so a text without an end costs no more.
+# Only one letter before the dot is looked at, so a text without an end costs no more.
 _DOMAIN: Final = re.compile(rf"(?<={_NAME})\.([^\W\d_]{{2,16}})(?![\w-])(/\S)?")
-# All that becomes a dot or a colon.
+# Characters that become a dot or a colon.
 _MAY_BE_LINK: Final = re.compile(
     "[.:\u2024-\u2026\u2488-\u249b\u2a74\u3002\u33c2\u33c7\u33d8\ufe12\ufe13\ufe19\ufe30\ufe52\ufe55"
     "\uff0e\uff1a\uff61\U0001f100]"
@@ -265,7 +265,7 @@ _MAY_BE_LINK: Final = re.compile(
 
 
 def has_link(text: str) -> bool:
-    """Tell whether a reader of *text* could open something in it."""
+    """Tell whether *text* has a link that a reader could open."""
     if _MAY_BE_LINK.search(text) is None:
         return False
     if text.isascii():

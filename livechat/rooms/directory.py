@@ -14,24 +14,24 @@ from livechat.protocol.messages import Newest
 from livechat.rooms.activity import Activity
 from livechat.rooms.hub import Hub
 
-#: Of a room in which nothing was ever said.
+#: The newest entry of a room without any.
 _NEVER: Final = Newest(0, 0)
 
 
 class Directory:
-    """The rooms of all processes, as far as somebody is there or something was said lately."""
+    """The rooms of all processes that have members, or had messages lately."""
 
     def __init__(self, backend: IBackend, hub: Hub, activity: Activity) -> None:
         self._backend = backend
         self._hub = hub
         self._activity = activity
-        # What the backend knows of active rooms in which nothing was said lately.
+        # The backend's newest entries of active rooms without recent messages.
         self._quiet: dict[str, Newest] = {}
 
     async def rooms(self) -> list[Room]:
         """
-        The active rooms, in no order: those that have members, in whatever process, and
-        those in which something was said lately.
+        The active rooms, in no order: those with members in any process, and those with recent
+        messages.
         """
         rooms = rooms_of_all(report.rooms for report in await self._backend.processes.reports())
         quiet = {room.name for room in rooms if room.newest is None}
@@ -83,7 +83,7 @@ class Directory:
 
     async def _newest(self, rooms: Sequence[str]) -> dict[str, Newest]:
         """Ask the backend for the newest entries of *rooms*; none while it is away."""
-        # The rooms are to be seen all the same.
+        # The rooms are shown without them.
         try:
             found = await self._backend.messages.newest(rooms)
         except ChatError:

@@ -1,5 +1,5 @@
 """
-A dossier: all that is kept of a person, read room by room, as lines for whoever asks for it.
+A dossier: everything that is kept of a person, read room by room, as lines.
 
     {"line":"person","user":"42","guest":false,"time":1790000000000}
     {"line":"restriction","room":"lobby","restriction":{"kind":"ban",…}}    and what was restricted
@@ -9,7 +9,7 @@ A dossier: all that is kept of a person, read room by room, as lines for whoever
     {"line":"progress","rooms":100}                     where nothing else comes for some seconds
     {"line":"end","restrictions":1,"cases":1,"messages":812,"records":3}
 
-One without its last line is not whole.
+A dossier without its last line is not complete.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from livechat.rooms.policy import Policy
 from livechat.rooms.restrictions import Restrictions
 from livechat.system.time import Time
 
-#: Dossiers that a process makes at a time: each reads all rooms.
+#: The most dossiers that a process makes at a time: each reads all rooms.
 MOST_AT_ONCE: Final = 2
-#: Seconds without a line, after which one says that it goes on.
+#: Seconds without a line, after which a line of progress is sent.
 SILENCE: Final = 5.0
 
 
@@ -63,14 +63,14 @@ class Restricted(Struct, frozen=True, tag_field="line", tag="restriction"):
 
 
 class Opened(Struct, frozen=True, tag_field="line", tag="case"):
-    """A case in which the person has a part."""
+    """A case that involves the person."""
 
     case: str
     kept: Case
 
 
 class Spoken(Struct, frozen=True, tag_field="line", tag="message"):
-    """A message of the person, as it is now."""
+    """A message of the person, in its present state."""
 
     room: str
     message: Message
@@ -86,7 +86,8 @@ class Recorded(Struct, frozen=True, tag_field="line", tag="record"):
 
 class Progress(Struct, frozen=True, tag_field="line", tag="progress"):
     """
-    Rooms were looked at in which nothing of the person is: so nobody takes silence for the end.
+    Rooms were read that have nothing of the person.  A reader does not take the silence for the
+    end.
 
     @ivar rooms: how many, so far.
     """
@@ -115,7 +116,7 @@ _NOBODY: Final = User("", "")
 
 
 class Dossiers:
-    """Reads all that is kept of people."""
+    """Reads everything that is kept of people."""
 
     def __init__(
         self,
@@ -136,7 +137,7 @@ class Dossiers:
 
     def read(self, actor: Actor, user: str, *, guest: bool) -> AsyncGenerator[list[Line], None]:
         """
-        Read all that is kept of a person, a few lines at a time.
+        Read everything that is kept of a person, a few lines at a time.
 
         @raise ChatError: at once, if *actor* may not, or too many are read; later, if a room
             cannot be read.
@@ -213,7 +214,7 @@ def _lines_of(room: str, page: tuple[Message, ...], veil: Veil) -> list[Line]:
         try:
             found.append(Recorded(each.seq, each.time, record_of_text(each.message)))
         except ValueError:
-            # Of a later livechat.
+            # A record of a later livechat.
             continue
     return found
 

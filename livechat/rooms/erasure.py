@@ -1,9 +1,9 @@
 """
-Erasure: a person is taken out of all that is stored of a room.
+Erasure: removes a person from everything that is stored of a room.
 
-Their messages are retracted, so members are told.  What no history shows any more, and what they
-said in edits whose messages are not kept, is emptied without a word.  In internal rooms, whose
-entries are records as JSON, a pseudonym takes the person's place.
+The person's messages are retracted, so members are told.  Entries that no history shows any more,
+and edits whose messages are not kept, are emptied silently.  In internal rooms, whose entries are
+records in JSON, a pseudonym replaces the person.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from livechat.system.time import Time
 STEP: Final = 1_000
 #: Characters of the texts that one redaction writes.
 _CHARACTERS: Final = 65_536
-#: Seconds between two acts on a room, which belong to those that chat.
+#: Seconds between two acts on a room, left to those that chat.
 PAUSE: Final = 0.01
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -43,7 +43,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 class Veil(Struct, frozen=True):
     """
-    A person who is forgotten.
+    A person who is forgotten, and the pseudonym.
 
     @ivar subject: `User.subject`.
     @ivar pseudonym: the user in its place.
@@ -71,7 +71,7 @@ class Veil(Struct, frozen=True):
             return text
         action = veiled.get("action")
         if isinstance(action, dict):
-            # Reasons and texts about a person name the person, as the person's own do.
+            # Reasons and texts about a person may name the person, and so may the person's own.
             action.pop("reason", None)
             if action.get("user", {}).get("id") == self.pseudonym.id:
                 veiled.pop("text", None)
@@ -86,7 +86,7 @@ class Veil(Struct, frozen=True):
             return self._id in text
 
     def over(self, value: Any) -> Any:
-        """Return JSON with the pseudonym in the place of the person, wherever a user stands."""
+        """Return JSON with the pseudonym in place of the person, wherever a user stands."""
         if isinstance(value, dict):
             if self._is_user(value):
                 return msgspec.to_builtins(self.pseudonym)
@@ -112,7 +112,7 @@ class Veil(Struct, frozen=True):
 
 
 class Erasure:
-    """Takes people out of rooms."""
+    """Removes people from rooms."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class Erasure:
         outbox: IOutbox | None = None,
     ) -> None:
         """
-        @param outbox: may hold what no history shows.
+        @param outbox: may hold entries that no history shows.
         @param amended: told of each retraction, and its room; the erasure waits for it.
         """
         self._archive = archive
@@ -140,10 +140,10 @@ class Erasure:
         keep: Callable[[int, int], Awaitable[None]],
     ) -> None:
         """
-        Take a person out of the entries of *room* behind number *after*, up to the newest one now.
+        Remove a person from the entries of *room* behind number *after*, up to the newest one now.
 
-        @param keep: called behind each step, with the number up to which all is done, and how many
-            messages were taken back in it.  The erasure ends with what it raises.
+        @param keep: called after each step with the number up to which everything is done, and the
+            count of messages retracted in the step.  An exception from it ends the erasure.
         @raise ChatError: the room cannot be read or changed now.
         """
         await self._erase_shown(room, veil, after, keep)
@@ -172,15 +172,15 @@ class Erasure:
         for start in range(0, len(own), MOST_REFS):
             refs = tuple(own[start : start + MOST_REFS])
             told = await self._told(Retraction(room, refs, moderates=True))
-            # No history shows these.
+            # Entries that no history shows.
             await self._redact(room, {ref: None for ref in refs if ref not in told})
-        # Nobody knows any more who edited these.
+        # Edits whose author is not known any more.
         lost = [each.seq for each in entries if isinstance(each, Edited) and each.ref < oldest]
         await self._redact(room, dict.fromkeys(lost))
         return len(own)
 
     async def _told(self, retraction: Retraction) -> Sequence[int]:
-        """Retract messages; return the numbers of those of which members are told."""
+        """Retract messages; return the numbers that members are told."""
         amended = await self._amend(retraction)
         if amended is None:
             return ()
@@ -192,7 +192,7 @@ class Erasure:
             await self._amend(Redaction(room, some))
 
     async def _amend(self, amendment: Retraction | Redaction) -> Amended | None:
-        """Amend entries; return None if there are none of these, or not any more."""
+        """Amend entries; return None if none of them is left."""
         try:
             amended: Amended = await answer_of(self._log.amend, amendment)
         except ChatError as reason:
@@ -207,7 +207,7 @@ class Erasure:
 
 
 def _veiled(room: str, entries: Sequence[Entry], veil: Veil) -> dict[int, str | None]:
-    """Find the entries of an internal room that name a person; return what becomes of them."""
+    """Find the entries of an internal room that name a person; return their new texts."""
     changes: dict[int, str | None] = {}
     for each in entries:
         if not isinstance(each, Message):
@@ -224,7 +224,7 @@ def _veiled(room: str, entries: Sequence[Entry], veil: Veil) -> dict[int, str | 
 
 
 def _groups(changes: Mapping[int, str | None]) -> Iterator[dict[int, str | None]]:
-    """Parts of *changes*, for one redaction each."""
+    """Split *changes* into parts for one redaction each."""
     group: dict[int, str | None] = {}
     size = 0
     for seq, text in changes.items():

@@ -1,11 +1,11 @@
 """
-Forgetting: a person is taken out of everything that livechat keeps.
+Forgetting: removes a person from everything that livechat keeps.
 
-That takes a while, so it is a *job*, in a map that all processes share from before the order is
-answered until long after it is done.  A process *holds* a job by a lease, which it renews.  Where
-the process was killed, or the store was away, the lease runs out, and any process goes on.
+Forgetting takes a while, so it is a *job* in a map that all processes share: from before the order
+is answered until long after the job is done.  A process *holds* a job by a lease, which it renews.
+If the process is killed, or the store is away, the lease runs out, and any process goes on.
 
-What is done, in this order, and the first of it once more at the end:
+The steps, in this order, and the first of them once more at the end:
 
     restrictions, revocations   a pseudonym takes the person's place: a ban goes on
     cases                       closed, and removed
@@ -49,16 +49,16 @@ from livechat.rooms.rules import Rules
 from livechat.rooms.sweeping import jobs_map as removals_map
 from livechat.system.time import Time
 
-#: Jobs that there are, done ones among them, and bytes of one.
+#: The most jobs, completed ones among them, and the most bytes of one.
 MOST_JOBS: Final = 10_000
 _LARGEST: Final = 4_096
 #: Bytes of a job's id.
 _ID_BYTES: Final = 8
-#: Seconds of a lease; its age when it is renewed; and between two looks for those that ran out.
+#: Seconds of a lease; its age when it is renewed; and between two looks for expired ones.
 LEASE: Final = 20.0
 RENEW_AFTER: Final = 1.0
 LOOK_EVERY: Final = 5.0
-#: Seconds for which a job that is done is shown.
+#: Seconds for which a completed job is shown.
 KEPT: Final = 30 * 86_400
 
 _log = Logger()
@@ -72,10 +72,10 @@ class Job(Struct, frozen=True, omit_defaults=True):
     @ivar author: by whom.
     @ivar began: when it was ordered, in milliseconds since 1970, UTC.
     @ivar subject: the person; "" when it is done.
-    @ivar cursor: of the rooms (`livechat.interfaces.IArchive.rooms`) that are looked at.
-    @ivar room: the one that is looked at.
-    @ivar after: the number in it up to which all is done.
-    @ivar rooms: how many were looked at.
+    @ivar cursor: into the list of rooms (`livechat.interfaces.IArchive.rooms`).
+    @ivar room: the room in work.
+    @ivar after: the number in it up to which everything is done.
+    @ivar rooms: rooms that were read.
     @ivar count: messages that were taken back.
     @ivar lease: the second since 1970 until which a process works at it.
     @ivar done: when it was, in milliseconds since 1970, UTC; 0: it is not.
@@ -103,7 +103,7 @@ def jobs_map(backend: IBackend) -> ISharedMap:
 
 
 class _LostError(Exception):
-    """The job is another process's, or this one stops."""
+    """The job has gone to another process, or this one stops."""
 
 
 class _Run:
@@ -125,9 +125,9 @@ class _Run:
 
 class Forgetting:
     """
-    Forgets people, one after the other.
+    Forgets people, one at a time.
 
-    @ivar dossiers: reads all that is kept of people.
+    @ivar dossiers: reads everything that is kept of people.
     """
 
     def __init__(
@@ -160,16 +160,18 @@ class Forgetting:
         self._cases = cases
         self._time = time
         self._looking: LoopingCall | None = None
-        # The job that this process works at, or nothing.
+        # The job that this process works at, or None.
         self._work: Deferred[None] | None = None
         self._stopping = False
 
     def order(self, actor: Actor, action: Forget) -> Deferred[Ack]:
         """
-        Have a person forgotten.  Fires once that will be done, whatever happens; the ack has the
-        job's id.  The same person a second time, before it is done, is answered as a duplicate.
+        Order that a person is forgotten.  Fires once the job is stored, so that it will be done
+        even after a crash; the ack has the job's id.  A second order for the same person, before
+        the job is done, is answered as a duplicate.
 
-        What the person said before is gone when it is done.  What is said meanwhile may be.
+        The person's earlier messages are gone once the job is done.  Messages sent meanwhile may
+        be.
 
         @raise ChatError: at once, if *actor* may not.
         """
@@ -204,7 +206,7 @@ class Forgetting:
 
     def listed(self, actor: Actor) -> list[tuple[str, Job]]:
         """
-        All jobs with their ids, the newest first; those that are done for `KEPT` seconds.
+        All jobs with their ids, the newest first; completed ones for `KEPT` seconds.
 
         @raise ChatError: the actor may not see them.
         """
@@ -216,7 +218,7 @@ class Forgetting:
         return [(key, job) for key, job in found if job is not None]
 
     def _changed(self, keys: Collection[str]) -> None:
-        """Forget what this process alone knows."""
+        """Clear what this process alone knows of a forgotten person."""
         for key in keys:
             value = self._jobs.get(key)
             job = None if value is None else _job_of(value)
@@ -224,7 +226,7 @@ class Forgetting:
                 self._restrictions.forget_origin(job.subject)
 
     def start(self) -> None:
-        """Go on with what was interrupted, now and from now on."""
+        """Continue interrupted jobs, now and from now on."""
         self._looking = LoopingCall(self._look)
         self._looking.clock = self._time
         self._looking.start(LOOK_EVERY).addErrback(
@@ -251,7 +253,7 @@ class Forgetting:
             self._look()
 
     async def stop(self) -> None:
-        """Leave to others what is not done; returns once they can take it."""
+        """Leave unfinished jobs to others; returns once they can take them."""
         self._stopping = True
         if self._looking is not None and self._looking.running:
             self._looking.stop()
@@ -259,7 +261,7 @@ class Forgetting:
             await self._work
 
     async def _forget(self, run: _Run) -> None:
-        """Do what is left of a job."""
+        """Do the rest of a job."""
         try:
             await self._put(run, run.job)
             veil = Veil(run.job.subject, run.job.pseudonym)
@@ -272,17 +274,17 @@ class Forgetting:
                 await self._let_go(run)
 
     async def _forget_acts(self, veil: Veil) -> None:
-        """Take the person out of what all processes share."""
+        """Remove the person from the shared maps."""
         await self._restrictions.forget(veil.subject, veil.pseudonym)
         await self._leases.forget(veil.subject, veil.pseudonym)
         await self._cases.forget(veil.subject)
         for key in [key for key, _ in self._removals.items()]:
-            # The process that works at it finds that out.
+            # The process that works at the job finds that out.
             if key.endswith(f"|{veil.subject}"):
                 await self._removals.drop(key)
 
     async def _erase_all(self, run: _Run, veil: Veil) -> None:
-        """Take the person out of all rooms, beginning with those at the job's cursor."""
+        """Remove the person from all rooms, beginning with those at the job's cursor."""
         assert self._archive is not None
         while True:
             names, cursor = await self._archive.rooms(run.job.cursor)
@@ -294,7 +296,7 @@ class Forgetting:
 
     async def _erase(self, run: _Run, veil: Veil, room: str) -> None:
         assert self._erasure is not None
-        # A store may name its rooms in another order than before: all at a cursor are looked at.
+        # A store may list its rooms in another order than before: all at a cursor are read.
         after = run.job.after if room == run.job.room else 0
 
         async def keep(done: int, count: int) -> None:
@@ -305,7 +307,7 @@ class Forgetting:
         await self._keep(run, replace(run.job, rooms=run.job.rooms + 1))
 
     async def _keep(self, run: _Run, job: Job) -> None:
-        """Keep how far the job is; from time to time for others, too."""
+        """Note the job's progress; from time to time in the map, for others, too."""
         run.job = job
         if self._stopping:
             raise _LostError
@@ -323,7 +325,7 @@ class Forgetting:
         run.job, run.value, run.renewed = job, value, self._time.seconds()
 
     async def _let_go(self, run: _Run) -> None:
-        """Others can go on at once."""
+        """Give the lease back, so that others can go on at once."""
         value = msgspec.json.encode(replace(run.job, lease=0.0))
         await self._jobs.put(run.id, value, expect=run.value)
 
@@ -349,7 +351,7 @@ class Forgetting:
 
 
 def _job_of(value: bytes) -> Job | None:
-    """Read a job of the map; None if another livechat has written it in its own way."""
+    """Read a job of the map; None if another version wrote it in a form unknown here."""
     try:
         return _decoder.decode(value)
     except msgspec.DecodeError:

@@ -1,9 +1,9 @@
 """
 A part of a room's history, read page by page.
 
-A history shows messages.  Events, and what is gone, have numbers between theirs.  So where a room
-has events, entries are looked at to count the messages among them: at most `MOST_LOOKED` for each
-message that is asked for.
+A history shows messages.  Events and gone messages have numbers between theirs.  So in a room with
+events, entries are read to count the messages among them: at most `MOST_LOOKED` for each message
+that is asked for.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from msgspec import Struct
 from livechat.interfaces import IMessageLog
 from livechat.protocol.messages import Entry, Message, Page, Position
 
-#: Messages of a history unless said, and at most.
+#: Messages of a history by default, and at most.
 HISTORY_PAGE: Final = 100
 LONGEST_HISTORY: Final = 1_000
-#: Entries that are looked at for each message.
+#: Entries that are read for each message, at most.
 MOST_LOOKED: Final = 10
-#: Entries that are read at a time to be counted.
+#: Entries that are read at a time to count messages.
 _COUNT_PAGE: Final = 200
 
 
@@ -39,11 +39,11 @@ class Window(Struct, frozen=True):
 
 class History:
     """
-    A part of a room's entries, whose messages are read as they are wanted.
+    A part of a room's entries, whose messages are read on demand.
 
     @ivar log: where the room is kept.
     @ivar position: where the stream stood.
-    @ivar first: the first number that is looked at.
+    @ivar first: the first number that is read.
     @ivar last: the last one; ``first - 1`` if none is.
     @ivar older: the number before which there are others, or None.
     @ivar newer: the number after which there are others, or None.
@@ -84,7 +84,7 @@ class History:
         return cls(log, room, position, first, max(last, first - 1))
 
     def whole(self) -> History:
-        """Everything that is kept, of which this is a part."""
+        """The history of everything that is kept, of which this is a part."""
         position = self.position
         return History(self.log, self.room, position, position.oldest, position.seq)
 
@@ -103,7 +103,7 @@ class History:
                     yield messages
 
     async def entries(self) -> AsyncGenerator[tuple[Entry, ...], None]:
-        """Everything that is looked at, as `pages`."""
+        """The entries that are read, in pages like those of `pages`."""
         after = self.first - 1
         while after < self.last:
             page = await self.log.read(self.room, after, self.last - after)
@@ -121,8 +121,8 @@ async def first_of_newest(read: _Read, position: Position, last: int, count: int
     Find where the newest *count* messages up to number *last* begin.
 
     @param read: reads as `livechat.interfaces.IMessageLog.read`.
-    @return: the number of the first of them; or the first one that may be looked at, where fewer
-        messages are found.
+    @return: the number of the first of them; or, if fewer are found, the first number that may be
+        read.
     """
     first = max(last - count + 1, position.oldest)
     if position.event < first:
@@ -141,7 +141,7 @@ async def first_of_newest(read: _Read, position: Position, last: int, count: int
 
 
 async def _last_of(read: _Read, position: Position, first: int, count: int) -> int:
-    """Find where the first *count* messages from number *first* on end; as `first_of_newest`."""
+    """Find where the first *count* messages from number *first* on end, like `first_of_newest`."""
     last = min(first + count - 1, position.seq)
     if position.event < max(first, position.oldest):
         return last

@@ -4,16 +4,16 @@ The rooms of this process, their members and watchers, and the fan-out of entrie
 A room exists from its first member to its last (`livechat.rooms.local_room`).  `deliver` is
 the only way in which an entry reaches anybody, wherever it comes from.
 
-Entries that are delivered within one turn of the reactor are written at its end, in one
-batch for each room.  A lone entry leaves in its own turn.
+Entries delivered within a turn of the reactor are written at its end, in one batch for each room.
+A lone entry leaves in its own turn.
 
 A turn writes to `SLICE` members at most; then everybody else has a turn, and
 rooms with batches left take theirs one after the other.  So a room of ten
 thousand delays the others by a slice and not by all of itself.  A room's next
 batch begins when its last one is with everybody, and meanwhile grows.
 
-A watcher, such as an operator's page, gets a room's entries like a member, and
-counts as none.
+A watcher, such as an operator's page, gets a room's entries like a member, but does not count as
+one.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ class Hub:
         """
         Add *member*.  No-op a second time.
 
-        @param reads: it gets nothing before `read` or `go_live`.
+        @param reads: the member reads the history first, and gets nothing before `read` or
+            `go_live`.
         """
         there = self._rooms.get(room)
         if there is None:
@@ -96,7 +97,7 @@ class Hub:
 
     def go_live(self, room: str, member: IMember, place: Place) -> bool:
         """
-        Deliver to *member*, which has read up to *place*, what follows.
+        Deliver to *member*, which has read up to *place*, the entries that follow.
 
         @return: False if more was delivered meanwhile: it has to read that, too.
         """
@@ -174,7 +175,7 @@ class Hub:
         """
         Give *room* turns to write.
 
-        @param idle: it had none before.
+        @param idle: the room had no turns before.
         """
         if idle and room.batches:
             self._ready.append(room)

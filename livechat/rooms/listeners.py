@@ -1,4 +1,4 @@
-"""Tells other people's code (`livechat.interfaces.IListener`) what has happened in the rooms."""
+"""Calls other people's code (`livechat.interfaces.IListener`) after events in rooms."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from livechat.protocol.messages import Edited, Entry, Gone, Message, Retracted, 
 
 #: Events that may wait for listeners.
 LONGEST: Final = 10_000
-#: Seconds for which listeners are told in one turn of the reactor, before others have theirs.
+#: Seconds of one turn of the reactor that listeners may take, before others have theirs.
 SLICE: Final = 0.005
-#: Seconds beyond which a single call is logged, because it held everybody up.
+#: Seconds beyond which a single call is logged, since it holds everybody up.
 SLOW: Final = 0.1
 #: Seconds between two lines of the same kind in the log.
 LOG_EVERY: Final = 10.0
@@ -29,7 +29,7 @@ _log = Logger(namespace="livechat")
 
 class Listeners:
     """
-    The listeners of a process, and what they are yet to be told.
+    The listeners of a process, and the events that wait for them.
 
     Events wait in one queue and are told in later turns of the reactor, after their messages were
     delivered: a listener delays no member by more than its own longest call.
@@ -38,7 +38,7 @@ class Listeners:
     def __init__(self, listeners: Sequence[IListener], clock: IReactorTime) -> None:
         self._listeners = tuple(listeners)
         self._clock = clock
-        # The method, the room, and what the method is told of it.
+        # The method, the room, and the method's other arguments.
         self._waiting: deque[tuple[str, str, _Told]] = deque()
         self._telling = False
         rate = Rate(1 / LOG_EVERY, 1)

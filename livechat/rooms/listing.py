@@ -1,9 +1,9 @@
 """
-The rooms that strangers may find: those whose setting says ``listed``, and that guests may enter.
+The public list of rooms: those with the setting ``listed`` that guests may enter.
 
-A room with settings of its own is there when nobody is in it; one that a pattern lists, while it
-is active.  Anybody may ask, as often as they like, and the rooms may be thousands: which they are
-is kept until settings change, and how many are there for some seconds.
+A room with settings of its own is listed even when it is empty; a room listed by a pattern, while
+it is active.  Anybody may ask at any rate, and rooms may be thousands.  So the names are cached
+until settings change, and the numbers of members for some seconds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from livechat.system.time import Time
 
 #: Seconds for which an answer holds, unless settings change.
 LISTED_FOR: Final = 5.0
-#: Rooms with most people that are told apart from the others.
+#: The busiest rooms, which are listed apart from the others.
 BUSIEST: Final = 12
 
 
@@ -68,7 +68,7 @@ class Listing:
         self._directory = directory
         self._settings = settings
         self._time = time
-        # Listed rooms with settings of their own; None: to be found.
+        # Listed rooms with settings of their own; None: not known yet.
         self._named: set[str] | None = None
         self._found = Listed()
         self._until = float("-inf")

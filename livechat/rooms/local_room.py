@@ -5,17 +5,17 @@ A *batch* is encoded once for each encoding, joined, and written to each member 
 It is sealed before its set of readers changes: a client that joins between two messages of a
 turn gets the second one only.
 
-Members of one encoding make a *lane*, whose wires are written to in one call, by a function
-that the room is given (`livechat.net.fast`).  Members whose wire did not take all are told
-by `IMember.went`.  Lanes are kept until the membership changes.
+Members of one encoding make a *lane*, whose wires are written to in one call, by a function that
+the room is given (`livechat.net.fast`).  `IMember.went` tells a member whose wire did not take
+everything.  Lanes are kept until the membership changes.
 
-A member is *live*, and gets what is delivered; or it is *reading* what it missed out of the
-history, and gets nothing until it has caught up with the room.  Histories are ahead of
-deliveries by some messages, so a member may have read what is delivered only later: it is
-*early*, and becomes live when the room has come to its place.
+A *live* member gets deliveries.  A *reading* member reads missed entries from the history, and gets
+nothing until it has caught up with the room.  Histories are ahead of deliveries by some messages,
+so a member may have read entries that are delivered only later.  Such an *early* member becomes
+live when the room has come to its place.
 
-Deliveries are numbered.  Where one does not follow the one before, members that know numbers
-get a frame with the gap first.
+Deliveries are numbered.  If one does not follow the one before, members that know numbers get a
+frame with the gap first.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from livechat.rooms.member import IMember, WriteAll
 #: The bytes of a write that are sent.
 _SENT: Final = itemgetter(1)
 
-#: Looks at frames that a room has written, to the members of a lane from one to before another.
+#: A function that looks at frames written to a range of a lane's members, the end excluded.
 Tap = Callable[[str, Lane, int, int, bytes], None]
 
 _log = Logger()
@@ -44,16 +44,15 @@ _log = Logger()
 
 class LocalRoom:
     """
-    The members of a room in the order in which they came; its length is how many there are.
+    The members of a room in the order in which they came; its length is their number.
 
-    @ivar live: members that get what is delivered, with the number of the last batch
-        before they came.
-    @ivar early: members that have it already up to a place.
-    @ivar reading: members that read what they missed.
-    @ivar framed: those of all these that get frames besides entries.
+    @ivar live: members that get deliveries, with the number of the last batch before they came.
+    @ivar early: members that have the entries up to a place already.
+    @ivar reading: members that read missed entries.
+    @ivar framed: the members, of all three kinds, that get frames besides entries.
     @ivar place: behind the entry that was delivered last; None if none was.
     @ivar batches: only the last one may still take parts.
-    @ivar tap: looks at what is written; None while nobody traces.
+    @ivar tap: gets the frames that are written; None while nobody traces.
     """
 
     __slots__ = (
@@ -85,7 +84,8 @@ class LocalRoom:
         """
         Add *member*.
 
-        @param reads: it gets nothing before `read` or `go_live`.
+        @param reads: the member reads the history first, and gets nothing before `read` or
+            `go_live`.
         """
         if reads:
             self.reading[member] = None
@@ -107,7 +107,7 @@ class LocalRoom:
 
     def go_live(self, member: IMember, place: Place) -> bool:
         """
-        Deliver to *member* what follows *place*.
+        Deliver to *member* the entries that follow *place*.
 
         @return: False if more was delivered meanwhile: it has to read that, too.
         """
@@ -130,7 +130,7 @@ class LocalRoom:
         self.reading.pop(member, None)
 
     def _outdated(self, *, news: bool) -> None:
-        """A member is no reader any more, of batches that wait either."""
+        """Note that a member has stopped being a reader, of waiting batches too."""
         self._lanes[news] = None
         for batch in self.batches:
             batch.stale = batch.stale or batch.news == news
@@ -177,7 +177,7 @@ class LocalRoom:
         """
         Have *entries* written to all live members, and let early ones become live.
 
-        Nobody gets any more what a retraction among them names.
+        Messages that a retraction among them names are written to nobody any more.
         """
         refs = retracted_by(entries)
         if refs:
@@ -186,7 +186,7 @@ class LocalRoom:
                 batch.retract(epoch, refs)
         missed = self.place and _gap(self.place, epoch, entries)
         if missed and self.live:
-            # Before early members become live, who have not missed it.
+            # This precedes early members' going live, since they have not missed anything.
             self._open_batch(news=True).add(missed)
         while self.early and entries:
             count = self._let_in(epoch, entries)
@@ -196,7 +196,7 @@ class LocalRoom:
 
     def _let_in(self, epoch: str, entries: Sequence[Entry]) -> int:
         """
-        Make the members live that are where the first entry is.
+        Make early members live whose place is just before the first entry.
 
         @return: how many entries may be delivered before other members become live.
         """
@@ -252,8 +252,8 @@ class LocalRoom:
 
     def _present(self, batch: Batch, stretch: Stretch) -> Stretch:
         """
-        Leave out of *stretch* the members that have left meanwhile; so did one that was away
-        and is back, and has read the entries of *batch*.
+        Remove from *stretch* the members that have left meanwhile, or have left and come back:
+        these have read the entries of *batch*.
         """
         if not batch.stale:
             return stretch
@@ -279,12 +279,12 @@ class LocalRoom:
 
     def _tell(self, batch: Batch, lane: Lane, frames: bytes, left: list[tuple[int, int]]) -> None:
         """Tell the members whose wire did not take all of *frames*."""
-        # First those of whose frames something has begun: before anything else is written to
-        # anybody, the rest must be.
+        # Members whose frames have begun come first: the rest of these must precede any other
+        # write.
         left.sort(key=_SENT, reverse=True)
         for index, sent in left:
             member = lane.members[index]
-            # The member may have left because of what another was told.
+            # The member may have left in consequence of an earlier call.
             if sent < 0 and not self._reads(member, batch):
                 continue
             try:
@@ -306,7 +306,7 @@ class LocalRoom:
 
 
 def _gap(place: Place, epoch: str, entries: Sequence[Entry]) -> Resumed | None:
-    """Name what is missing between *place* and *entries*; None if nothing is."""
+    """Describe the gap between *place* and *entries*; None if there is none."""
     first, last = entries[0].seq, entries[-1].seq
     if epoch != place.epoch:
         return Resumed(False, "epoch", epoch=epoch, to=last)

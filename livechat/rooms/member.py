@@ -11,7 +11,7 @@ from zope.interface import Attribute, Interface
 from livechat.errors import ChatError
 from livechat.protocol.encoding import Encoding
 
-#: Writes the same bytes to many wires, as `livechat.net._slow.write_all` says.
+#: A function that writes the same bytes to many wires: `livechat.net._slow.write_all`.
 WriteAll = Callable[[list[Any], bytes, int, int], list[tuple[int, int]]]
 
 

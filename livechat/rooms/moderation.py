@@ -2,8 +2,8 @@
 Moderation: restricting people and pardoning them, and changing the settings of rooms.
 
 An act is in force at this process, and recorded in the audit, before it is answered; at other
-processes within a second.  Those that moderate cannot restrict each other, nor change what was
-done by the right ``manage``; those that manage can.
+processes within a second.  Moderators cannot restrict each other, nor undo acts done by the right
+``manage``; managers can.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from livechat.rooms.rules import Rules
 from livechat.rooms.standing import Standings
 from livechat.system.time import Time
 
-#: Seconds for which a process that knows the person's address is waited for, and between two looks.
+#: Seconds to wait for a process that knows the person's address, and between two looks.
 ADDRESS_WITHIN: Final = 1.0
 _LOOK_EVERY: Final = 0.05
 #: Seconds within which all processes know of a restriction.
 KNOWN_WITHIN: Final = 1.0
-#: Rooms in which messages of somebody are looked for, those that spoke last.
+#: The most rooms that are searched for a person's messages: those with the latest messages.
 MOST_ROOMS: Final = 1_000
 
 
@@ -59,7 +59,7 @@ class Moderation:
         time: Time,
     ) -> None:
         """
-        @param overview: finds the rooms in which somebody may have spoken.
+        @param overview: finds the rooms in which a person may have spoken.
         @param presence: knows people by name.
         """
         self._removal = removal
@@ -126,9 +126,9 @@ class Moderation:
 
     async def _remove(self, actor: Actor, where: str, subject: str, since: int) -> int:
         """
-        Take back what *subject* said, and what other processes let through until they know.
+        Retract the messages of *subject*, and those that other processes accept until they know.
 
-        @return: how many messages it was, so far.
+        @return: the number of messages retracted so far.
         """
         until = int(1000 * (self._time.wall() + KNOWN_WITHIN))
         count = 0
@@ -138,7 +138,7 @@ class Moderation:
         return count
 
     async def _spoken(self, actor: Actor, since: int) -> list[str]:
-        """The rooms in which something was said since then, as far as they are active."""
+        """The active rooms with messages since then."""
         found = await self._overview.rooms(actor)
         spoken = [each for each in found if each.newest is not None and each.newest.time >= since]
         spoken.sort(key=lambda each: 0 if each.newest is None else -each.newest.time)
@@ -181,7 +181,7 @@ class Moderation:
         """
         Change the settings of *room*, or of a pattern of rooms.  Fires as `restrict`.
 
-        @param room: a room; a beginning of rooms with ``*`` behind it; or `EVERYWHERE`.
+        @param room: a room; a prefix of rooms with ``*`` behind it; or `EVERYWHERE`.
         @raise ChatError: at once, if *actor* may not.
         """
         given = action.set.given()
@@ -204,14 +204,14 @@ class Moderation:
         return Ack(time=int(1000 * self._time.wall()), nonce=action.nonce)
 
     def notice(self, actor: Actor, room: str) -> Notice | None:
-        """The restriction that binds *actor* in *room*, as it is told of it; None without one."""
+        """The restriction that binds *actor* in *room*, in its form for the actor, or None."""
         found = self._policy.restriction(actor, room)
         return None if found is None else Notice(found.kind, found.until, found.reason)
 
     def listed(self, actor: Actor, room: str | None = None) -> list[tuple[str, Restriction]]:
         """
-        The restrictions in force in *room*, those in all rooms among them, or all there are: each
-        with its room, the oldest first.
+        The restrictions in force in *room*, those for all rooms included, or every restriction:
+        each with its room, the oldest first.
 
         @raise ChatError: the actor may not see them.
         """
@@ -232,7 +232,7 @@ class Moderation:
         return "manage"
 
     def _user(self, room: str, known_as: str, *, guest: bool) -> User:
-        """The person that is meant, by the name under which it is known here, if it is."""
+        """The person, with the name under which it is known here, if it is."""
         try:
             checked_id(known_as)
         except ValueError as reason:
@@ -242,9 +242,7 @@ class Moderation:
         return user if known is None else known
 
     def _check_target(self, actor: Actor, where: str, subject: str, by: ByRight) -> None:
-        """
-        @raise ChatError: *actor* means itself, or somebody out of its reach.
-        """
+        """@raise ChatError: *actor* means itself, or a person out of its reach."""
         if actor.user is not None and actor.user.subject == subject:
             raise ChatError(Kind.BAD_MESSAGE, "You cannot restrict or pardon yourself.")
         if by == "manage":

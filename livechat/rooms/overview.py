@@ -1,4 +1,4 @@
-"""The rooms and processes that there are, as actors may see them."""
+"""Rooms and processes, as far as an actor may see them."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ class Overview:
 
     async def open(self, actor: Actor) -> list[Room]:
         """
-        The active rooms that *actor* may find, in no order: all, if it manages everything; else
-        those that are listed, and that it may join.
+        The active rooms that *actor* may find, in no order: all, if it manages everything; else the
+        listed ones that it may join.
         """
         if "manage" in self._policy.rights(actor, EVERYWHERE):
             return await self._directory.rooms()
-        # Anybody may ask, and active rooms may be thousands.
+        # Any client may ask, and active rooms may be thousands.
         if not self._settings.list_any:
             return []
         found = await self._directory.rooms()
-        # The settings first: of most rooms these tell enough.
+        # The settings first: for most rooms they suffice.
         listed = (each for each in found if self._settings.of(each.name).listed)
         return [each for each in listed if "join" in self._policy.rights(actor, each.name)]
 

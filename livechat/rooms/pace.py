@@ -12,8 +12,8 @@ class Pace:
     """
     The rates of addresses, of users of the site and of keys at this process.
 
-    Connections have rates of their own (`livechat.limits.source`), which count first.  Those of
-    addresses count last: who is refused takes nothing away from others at the same address.  A key
+    Connections have rates of their own (`livechat.limits.source`), which count first.  Rates of
+    addresses count last, so a refused actor takes nothing away from others at its address.  A key
     has one rate, in place of all these.
     """
 

@@ -1,10 +1,10 @@
 """
-May this actor do that here?
+The policy: which acts an actor may do in a room.
 
 An actor may do what its rights in the room say (`livechat.identity.rights`), which follow from its
 identity, from the room's settings and from its restrictions.  Extensions may refuse more, never
-less.
-Internal rooms are not open to actors, whatever their rights: the audit writes and shows its own.
+less.  Internal rooms are closed to actors with any rights: the audit itself writes and shows its
+room.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from livechat.rooms.restrictions import Restrictions
 from livechat.rooms.settings import SettingsRegistry
 from livechat.system.time import Time
 
-#: Seconds between two lines in the log on policies that do not work.
+#: Seconds between two log lines about broken policies.
 LOG_EVERY: Final = 10.0
 
 
@@ -51,8 +51,8 @@ class Policy:
         restrictions: Restrictions,
     ) -> None:
         """
-        @param extra: policies of extensions.  They are asked in this order, and only for what
-            the actor has the right to.
+        @param extra: policies of extensions.  They are asked in this order, and only about acts
+            that the actor has the right to.
         """
         self._extra = tuple(extra)
         self._time = time
@@ -61,7 +61,7 @@ class Policy:
         self._restrictions = restrictions
 
     def rights(self, actor: Actor, room: str) -> Rights:
-        """Find what *actor* may do in *room*, and keep it with the actor."""
+        """Find the rights of *actor* in *room*, and keep them with the actor."""
         found = actor.rights.get(room)
         if found is None:
             found = self._find(actor, room)
@@ -83,7 +83,7 @@ class Policy:
         return held
 
     def forget(self, actor: Actor, room: str) -> None:
-        """Find the rights of *actor* in *room* anew the next time: an input of them has changed."""
+        """Drop the kept rights of *actor* in *room*, since an input of them has changed."""
         actor.rights.pop(room, None)
 
     def restriction(self, actor: Actor, room: str) -> Restriction | None:
@@ -92,12 +92,15 @@ class Policy:
         return actor.restricted.get(room)
 
     def paced(self, actor: Actor, draft: Draft) -> Draft:
-        """*draft* with the pace of its room; as it is if there is none, or *actor* is exempt."""
+        """
+        Return *draft* with the pace of its room; unchanged if there is none, or if *actor* is
+        exempt.
+        """
         settings = self._settings.of(draft.room)
         if not (settings.slow or settings.rate) or "moderate" in self.rights(actor, draft.room):
             return draft
         known = actor.user is not None and actor.user.verified
-        # A guest has another key at once; an address it has not.
+        # A guest can change its key at once, but not its address.
         key = None if known else actor.source.mark
         if key is None:
             key = actor.source.key if actor.user is None else actor.user.subject
@@ -111,7 +114,7 @@ class Policy:
             raise self._lacks(actor, room, right)
 
     def _lacks(self, actor: Actor, room: str, right: Right) -> ChatError:
-        """Say why *actor* lacks *right*."""
+        """Make the error for an *actor* that lacks *right*."""
         restriction = actor.restricted.get(room)
         if restriction is not None and (restriction.kind == "ban" or right == "send"):
             return restricted(restriction, self._time.wall())
@@ -128,25 +131,25 @@ class Policy:
         return ChatError(kind, f"This needs the right '{right}' here, which you lack.")
 
     def join(self, actor: Actor, room: str) -> None:
-        """*actor* is about to enter *room*, or to watch it."""
+        """Refuse *actor* unless it may enter or watch *room*."""
         self.require(actor, room, "join")
         for each in self._extra:
             self._ask(each.join, actor, room)
 
     def read(self, actor: Actor, room: str) -> None:
-        """*actor* is about to read the history of *room*."""
+        """Refuse *actor* unless it may read the history of *room*."""
         self.require(actor, room, "history")
         for each in self._extra:
             self._ask(each.read, actor, room)
 
     def send(self, actor: Actor, draft: Draft) -> None:
-        """*actor* is about to send *draft*."""
+        """Refuse *actor* unless it may send *draft*."""
         self.require(actor, draft.room, "send")
         for each in self._extra:
             self._ask(each.send, actor, draft)
 
     def edit(self, actor: Actor, draft: Draft) -> None:
-        """*actor* is about to edit a message of its own so."""
+        """Refuse *actor* unless it may edit a message of its own so."""
         self.send(actor, draft)
         if self.waits(actor, draft):
             raise ChatError(
@@ -156,12 +159,12 @@ class Policy:
 
     def waits(self, actor: Actor, draft: Draft) -> bool:
         """
-        Tell whether what *actor* may send waits for a review.
+        Tell whether a message that *actor* may send is held for review.
 
         @raise ChatError: its words or links are not allowed.
         """
         settings = self._settings.of(draft.room)
-        # Its restrictions were found with its right to send.
+        # The restrictions were found together with the right to send.
         if not (
             settings.words
             or settings.hold != "none"
@@ -175,11 +178,11 @@ class Policy:
         return judge(settings, draft.message, guest=guest, held=held) == "hold"
 
     def retract(self, actor: Actor, retraction: Retraction) -> None:
-        """*actor* is about to take messages back."""
+        """Refuse *actor* unless it may retract messages."""
         self.remove(actor, retraction, "moderate" if retraction.moderates else "send")
 
     def remove(self, actor: Actor, retraction: Retraction, right: Right) -> None:
-        """*actor* is about to take back all of somebody, or all there is; that needs *right*."""
+        """Refuse *actor* unless it may remove a person's messages, or all; that needs *right*."""
         self.require(actor, retraction.room, right)
         if retraction.moderates:
             for each in self._extra:
@@ -212,7 +215,7 @@ class Policy:
 
 
 def restricted(restriction: Restriction, now: float) -> ChatError:
-    """The refusal of what *restriction* takes away."""
+    """Make the error for an act that *restriction* takes away."""
     banned = restriction.kind == "ban"
     detail = "You are banned" if banned else "You are muted"
     wait = None

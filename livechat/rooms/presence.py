@@ -1,9 +1,9 @@
 """
 Presence: the users of a room, at all processes.
 
-A user is present from the first connection to the last, wherever they are.  A user that would
-be recognized (`livechat.identity.guests`) stays for `RETURN_WITHIN` seconds after the last one:
-to reload a page, or to lose a server that restarts, is not to leave.
+A user is present from the first connection to the last, at any process.  A user that would be
+recognized (`livechat.identity.guests`) stays for `RETURN_WITHIN` seconds after the last one:
+reloading a page, or losing a restarting server, is not leaving.
 
 Each process publishes its `Share` of a room to the others.  A user in any share is present;
 `joined` and `left` are the changes in all of them together:
@@ -12,12 +12,11 @@ Each process publishes its `Share` of a room to the others.  A user in any share
                           └──────────┬─────────────┘ their shares
                            joined, left, presence ──> the room's members
 
-Where the room's setting ``presence`` is off, members are not told of each other: they get numbers,
-and only when they ask.
+If the room's setting ``presence`` is off, members are not told of each other: they get numbers, and
+only on request.
 
-In a room of more than `LARGE_ROOM` users, single ones are not announced: there are numbers,
-once a second at most.  There a user at two processes counts twice, because shares have only
-numbers, too.
+In a room of more than `LARGE_ROOM` users, single users are not announced; members get numbers, once
+a second at most.  There a user at two processes counts twice, since shares have only numbers, too.
 """
 
 from __future__ import annotations
@@ -42,13 +41,13 @@ from livechat.rooms.listeners import Listeners
 
 #: Seconds for which a user without connections stays present.
 RETURN_WITHIN: Final = 10.0
-#: Users of a room that may be away for that time; of more, the first has left.
+#: The most users of a room that may be away for that time; beyond, the first has left.
 MOST_AWAY: Final = 50
-#: Users beyond which a room has numbers only.
+#: The number of users beyond which a room has numbers only.
 LARGE_ROOM: Final = 100
 #: Seconds between two shares that are published, and between two numbers of a large room.
 PUBLISH_EVERY: Final = 1.0
-#: Seconds in which a user is announced as typing once at most.
+#: Seconds between two announcements that a user is typing.
 TYPING_EVERY: Final = 3.0
 #: Milliseconds for which that announcement holds.
 TYPING_TTL: Final = 6_000
@@ -78,10 +77,10 @@ class _Attendance:
     The users of one room.
 
     @ivar here: the users of this process, by subject.
-    @ivar away: those of them that may come back, in the order in which they went.
+    @ivar away: the users here that may come back, in the order in which they went.
     @ivar others: the shares of the other processes.
-    @ivar announced: the numbers that its members got last, while it is large.
-    @ivar doubtful: users that have left this process, while another one said that it has them.
+    @ivar announced: the numbers last told to the members, while the room is large.
+    @ivar doubtful: users that have left this process, while another one claims to have them.
     """
 
     __slots__ = ("announced", "away", "connections", "doubtful", "here", "others")
@@ -101,7 +100,7 @@ class _Attendance:
         return Share(users, len(self.here), self.connections)
 
     def elsewhere(self) -> dict[str, User]:
-        """Return the users of the other processes, as far as these name them."""
+        """Return the users that the other processes name."""
         return {user.subject: user for share in self.others for user in share.users}
 
     def numbers(self) -> Present:
@@ -125,9 +124,9 @@ class Presence:
     """
     Presence in all rooms of this process.
 
-    @ivar follow: called when a user of this process has taken another name in a room, and whether
-        the room's members are told.
-    @ivar announcer: told of users that come and go; None: nobody is.
+    @ivar follow: called with a user of this process that has taken another name in a room, and
+        whether the room's members are told.
+    @ivar announcer: told of users that come and go; None without one.
     """
 
     def __init__(
@@ -230,10 +229,10 @@ class Presence:
         room.others = shares
         after = room.elsewhere()
         for known_as in room.doubtful.keys() - after.keys():
-            # That process lost it at the same time, and perhaps took it to be here.
+            # The other process lost the user at the same time, and may have assumed it to be here.
             self._tell_left(name, room.doubtful.pop(known_as))
         if small:
-            # In a large room they may have been there before without a name.
+            # In a large room these users may have been present before without a name.
             for known_as in after.keys() - before.keys() - room.here.keys():
                 self._announce(name, room, Joined(after[known_as]))
             for known_as in before.keys() - after.keys() - room.here.keys():
@@ -245,19 +244,19 @@ class Presence:
         self._forget(name, room)
 
     def known(self, name: str, actor: Actor) -> Actor:
-        """Return *actor*, who is in the room, by the name that its user took meanwhile, if any."""
+        """Return *actor*, a member of the room, under its user's newest name."""
         here = self._rooms[name].here[_user(actor).subject]
         return structs.replace(actor, user=here.user) if here.named else actor
 
     def rename(self, name: str, user: User, now: int) -> None:
         """
-        Call a user otherwise in a room, at all processes.
+        Rename a user in a room, at all processes.
 
         @param now: in milliseconds since 1970.
         """
         room = self._rooms.get(name)
         here = None if room is None else room.here.get(user.subject)
-        # This name is the newest, whatever the clocks of other processes say.
+        # This name counts as the newest against any clock of another process.
         when = now if here is None else max(now, here.named + 1)
         self.renamed(name, user, when)
         self._relay.renamed(name, user, when)
@@ -265,7 +264,7 @@ class Presence:
     def renamed(self, room: str, user: User, when: int) -> None:
         there = self._rooms.get(room)
         here = None if there is None else there.here.get(user.subject)
-        # Shares tell of users at other processes.
+        # Users at other processes come with shares.
         if there is None or here is None or (when, user.name) <= (here.named, here.user.name):
             return
         here.user, here.named = user, when
@@ -299,7 +298,7 @@ class Presence:
         """
         Return the numbers of a room, and its first users.
 
-        @param hidden: also where members are not told of each other.
+        @param hidden: also if members are not told of each other.
         """
         room = self._rooms.get(name, _Attendance())
         if not (hidden or self._shown(name)):

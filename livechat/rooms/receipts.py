@@ -1,9 +1,9 @@
 """
-Receipts: what people are told of a case that was opened or decided.
+Receipts: frames about a case that was opened or decided.
 
-Those that moderate its room are told all of it.  The author of a message that waits, and the
-reporter of a message, are told what became of it and why: nothing of moderators, of other people
-or of other cases.  The author of a message that is reported is told nothing.
+Moderators of its room get all of it.  The author of a held message, and the reporter of a message,
+get the verdict and its reason, and nothing about moderators, other people or other cases.  The
+author of a reported message is told nothing.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from livechat.rooms.standing import IResident, Standings
 
 
 class Receipts:
-    """Tells the connections of this process."""
+    """Sends receipts to the connections of this process."""
 
     def __init__(self, standings: Standings) -> None:
         self._standings = standings
 
     def tell(self, known_as: str, case: Case) -> None:
-        """Tell all that a case concerns how it is now."""
+        """Tell everybody concerned the present state of a case."""
         frame = told_moderators(known_as, case)
         told: set[IResident] = set()
         for resident in self._standings.residents(case.room, "moderate"):
@@ -42,7 +42,7 @@ class Receipts:
 
 
 def told_moderators(known_as: str, case: Case) -> CaseChanged:
-    """The frame for those that moderate the case's room: all of it but whose it is."""
+    """The frame for moderators of the case's room: all of it except its owner."""
     is_open = case.state == "open"
     return CaseChanged(
         known_as,
@@ -62,7 +62,7 @@ def told_moderators(known_as: str, case: Case) -> CaseChanged:
 
 
 def told_author(known_as: str, case: Case) -> CaseChanged | None:
-    """The frame for the author of a message that waits; None where there is nothing to tell."""
+    """The frame for the author of a held message; None if there is nothing to tell."""
     if case.kind != "held" or (case.state == "approved" and case.seq is None):
         return None
     return CaseChanged(
@@ -76,7 +76,7 @@ def told_author(known_as: str, case: Case) -> CaseChanged | None:
 
 
 def told_reporter(known_as: str, case: Case) -> CaseChanged | None:
-    """The frame for the reporter of a message; None where there is nothing to tell."""
+    """The frame for the reporter of a message; None if there is nothing to tell."""
     if case.kind != "report":
         return None
     return CaseChanged(

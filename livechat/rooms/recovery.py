@@ -1,13 +1,13 @@
 """
 Recovery: the way of a member from where it was to where its room is, without a hole.
 
-A member that is reading gets no deliveries (`livechat.rooms.local_room`), but page after page
-of the history.  Each page is written when the one before has gone out, so nothing gathers
-for a slow reader, however much it missed.  After each page it goes live if it has
-everything that was delivered by then; if not, it reads on.
+A member that is reading gets no deliveries (`livechat.rooms.local_room`), but page after page of
+the history.  Each page is written when the one before has gone out, so no backlog grows for a slow
+reader.  After each page the member goes live if it has everything that was delivered by then; if
+not, it reads on.
 
-In a busy room entries are delivered during every read.  A buffer keeps up to
-`BUFFER_ENTRIES` of them, which are written behind the page; then nothing is missing any more.
+In a busy room entries are delivered during every read.  A buffer keeps up to `BUFFER_ENTRIES` of
+them, which are written after the page, so that nothing is missing any more.
 
 A gap in the history is named before the messages that follow it:
 
@@ -53,7 +53,7 @@ BUFFER_ENTRIES: Final = 200
 BUFFER_CHARACTERS: Final = 65_536
 #: Seconds to wait before retrying a failed read.
 RETRY_AFTER: Final = 0.5
-#: Failed reads in a row after which a member is turned away, although the store takes messages.
+#: Failed reads in a row after which a member is disconnected, although the store takes messages.
 MOST_RETRIES: Final = 10
 
 
@@ -82,7 +82,7 @@ class _DeliveryBuffer:
             self._characters -= characters(self.delivered.popleft()[1])
 
     def now(self, epoch: str, entries: list[Entry]) -> list[Entry]:
-        """Return *entries* of *epoch*, which were read before, as they are now."""
+        """Return *entries* of *epoch*, read earlier, in their present state."""
         refs = {ref for known_as, ref in self._retracted if known_as == epoch}
         return without(entries, refs) if refs else entries
 
@@ -112,7 +112,7 @@ class Replay:
         self._client = client
 
     async def resume(self, since: Place) -> None:
-        """Name the gap behind *since*, if any; write what follows, and go live."""
+        """Report the gap behind *since*, if any; write the entries that follow, and go live."""
         self._hub.read(self._room, self._client)
         with suppress(GoneError):
             await self._catch_up(since, answer=True)
@@ -144,7 +144,7 @@ class Replay:
                     if self._hub.go_live(self._room, self._client, place):
                         return
                     if place == before:
-                        # The history lacks what was delivered: it will be noticed.
+                        # The history lacks delivered entries, which the next read notices.
                         await deferLater(self._clock, RETRY_AFTER)
         finally:
             if self._hub.unwatch(self._room, buffer):
@@ -155,7 +155,8 @@ class Replay:
         Read what follows number *after*, with retries.
 
         While the store is away nothing is delivered either, so the member misses nothing by
-        waiting.  If only reading fails, others get messages that it does not: it is turned away.
+        waiting.  If only reading fails, others get messages that it does not get, so it is
+        disconnected.
 
         @raise GoneError: the member has left, or was turned away.
         """

@@ -1,117 +1,65 @@
 """
-Removal: all that somebody said in a room is taken back, or all that was said there.
+Removal: retracts all messages of a person in a room, or all messages of the room.
 
-That takes many steps (`livechat.rooms.sweeping`), so it is a *job*, in a map that all processes
-share from before the first step until behind the last:
+Removal takes many steps (`livechat.rooms.sweeping`), so it is a *job*, in a map that all processes
+share, from before the first step until after the last:
 
     ROOM|SUBJECT    what that subject said
     ROOM|*          everything
 
-A process *holds* a job by a lease, which it renews.  Where it was killed, or the store was away,
-the lease runs out, and any process goes on.  An order whose key has a job waits until that is done.
+A process *holds* a job by a lease, which it renews.  If the process is killed, or the store is
+away, the lease runs out, and any process goes on.  An order whose key has a job waits until that is
+done.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
-from twisted.internet.defer import Deferred, DeferredLock, fail
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from livechat.errors import ChatError, Kind, internal
+from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
 from livechat.interfaces import IBackend
 from livechat.protocol.audit import Action as Recorded
 from livechat.protocol.messages import Amended, Retraction
 from livechat.rooms.audit import Audit, author_of
 from livechat.rooms.policy import Policy
+from livechat.rooms.removal_run import LostError, Removed, Run, unfinished
 from livechat.rooms.sweeping import Job, Sweeper, job_of, jobs_map
 from livechat.system.time import Time
 
-#: Jobs that a process works at together, and how many of these may clear a room: people wait for
-#: the end of spam.
+#: The most jobs that a process works at together, and the most of these that clear rooms: removals
+#: of spam are more urgent.
 MOST_RUNNING: Final = 4
 MOST_CLEARING: Final = 2
-#: Orders that wait for one job to be done.
+#: The most orders that wait for one job.
 MOST_WAITING: Final = 10
-#: Entries of a room, the newest ones, that are looked at for messages of somebody.
+#: The newest entries of a room, which are searched for a person's messages.
 MOST_LOOKED: Final = 10_000
-#: Seconds of a lease; its age when it is renewed; and between two looks for those that ran out.
+#: Seconds of a lease; its age when it is renewed; and between two looks for expired ones.
 LEASE: Final = 20.0
 RENEW_AFTER: Final = 1.0
 LOOK_EVERY: Final = 10.0
-#: Seconds behind a job's `until`, when other processes have stored what was sent before.
+#: Seconds after a job's `until` by which other processes have stored the messages sent before.
 SETTLED: Final = 1.0
 #: Seconds for which an actor waits for the end of its job; clients wait 15 for an answer.
 PATIENCE: Final = 10.0
-#: Seconds after which a job that cannot be done is given up.
+#: Seconds after which a job that keeps failing is given up.
 LONGEST: Final = 86_400
 
 _log = Logger()
 
 
-class Removed(Struct, frozen=True):
-    """
-    The result of a removal.
-
-    @ivar count: messages that were taken back.
-    @ivar seq: the number of the last event; None where nothing was found.
-    @ivar time: in milliseconds since 1970, UTC.
-    """
-
-    count: int
-    seq: int | None
-    time: int
-
-
-class _LostError(Exception):
-    """The job is another process's, or this one stops."""
-
-
-class _Run:
-    """
-    A job, and what this process knows of it.
-
-    @ivar value: the job as the map has it; nothing until it does.
-    @ivar renewed: the second of the reactor's clock when the map got that.
-    @ivar answer: fires for the actor that has ordered it, if that waits here.
-    @ivar lock: held while the map is changed.
-    @ivar timer: begins the second sweep.
-    """
-
-    __slots__ = ("answer", "job", "key", "lock", "renewed", "timer", "value")
-
-    def __init__(self, key: str, job: Job, value: bytes = b"") -> None:
-        self.key = key
-        self.job = job
-        self.value = value
-        self.renewed = 0.0
-        self.answer: Deferred[Removed] | None = None
-        self.lock = DeferredLock()
-        self.timer: IDelayedCall | None = None
-
-    def succeed(self, now: int) -> None:
-        """Answer the actor; no-op if none waits."""
-        job, answer = self.job, self.answer
-        if answer is not None and not answer.called:
-            answer.callback(Removed(job.count, job.seq or None, job.time or now))
-
-    def refuse(self, reason: BaseException | Failure) -> None:
-        """Answer the actor that it is not done; no-op if none waits."""
-        if self.answer is not None and not self.answer.called:
-            self.answer.errback(reason)
-
-
 class Removal:
-    """The removals that this process was asked for, and those that others have left."""
+    """The removals ordered at this process, and those that others have left."""
 
     def __init__(
         self,
@@ -130,10 +78,10 @@ class Removal:
         self._time = time
         # Jobs that this process holds: each waits for its turn, runs, or rests until it begins
         # again.
-        self._held: dict[str, _Run] = {}
-        self._queue: deque[_Run] = deque()
-        self._running: set[_Run] = set()
-        self._resting: set[_Run] = set()
+        self._held: dict[str, Run] = {}
+        self._queue: deque[Run] = deque()
+        self._running: set[Run] = set()
+        self._resting: set[Run] = set()
         # Orders that wait until a key is free.
         self._waiting: dict[str, list[Deferred[None]]] = {}
         self._looking: LoopingCall | None = None
@@ -143,12 +91,12 @@ class Removal:
         self, actor: Actor, room: str, subject: str, since: int = 0, *, until: int | None = None
     ) -> Deferred[Removed]:
         """
-        Take back what *subject* said in *room*, among the newest `MOST_LOOKED` entries.  Fires
-        once no process shows it any more, and the audit has the texts.
+        Retract the messages of *subject* in *room*, among the newest `MOST_LOOKED` entries.  Fires
+        once no process shows them any more, and the audit has the texts.
 
-        @param since: only what was said since, in milliseconds since 1970, UTC.
-        @param until: what is said until then is taken back too, soon after it; None: what is said
-            from now on stays.
+        @param since: only messages sent since, in milliseconds since 1970, UTC.
+        @param until: messages sent until then are retracted too, soon after it; None: later
+            messages stay.
         @raise ChatError: at once, if *actor* may not.
         """
         own = actor.user is not None and actor.user.subject == subject
@@ -158,28 +106,27 @@ class Removal:
         if moderates:
             self._audit.check()
         job = Job(room, author_of(actor), moderates, subject, since, until or 0)
-        return self._order(_Run(f"{room}|{subject}", job))
+        return self._order(Run(f"{room}|{subject}", job))
 
     def clear(self, actor: Actor, room: str) -> Deferred[Removed]:
         """
-        Take back all that was said in *room* until now.  Fires as `by_subject`; the audit has no
-        texts.
+        Retract all messages of *room* until now.  Fires like `by_subject`; the audit has no texts.
 
         @raise ChatError: at once, if *actor* may not.
         """
         self._policy.remove(actor, Retraction(room, (), moderates=True), "manage")
         self._audit.check()
-        return self._order(_Run(f"{room}|*", Job(room, author_of(actor), moderates=True)))
+        return self._order(Run(f"{room}|*", Job(room, author_of(actor), moderates=True)))
 
-    def _order(self, run: _Run) -> Deferred[Removed]:
+    def _order(self, run: Run) -> Deferred[Removed]:
         if self._idle is not None:
             return fail(_stopping())
         run.answer = Deferred()
-        run.answer.addTimeout(PATIENCE, self._time, lambda *_: _late(run))
+        run.answer.addTimeout(PATIENCE, self._time, lambda *_: run.late())
         Deferred.fromCoroutine(self._place(run)).addErrback(run.refuse)
         return run.answer
 
-    async def _place(self, run: _Run) -> None:
+    async def _place(self, run: Run) -> None:
         """Put the job of *run* into the map, and begin."""
         assert run.answer is not None
         while True:
@@ -216,7 +163,7 @@ class Removal:
                 for each in self._waiting.pop(key):
                     each.callback(None)
 
-    async def _put(self, run: _Run, *, expect: bytes | None, lease: bool = True) -> bool:
+    async def _put(self, run: Run, *, expect: bytes | None, lease: bool = True) -> bool:
         """Put the job of *run* into the map, with a lease or without."""
         job = replace(run.job, lease=self._time.wall() + LEASE if lease else 0.0)
         value = msgspec.json.encode(job)
@@ -225,18 +172,18 @@ class Removal:
         run.value, run.renewed = value, self._time.seconds()
         return True
 
-    def _renew(self, run: _Run) -> Deferred[None]:
-        """Keep how far the job is, and hold it longer."""
+    def _renew(self, run: Run) -> Deferred[None]:
+        """Store the job's progress, and extend the lease."""
 
         async def renew() -> None:
             if not await self._put(run, expect=run.value):
-                raise _LostError
+                raise LostError
 
         renewed: Deferred[None] = run.lock.run(lambda: Deferred.fromCoroutine(renew()))
         return renewed
 
     def _begin(self) -> None:
-        """Begin with jobs that wait for their turn."""
+        """Begin jobs that wait for their turn."""
         while self._idle is None and len(self._running) < MOST_RUNNING:
             clearing = sum(not each.job.subject for each in self._running)
             run = next(
@@ -247,9 +194,9 @@ class Removal:
             self._queue.remove(run)
             self._running.add(run)
             work = Deferred.fromCoroutine(self._work(run))
-            work.addErrback(_failed, run).addBoth(self._ended, run)
+            work.addErrback(run.failed).addBoth(self._ended, run)
 
-    async def _work(self, run: _Run) -> None:
+    async def _work(self, run: Run) -> None:
         await self._keep(run, run.job)
         job = run.job = await self._sweeper.sweep(run.job, lambda done: self._keep(run, done))
         if job.then:
@@ -263,17 +210,17 @@ class Removal:
         run.succeed(self._now())
         await self._jobs.drop(run.key)
 
-    async def _keep(self, run: _Run, job: Job) -> None:
+    async def _keep(self, run: Run, job: Job) -> None:
         run.job = job
         if self._idle is not None:
-            raise _LostError
+            raise LostError
         if self._is_old(run):
             await self._renew(run)
 
-    def _is_old(self, run: _Run) -> bool:
+    def _is_old(self, run: Run) -> bool:
         return self._time.seconds() - run.renewed >= RENEW_AFTER
 
-    def _ended(self, _: object, run: _Run) -> None:
+    def _ended(self, _: object, run: Run) -> None:
         self._running.discard(run)
         if self._idle is not None:
             if not self._running:
@@ -285,13 +232,13 @@ class Removal:
         if not self._queue:
             self._look()
 
-    def _rest(self, run: _Run) -> None:
-        """Sweep once more when the time of what is meant is over."""
+    def _rest(self, run: Run) -> None:
+        """Sweep once more after the job's `until`."""
         wait = run.job.until / 1000 + SETTLED - self._time.wall()
         self._resting.add(run)
         run.timer = self._time.callLater(max(0.0, wait), self._again, run)
 
-    def _again(self, run: _Run) -> None:
+    def _again(self, run: Run) -> None:
         self._resting.discard(run)
         self._queue.append(run)
         self._begin()
@@ -319,24 +266,24 @@ class Removal:
             job = None if key in self._held else job_of(value)
             if job is not None and job.lease <= now:
                 left -= 1
-                self._held[key] = run = _Run(key, job, value)
+                self._held[key] = run = Run(key, job, value)
                 self._renew(run).addCallbacks(
                     self._taken, self._lost, callbackArgs=(run,), errbackArgs=(run,)
                 )
 
-    def _taken(self, _: object, run: _Run) -> None:
+    def _taken(self, _: object, run: Run) -> None:
         _log.info("A removal in {room} goes on, which was interrupted.", room=run.job.room)
         if run.job.until and not run.job.below:
             self._rest(run)
         else:
             self._again(run)
 
-    def _lost(self, failure: Failure, run: _Run) -> None:
+    def _lost(self, failure: Failure, run: Run) -> None:
         """Give the job up: another process has it, or nobody once the lease is over."""
         if run in self._running:
             # The running step finds out itself.
             return
-        _failed(failure, run)
+        run.failed(failure)
         self._let_go(run)
         self._resting.discard(run)
         if run in self._queue:
@@ -344,13 +291,13 @@ class Removal:
         if run.timer is not None and run.timer.active():
             run.timer.cancel()
 
-    def _let_go(self, run: _Run) -> None:
+    def _let_go(self, run: Run) -> None:
         # The next order may have its job there already.
         if self._held.get(run.key) is run:
             del self._held[run.key]
 
     async def stop(self) -> None:
-        """Leave to others what is not done; returns once they can take it."""
+        """Leave unfinished jobs to others; returns once they can take them."""
         self._idle = Deferred()
         if self._looking is not None and self._looking.running:
             self._looking.stop()
@@ -363,39 +310,15 @@ class Removal:
         if self._running:
             await self._idle
         for run in tuple(self._held.values()):
-            run.refuse(_unfinished())
+            run.refuse(unfinished())
             try:
                 await self._put(run, expect=run.value, lease=False)
             except ChatError:
-                # They can when the lease is over.
+                # Others can take it when the lease is over.
                 return
 
     def _now(self) -> int:
         return int(1000 * self._time.wall())
-
-
-def _failed(failure: Failure, run: _Run) -> None:
-    if not isinstance(failure.value, ChatError | _LostError):
-        _log.failure("A removal in {room} failed.", failure, room=run.job.room)
-        run.refuse(internal())
-        return
-    if isinstance(failure.value, ChatError):
-        _log.warn(
-            "A removal in {room} was interrupted, and goes on by itself: {reason}",
-            room=run.job.room,
-            reason=failure.value.detail,
-        )
-    run.refuse(_unfinished())
-
-
-def _late(run: _Run) -> Any:
-    if run.value:
-        raise _unfinished()
-    raise ChatError(Kind.UNAVAILABLE, "This is being done already, and it takes long.")
-
-
-def _unfinished() -> ChatError:
-    return ChatError(Kind.UNKNOWN, "This was begun, and goes on by itself.")
 
 
 def _stopping() -> ChatError:

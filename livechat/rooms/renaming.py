@@ -1,8 +1,8 @@
 """
-Guests' new names, without leaving the room.
+Renaming of guests, without leaving the room.
 
-A name is a guest's in a room: all its connections there follow, at all processes.  The id stays,
-and so does what is restricted by it.  Whatever was said before keeps its author's old name.
+A guest has one name in a room: all its connections there follow, at all processes.  The id stays,
+and so do restrictions of it.  Earlier messages keep their author's old name.
 """
 
 from __future__ import annotations
@@ -44,11 +44,10 @@ class Renaming:
 
     def rename(self, actor: Actor, room: str, action: Rename) -> Ack:
         """
-        Call *actor* otherwise in *room*.  The ack has the name: in place of one that is reserved
-        it is made up.
+        Rename *actor* in *room*.  The ack has the name: in place of a reserved one it is made up.
 
-        @raise ChatError: *actor* is no guest who stays, may not send, or is too fast; or nobody
-            may be called so.
+        @raise ChatError: *actor* is no guest with a key, may not send, or is too fast; or the name
+            is not allowed.
         """
         user = actor.user
         if actor.kind != "guest":

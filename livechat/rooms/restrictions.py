@@ -8,9 +8,9 @@ before the bar:
     ROOM|a:MARK             everybody at an address, of which only a keyed hash is known
                             (`livechat.limits.source.Source.mark`)
 
-A person who was forgotten has a pseudonym in place of the id (`livechat.identity.pseudonyms`).
-Every process remembers from where a user came lately.  Where a restriction says so, each process
-that knows an address of the person restricts it, too, so that a new key does not help.
+A forgotten person has a pseudonym in place of the id (`livechat.identity.pseudonyms`).  Every
+process remembers users' recent addresses.  If a restriction says so, each process that knows an
+address of the person restricts it, too, so that a new key does not help.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from livechat.protocol.messages import User
 from livechat.protocol.moderation import LONGEST_ADDRESS, Restriction
 from livechat.system.time import Time
 
-#: Restrictions that there can be at a time; no more is made while there are so many.
+#: The most restrictions at a time; beyond, none is made.
 MOST_RESTRICTIONS: Final = 50_000
-#: Bytes of one: names, a reason.
+#: The most bytes of one: names, a reason.
 _LARGEST: Final = 4_096
-#: Seconds for which a process remembers from where a user came, and how many it remembers.
+#: Seconds for which a process remembers a user's addresses, and the most users that it remembers.
 REMEMBERED: Final = 3_600.0
 MOST_REMEMBERED: Final = 100_000
-#: Seconds, and users, of one generation of these.
+#: Seconds, and users, of one generation of remembered users.
 GENERATION: Final = 600.0
 FULL: Final = MOST_REMEMBERED // 10
-#: Addresses of one user that are.
+#: The most addresses remembered of one user.
 MOST_ADDRESSES: Final = 8
-#: Begins the key of an address.
+#: The beginning of an address's key.
 _ADDRESS: Final = "a:"
 
 _decoder: Final = msgspec.json.Decoder(Restriction)
@@ -60,7 +60,7 @@ class Restrictions:
     ) -> None:
         """
         @param shared: `restrictions_map`.
-        @param pseudonyms: of people who were forgotten; None: nobody can be.
+        @param pseudonyms: of people who were forgotten; None if forgetting is not possible.
         """
         self._shared = shared
         self._pseudonyms = pseudonyms
@@ -74,7 +74,7 @@ class Restrictions:
         shared.watch(self._changed)
 
     def of(self, actor: Actor, room: str) -> list[Restriction]:
-        """The restrictions in *room* that concern *actor* now, whether or not they bind it."""
+        """The restrictions in *room* that concern *actor* now, binding or not."""
         if not self._known:
             return []
         now = self._time.wall()
@@ -110,19 +110,19 @@ class Restrictions:
                 yield room, subject, each
 
     def all(self) -> Iterator[tuple[str, Restriction]]:
-        """All restrictions, those of addresses too, each with its room."""
+        """All restrictions, those of addresses included, each with its room."""
         for key, each in list(self._known.items()):
             yield key.partition("|")[0], each
 
     def saw(self, actor: Actor) -> None:
-        """Remember from where *actor* came."""
+        """Remember the address of *actor*."""
         if actor.user is not None and actor.source.mark is not None:
             self._origins.add(actor.user.subject, actor.source.mark)
 
     async def put(self, room: str, subject: str, restriction: Restriction) -> None:
         """
-        Restrict *subject*, in place of what was restricted before, addresses among it.  Returns
-        once that is in force here.
+        Restrict *subject*, in place of any former restriction, of its addresses too.  Returns once
+        that is in force here.
 
         @raise ChatError: as `livechat.interfaces.ISharedMap.put`.
         """
@@ -135,20 +135,20 @@ class Restrictions:
 
     async def drop(self, room: str, subject: str) -> None:
         """
-        End the restriction of *subject*, and those of addresses that came of it.  No-op if there
-        is none.
+        End the restriction of *subject*, and those of addresses that followed from it.  No-op if
+        there is none.
 
         @raise ChatError: as `livechat.interfaces.ISharedMap.drop`.
         """
         for name in [subject, *self._pseudonym(subject)] if self._forgotten else [subject]:
-            # The person's own comes first: else a process might restrict an address once more.
+            # The person's own comes first, or a process might restrict an address once more.
             await self._shared.drop(f"{room}|{name}")
             await self._drop_addresses(room, name)
 
     async def forget(self, subject: str, pseudonym: User) -> None:
         """
-        Put *pseudonym* in the place of *subject*: in what was taken from it, in force all the
-        while, and in what it has taken from others.
+        Replace *subject* by *pseudonym*: in its restrictions, in force all the while, and in those
+        that it has made.
 
         @raise ChatError: as `livechat.interfaces.ISharedMap.put`; some may be done.
         """
@@ -217,7 +217,7 @@ class Restrictions:
             _log.error("The restriction {key} cannot be read: {reason}", key=key, reason=reason)
 
     def _bind_addresses(self, key: str) -> None:
-        """Restrict the addresses of a person of whom a restriction says so."""
+        """Restrict the addresses of a person whose restriction says so."""
         restriction = self._known.get(key)
         if restriction is None or not restriction.address or restriction.via:
             return
@@ -243,11 +243,12 @@ class Origins:
 
     def __init__(self, time: Time) -> None:
         self._time = time
-        # When each began, and the marks of a subject, with blanks between them; the newest first.
+        # Generations, the newest first: when each began, and a subject's marks with blanks between
+        # them.
         self._generations: deque[tuple[float, dict[str, str]]] = deque()
 
     def add(self, subject: str, mark: str) -> None:
-        """Remember that *subject* came from there."""
+        """Remember that *subject* came from the address of *mark*."""
         now = self._time.seconds()
         if self._is_over(now):
             self._begin(now)
@@ -269,7 +270,7 @@ class Origins:
         return began <= now - GENERATION or len(seen) >= FULL
 
     def _begin(self, now: float) -> None:
-        """Begin a generation; forget those that are too old, and the oldest of too many."""
+        """Begin a generation; forget generations that are too old, and the oldest of too many."""
         left = MOST_REMEMBERED - FULL
         kept: deque[tuple[float, dict[str, str]]] = deque([(now, {})])
         for began, seen in self._generations:
@@ -302,10 +303,10 @@ def names_of(actor: Actor) -> list[str]:
 
 
 def _veiled(restriction: Restriction, subject: str, pseudonym: User) -> Restriction:
-    """*restriction*, with *pseudonym* in the place of *subject*."""
+    """Return *restriction* with *pseudonym* in place of *subject*."""
     user, author, reason = restriction.user, restriction.author, restriction.reason
     if user.subject == subject:
-        # A reason about a person names the person.
+        # A reason about a person may name the person.
         user, reason = pseudonym, ""
     if author.user is not None and author.user.subject == subject:
         author = msgspec.structs.replace(author, user=pseudonym)

@@ -1,12 +1,11 @@
 """
-Reviews: deciding cases, once, whatever happens meanwhile.
+Reviews: decisions on cases, each made once despite crashes and races.
 
-A case is decided by compare and set, so of two decisions at the same moment one counts.  A message
-that is to be said is stored then, and after that the case says under which number.  If that ends
-half way, because the process is killed or the store is away, any process goes on within
-`FINISH_EVERY` seconds.  The message is stored under a nonce, so it is stored once.  Nonces are not
-remembered for ever: a message that could not be stored for `FINISH_WITHIN` waits for another
-review.
+A case is decided by compare and set, so only one of two simultaneous decisions counts.  An approved
+message is stored next, and then its number is noted in the case.  If that stops half way, because
+the process is killed or the store is away, any process goes on within `FINISH_EVERY` seconds.  The
+message is stored under a nonce, so it is stored once.  Nonces are not remembered for ever: a
+message that could not be stored for `FINISH_WITHIN` is held for another review.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ from livechat.rooms.case_register import CaseRegister, Found, data_of
 from livechat.rooms.policy import Policy
 from livechat.system.time import Time
 
-#: Seconds for which messages wait for a review, and reports.
+#: Seconds for which held messages, and reports, wait for a review.
 HELD_LASTS: Final = 7 * 86_400
 REPORT_LASTS: Final = 30 * 86_400
-#: Seconds for which a case that was decided can be seen.
+#: Seconds for which a decided case can be seen.
 DECIDED_LASTS: Final = 60
-#: Seconds between two attempts to store messages that were approved.
+#: Seconds between two attempts to store approved messages.
 FINISH_EVERY: Final = 5.0
 #: Seconds after a decision within which its message is stored.  Stores remember nonces for ten
 #: minutes.
@@ -50,7 +49,7 @@ _log = Logger()
 
 
 class Reviews:
-    """Decides cases, and sees that approved messages are said."""
+    """Decides cases, and publishes approved messages."""
 
     def __init__(
         self,
@@ -70,11 +69,11 @@ class Reviews:
 
     def review(self, actor: Actor, room: str, action: Review) -> Deferred[Ack]:
         """
-        Decide a case.  Fires once that is in force here, its message said, and all recorded.
+        Decide a case.  Fires once that is in force here, its message published, and all recorded.
 
-        The same decision a second time is answered as a duplicate.
+        A repeated decision is answered as a duplicate.
 
-        @raise ChatError: at once, if *actor* may not, or the verdict is none for this case.
+        @raise ChatError: at once, if *actor* may not, or the verdict does not fit the case.
         """
         found = self._found(actor, room, action.case)
         _check_verdict(found.case, action.verdict)
@@ -87,7 +86,7 @@ class Reviews:
         """
         found = self._register.find(known_as)
         if found is None or "moderate" not in self._policy.rights(actor, found.case.room):
-            # Whoever moderates nothing learns nothing of cases.
+            # An actor that moderates nothing learns nothing of cases.
             self._policy.require(actor, room, "moderate")
             raise ChatError(Kind.NOT_FOUND, "There is no case with this id any more.")
         return found
@@ -131,7 +130,7 @@ class Reviews:
         return self._ack(action, case)
 
     async def _again(self, action: Review, found: Found) -> Ack:
-        """Answer a decision about a case that was decided."""
+        """Answer a decision about a case that is decided already."""
         case = found.case
         if case.state != _STATES[action.verdict]:
             raise ChatError(Kind.TOO_LATE, f"This case was decided before: it is {case.state}.")
@@ -150,20 +149,20 @@ class Reviews:
 
     async def decide(self, found: Found, decided: Case) -> bool:
         """
-        Put a case that was decided in the place of an open one; False if that has changed.
+        Replace an open case by its decided form; return False if it has changed.
 
         @raise ChatError: as `livechat.interfaces.ISharedMap.put`.
         """
         now = int(self._time.wall())
         if decided.state == "approved":
             return await self._register.change(found, decided, now + HELD_LASTS)
-        # The text of what nobody says is nowhere, but where the audit has it.
+        # The text of a rejected message is kept in the audit alone.
         decided = replace(decided, message="", data="")
         return await self._register.change(found, decided, now + DECIDED_LASTS)
 
     async def _finished(self, known_as: str) -> Case:
         """
-        Say the message of a case that was approved, unless that was done.  Return the case.
+        Publish the message of an approved case, unless that was done.  Return the case.
 
         @raise ChatError: the message is not stored yet; or it cannot be, and the case is closed.
         """
@@ -187,7 +186,7 @@ class Reviews:
         return said
 
     async def _end(self, found: Found, case: Case) -> None:
-        """End an approved case: its message was said, or cannot be."""
+        """End an approved case: its message was published, or cannot be."""
         until = int(self._time.wall()) + DECIDED_LASTS
         try:
             await self._register.change(found, replace(case, message="", data=""), until)
@@ -196,7 +195,7 @@ class Reviews:
             _log.warn("A case could not be ended yet: {reason}", reason=error.detail)
 
     def finish_soon(self) -> None:
-        """Have messages said that were approved.  No-op if there are none."""
+        """Publish approved messages soon.  No-op if there are none."""
         if not self._waits and self._register.has_unfinished():
             self._waits = True
             self._time.callLater(FINISH_EVERY, self._finish)
@@ -220,7 +219,7 @@ class Reviews:
                 _log.warn("An approved message is not said yet: {reason}", reason=error.detail)
 
     async def _open_again(self, found: Found) -> None:
-        """Open the case again: nobody knows whether its message was said."""
+        """Open the case again: nobody knows whether its message was stored."""
         again = replace(found.case, state="open", verdict_reason="", reviewer=None, decided=None)
         await self._register.change(found, again, int(self._time.wall()) + HELD_LASTS)
 
@@ -241,7 +240,7 @@ def _draft(found: Found) -> Draft:
         case.room,
         case.message,
         case.user,
-        # Its own nonce: if its sender sends it once more, that is no other message.
+        # The message's own nonce: a repetition by its sender is no other message.
         case.once or f"case-{found.id}",
         case.owner,
         case.reply_to,

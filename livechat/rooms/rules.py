@@ -1,4 +1,4 @@
-"""Put together what decides on what actors may do."""
+"""Builds the parts that decide what actors may do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from livechat.system.time import Time
 
 
 class Rules(Struct, frozen=True):
-    """The parts that decide on what actors may do."""
+    """The parts that decide what actors may do."""
 
     policy: Policy
     settings: SettingsRegistry
@@ -29,7 +29,7 @@ def make_rules(
     """
     Make the rules of the rooms in *backend*.
 
-    @param usual: the settings of rooms for which nothing is changed.
+    @param usual: the settings of rooms without changes.
     @param extra: policies of extensions.
     """
     settings = SettingsRegistry(settings_map(backend), usual)

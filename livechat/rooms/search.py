@@ -1,8 +1,8 @@
 """
-Search: the messages of a room that fit, in a part of its history.
+Search: the matching messages in a part of a room's history.
 
-What is kept is looked through, entry by entry, and bounded: a page looks at `MOST_LOOKED` entries
-for each message that is asked for, and at `MOST_CHARACTERS`.  Where it stops, its links lead on.
+The kept entries are read one by one, within bounds: a page reads at most `MOST_LOOKED` entries for
+each message that is asked for, and `MOST_CHARACTERS`.  Links lead on from where it stops.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from livechat.protocol.values import LONGEST_SOUGHT
 from livechat.rooms.content import trimmed
 from livechat.rooms.history import LONGEST_HISTORY, MOST_LOOKED, History, Window
 
-#: Characters that a page looks at: some milliseconds of a core, and 150 of the costliest.
+#: Characters that a page reads: some milliseconds of a core, and 150 of the costliest.
 MOST_CHARACTERS: Final = 100_000
-#: Characters of a text that is looked for.
+#: The most characters of a search text.
 LONGEST_TEXT: Final = LONGEST_SOUGHT
-#: Characters that a search looks at in one turn of the reactor, and what an entry counts beside its
-#: own: some milliseconds of the costliest.
+#: Characters that a search reads in a turn of the reactor, and those that an entry counts beside
+#: its own: some milliseconds of the costliest.
 SLICE: Final = 8_000
 _ENTRY: Final = 50
-#: Searches that a process does at a time, and that wait.
+#: The most searches that a process runs at a time, and the most that wait.
 MOST_AT_ONCE: Final = 4
 MOST_WAITING: Final = 200
 #: Entries that are read at a time.
 _AT_ONCE: Final = 100
-# Python takes quadratic time to bring many marks on one letter in order, which these may be.
+# Python takes quadratic time to sort many marks on one letter; these characters may be marks.
 _MARKED: Final = re.compile(f"[{MARKS}\U00010000-\U0010ffff]{{9}}")
 #: Characters that stand for whole sentences.
 _SENTENCES: Final = "\ufdfa\ufdfb"
@@ -45,7 +45,7 @@ _SENTENCES: Final = "\ufdfa\ufdfb"
 
 class Wanted(Struct, frozen=True):
     """
-    The messages that are looked for; what is left out counts for all.
+    A query for messages; a field that is left out matches all.
 
     @ivar subject: their author's (`livechat.protocol.messages.User.subject`).
     @ivar text: a part of their text, as `folded`.
@@ -55,7 +55,7 @@ class Wanted(Struct, frozen=True):
     text: str | None = None
 
     def fits(self, entry: Entry) -> TypeGuard[Message]:
-        """Tell whether *entry* is a message that fits."""
+        """Tell whether *entry* is a matching message."""
         if not isinstance(entry, Message):
             return False
         if self.subject is not None:
@@ -66,7 +66,7 @@ class Wanted(Struct, frozen=True):
 
 
 def folded(text: str) -> str:
-    """*text*, the same whatever the case, the width and the composition of its letters."""
+    """Return *text* without differences of case, width and composition of letters."""
     if text.isascii():
         return text.casefold()
     if _MARKED.search(text) is not None:
@@ -78,9 +78,9 @@ def folded(text: str) -> str:
 
 class Matches(History):
     """
-    A part of a history, of which only the messages that fit are shown.
+    A part of a history, of which only the matching messages are shown.
 
-    What else is known of it is as in `History`: `first` to `last` were looked at.
+    Its other fields are as in `History`: `first` to `last` were read.
     """
 
     def __init__(self, whole: History, first: int, last: int, found: Sequence[Message]) -> None:
@@ -88,7 +88,7 @@ class Matches(History):
         self.found = tuple(found)
 
     async def pages(self) -> AsyncGenerator[tuple[Message, ...], None]:
-        """All messages that fit, oldest first."""
+        """All matching messages, oldest first."""
         if self.found:
             yield self.found
 
@@ -102,7 +102,7 @@ class Searches:
 
     async def search(self, history: History, window: Window, wanted: Wanted) -> Matches:
         """
-        Call the function `search`, in its turn.
+        Run the function `search` in its turn.
 
         @raise ChatError: too many wait; or as there.
         """
@@ -115,7 +115,7 @@ class Searches:
             self._turns.release()
 
     def _rest(self) -> Awaitable[None]:
-        """Give way: others have their turn."""
+        """Rest, so that others have their turn."""
         return deferLater(self._clock, 0)
 
 
@@ -123,7 +123,7 @@ class _Pace:
     """
     Bounds of a search: characters in all, and in one step.
 
-    @ivar left: characters that it may look at still.
+    @ivar left: characters that it may still read.
     """
 
     def __init__(self, rest: Callable[[], Awaitable[None]] | None) -> None:
@@ -132,7 +132,7 @@ class _Pace:
         self._slice = SLICE
 
     async def look(self, entry: Entry) -> None:
-        """Count *entry*; rest where it is time for that."""
+        """Count *entry*, and rest if it is time."""
         size = characters(entry)
         self.left -= size
         self._slice -= size + _ENTRY
@@ -148,7 +148,7 @@ async def search(
     rest: Callable[[], Awaitable[None]] | None = None,
 ) -> Matches:
     """
-    Find the messages that fit: the first ones, or the newest, as *window* says.
+    Find matching messages: the first ones, or the newest, as *window* says.
 
     @param history: any part of the room's, which the actor may read.
     @param rest: awaited now and then.

@@ -1,8 +1,9 @@
 """
 The settings of rooms, as all processes share them.
 
-The shared map ``rooms`` holds changes, by a room's name, by a beginning of names with ``*`` behind
-it, and by ``*``.  What holds in a room is found once, and kept until one of these changes.
+The shared map ``rooms`` holds changes, by a room's name, by a prefix of names with ``*`` behind it,
+and by ``*``.  The settings in force in a room are computed once, and kept until one of these
+changes.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from livechat.interfaces import IBackend, ISharedMap
 from livechat.protocol.names import is_internal
 from livechat.protocol.settings import RoomSettings, SettingsChange
 
-#: Rooms, and patterns of rooms, that have settings of their own.
+#: The most rooms, and patterns of rooms, with settings of their own.
 MOST_CHANGED: Final = 10_000
-#: Bytes of the settings of one: 500 words of 64 characters are the largest part.
+#: The most bytes of one's settings: 500 words of 64 characters are the largest part.
 _LARGEST: Final = 256 * 1024
-#: Rooms whose settings are kept in memory as they were found.
+#: Rooms whose computed settings are kept in memory.
 _MOST_KNOWN: Final = 20_000
 #: Attempts to make a change while others make theirs.
 _ATTEMPTS: Final = 10
@@ -38,7 +39,7 @@ class SettingsRegistry:
     def __init__(self, shared: ISharedMap, usual: RoomSettings) -> None:
         """
         @param shared: `settings_map`.
-        @param usual: the settings of rooms for which nothing is changed.
+        @param usual: the settings of rooms without changes.
         """
         self._shared = shared
         self._usual = usual
@@ -129,7 +130,7 @@ class SettingsRegistry:
         raise ChatError(Kind.UNAVAILABLE, "Others change these settings just now; try again.")
 
     def watch(self, changed: Callable[[Collection[str]], None]) -> None:
-        """Call *changed* with the patterns whose settings are others now; none: perhaps all."""
+        """Call *changed* with the patterns whose settings have changed; none: perhaps all."""
         self._watchers.append(changed)
 
     def _changed(self, patterns: Collection[str]) -> None:
@@ -162,7 +163,7 @@ def _decoded(pattern: str, value: bytes) -> SettingsChange:
     try:
         return _decoder.decode(value)
     except msgspec.DecodeError as reason:
-        # As a later livechat may write them.
+        # Settings of a later livechat may have other fields.
         _log.warn(
             "The settings of {pattern} cannot be read, and do not count: {reason}",
             pattern=pattern,

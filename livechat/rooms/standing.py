@@ -1,12 +1,12 @@
 """
-The standing of connections: what each may do in its room, while settings and restrictions change.
+The standing of connections: the rights of each in its room, while settings and restrictions change.
 
-A connection *stands* in its room from its entering to its end.  When something changes on which
-its rights depend, these are forgotten at once, and found anew.  Then the connection is told; or it
-closes, where it may not be there any more.  The end of a restriction is such a change, too.
+A connection *stands* in its room from its entering to its end.  When an input of its rights
+changes, these are forgotten at once, and computed anew.  Then the connection is told; or it is
+closed, if it may not be there any more.  The end of a restriction is such a change, too.
 
-A change may concern all connections of a process.  Of these `SLICE` have their turn at a time, so
-that chatting goes on.
+A change may concern all connections of a process.  They take turns, `SLICE` at a time, so that
+chatting goes on.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from livechat.rooms.restrictions import names_of
 from livechat.rooms.rules import Rules
 from livechat.system.time import Time
 
-#: Connections whose rights are found anew in one turn of the reactor.
+#: Connections whose rights are computed anew in one turn of the reactor.
 SLICE: Final = 500
 #: Seconds of the longest timer: a restriction that ends later is looked at again meanwhile.
 _LONGEST_TIMER: Final = 3_600.0
@@ -59,7 +59,7 @@ class IResident(Interface):
 
 
 class Standing:
-    """One connection's."""
+    """The standing of one connection."""
 
     __slots__ = ("_known", "_standings", "_timer", "actor", "resident", "room")
 
@@ -83,7 +83,7 @@ class Standing:
         """
         Go on as *user*, the same one with another name.
 
-        @param tell: the client is not told by the room.
+        @param tell: tell the client, which the room does not tell.
         """
         self.actor = replace(self.actor, user=user)
         self.resident.renamed(self.actor)
@@ -91,12 +91,12 @@ class Standing:
             self.resident.tell(Renamed(user))
 
     def end(self) -> None:
-        """End: the connection is over.  No-op a second time."""
+        """End with the connection.  No-op a second time."""
         self._standings.left(self)
         self._cancel()
 
     def check(self) -> None:
-        """Find the rights anew, and tell the client if they are others."""
+        """Compute the rights anew, and tell the client if they have changed."""
         if not self._standings.has(self):
             return
         self._standings.forget(self)
@@ -127,7 +127,7 @@ class Standings:
     """
     The standings of the connections of this process.
 
-    @ivar moderator_came: called whenever a connection that moderates its room is found.
+    @ivar moderator_came: called whenever a connection turns out to moderate its room.
     """
 
     def __init__(self, rules: Rules, hub: Hub, time: Time) -> None:
@@ -138,7 +138,7 @@ class Standings:
         self._time = time
         self._rooms: dict[str, dict[Standing, None]] = {}
         self._names: dict[str, dict[Standing, None]] = {}
-        # As they were told to the members of a room.
+        # Settings last told to the members of a room.
         self._told: dict[str, RoomSettings] = {}
         self._rooms_to_tell: dict[str, None] = {}
         self._to_check: dict[Standing, None] = {}
@@ -151,7 +151,7 @@ class Standings:
         """
         Give the connection of *actor* its standing in *room*, which it has joined.
 
-        May call *resident* at once: something may have changed since it was let in.
+        May call *resident* at once, since its rights may have changed since it was let in.
         """
         standing = Standing(self, actor, room, resident)
         self.entered(standing)
@@ -206,7 +206,7 @@ class Standings:
         return rights, self._policy.restriction(actor, room)
 
     def forget(self, standing: Standing) -> None:
-        """Find the rights of *standing* anew the next time."""
+        """Drop the kept rights of *standing*."""
         self._policy.forget(standing.actor, standing.room)
 
     def refusal(self, standing: Standing) -> ChatError | None:
@@ -227,12 +227,13 @@ class Standings:
             self._check(each for there in self._rooms.values() for each in there)
         for key in keys:
             room, _, name = key.partition("|")
-            # Whoever is still here came from where it did, however long ago.
+            # A connected user's address is still valid, however old.
             for standing in self.of_subject(EVERYWHERE, name):
                 self._restrictions.saw(standing.actor)
             self._check_now(self.of_subject(room, name))
             if is_pseudonym(name):
-                # Of somebody here, perhaps: only the restriction itself knows whom it means.
+                # The address may be that of a user here: only the restriction itself names its
+                # person.
                 rooms = list(self._rooms) if room == EVERYWHERE else [room]
                 self._check(each for one in rooms for each in self._rooms.get(one, ()))
 
@@ -248,7 +249,7 @@ class Standings:
         self._schedule()
 
     def _check_now(self, standings: Iterable[Standing]) -> None:
-        """Find the rights of a few anew: before what has changed them is answered."""
+        """Compute the rights of a few anew, before the change is answered."""
         for standing in tuple(standings):
             self._checked(standing)
 
@@ -275,7 +276,7 @@ class Standings:
         self._schedule()
 
     def _tell(self, room: str) -> None:
-        """Tell the members of *room* its settings, if they are others."""
+        """Tell the members of *room* its settings, if they have changed."""
         shown = self._settings.of(room).shown()
         if room in self._told and self._told[room] != shown:
             self._told[room] = shown

@@ -1,9 +1,9 @@
 """
-Sweeps: messages of a room are taken back in steps, all of somebody or all there are.
+Sweeps: retract messages of a room in steps, those of a person or all.
 
-A sweep goes from the newest number down: what most people see goes first.  Each step retracts some
-messages, records their texts where a moderator removes them, and *keeps* how far it got.  So
-another process can go on where this one was killed.
+A sweep goes from the newest number down, since most people see the newest messages.  Each step
+retracts some messages, records their texts if a moderator removes them, and *keeps* its progress,
+so that another process can go on if this one is killed.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ from livechat.rooms.answers import answer_of
 from livechat.rooms.audit import Audit
 from livechat.system.time import Time
 
-#: Jobs of all processes, and bytes of one.
+#: The most jobs of all processes, and the most bytes of one.
 MOST_JOBS: Final = 1_000
 _LARGEST: Final = 4_096
 #: Entries that are read at a time.
 PAGE: Final = 200
-#: Entries that one step looks at, at most: stores rewrite what lies near a retracted message, and
+#: The most entries that one step reads: stores rewrite the surroundings of a retracted message, and
 #: do nothing else meanwhile.
 SPAN: Final = 1_000
-#: Seconds between two steps, which belong to those that chat.
+#: Seconds between two steps, left to those that chat.
 PAUSE: Final = 0.01
 
 
 class Job(Struct, frozen=True, omit_defaults=True):
     """
-    Messages that are to be taken back.
+    Messages to be retracted, and the progress.
 
     @ivar author: by whom.
     @ivar moderates: messages of others may be among them.
     @ivar subject: whose messages (`livechat.protocol.messages.User.subject`); "": everybody's.
-    @ivar since: only those that were said since, in milliseconds since 1970, UTC.
-    @ivar until: only those that were said until then; 0: whenever.
-    @ivar then: the lowest number of a second sweep, which begins behind *until*; 0: there is none.
-    @ivar first: the lowest number that is looked at.
-    @ivar below: numbers from here on are done; 0: none is, of all that stand there when it begins.
-    @ivar count: messages that were taken back.
+    @ivar since: only messages sent since, in milliseconds since 1970, UTC.
+    @ivar until: only messages sent until then; 0: without such a bound.
+    @ivar then: the lowest number of a second sweep, which begins after *until*; 0: there is none.
+    @ivar first: the lowest number that is read.
+    @ivar below: numbers from here on are done; 0: none yet, of those that exist at the beginning.
+    @ivar count: messages that were retracted.
     @ivar seq: the number of the last event; 0: there is none.
-    @ivar time: when that was stored, in milliseconds since 1970, UTC.
+    @ivar time: when the event was stored, in milliseconds since 1970, UTC.
     @ivar lease: the second since 1970 until which a process works at it.
-    @ivar ends: the second since 1970 when it is given up.
+    @ivar ends: the second since 1970 when the job is given up.
     """
 
     room: str
@@ -93,7 +93,7 @@ def jobs_map(backend: IBackend) -> ISharedMap:
 
 
 def job_of(value: bytes) -> Job | None:
-    """Read a job of the map; None if another livechat has written it in its own way."""
+    """Read a job of the map; None if another version wrote it in a form unknown here."""
     try:
         return _decoder.decode(value)
     except msgspec.DecodeError:
@@ -101,7 +101,7 @@ def job_of(value: bytes) -> Job | None:
 
 
 class Sweeper:
-    """Takes messages back."""
+    """Retracts messages."""
 
     def __init__(
         self,
@@ -131,9 +131,9 @@ class Sweeper:
 
     async def sweep(self, job: Job, keep: Callable[[Job], Awaitable[None]]) -> Job:
         """
-        Do what is left of *job*; return it as it is then.
+        Do the rest of *job*; return it in its final state.
 
-        @param keep: called behind each step.  The sweep ends with what it raises.
+        @param keep: called after each step.  An exception from it ends the sweep.
         @raise ChatError: the messages, or records of them, cannot be stored now.
         """
         if not job.below:
@@ -150,7 +150,9 @@ class Sweeper:
         return job
 
     async def _find(self, job: Job) -> tuple[list[int], int]:
-        """Find the messages of the next step, and the number from which all is done with it."""
+        """
+        Find the messages of the next step, and the number from which all is done after it.
+        """
         refs: list[int] = []
         below, floor = job.below, max(job.first, job.below - SPAN)
         while below > floor and len(refs) < MOST_REFS:
@@ -159,15 +161,15 @@ class Sweeper:
             refs = found + refs
             below = start
             if oldest > start:
-                # All before is older than what is meant, or kept no more.
+                # All earlier entries are older than `since`, or kept no more.
                 return refs, job.first
         return refs, below
 
     async def _look(self, job: Job, first: int, last: int) -> tuple[list[int], int]:
         """
-        Look at the entries from *first* to *last*.
+        Read the entries from *first* to *last*.
 
-        @return: the numbers of the messages that are meant, and the first number that may be one.
+        @return: the numbers of the job's messages, and the first number that may be one.
         """
         refs: list[int] = []
         oldest, after = first, first - 1
@@ -193,7 +195,7 @@ class Sweeper:
             amended = await answer_of(self._log.amend, retraction)
         except ChatError as reason:
             if reason.kind is Kind.NOT_FOUND:
-                # They have expired, or somebody else was faster.
+                # The messages have expired, or another sweep was faster.
                 return job
             raise
         await self._amended(amended, job.room)

@@ -1,15 +1,15 @@
 """
-Traces of this process: what operators see of the frames of a room or a person.
+Traces of this process: frames of a room or a person, for operators.
 
     members ──┐
               ├─> Trace (a bounded queue) ─> its reader
     rooms ────┤
     others ───┘ by `Relay`: their lines, in batches
 
-While nobody traces, members and rooms have None in place of a trace, and nothing else is different.
-A reader that is slower than the frames loses lines, and is told how many.  What one process traces
-is said to all others again and again, and forgotten by them soon after it is not: so a process
-that was killed leaves no trace behind, and one that has just begun joins in.
+While nobody traces, members and rooms have None in place of a trace, and nothing else differs.  A
+reader that is slower than the frames loses lines, and is told how many.  A process repeats its
+traces to all others, which forget a trace soon after the repetitions end.  So a killed process
+leaves no trace behind, and a new one joins in.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ from livechat.rooms.batch import Lane
 from livechat.rooms.hub import Hub
 from livechat.system.time import Time
 
-#: Traces that are read at this process, and those of other processes that it takes part in.
+#: The most traces read at this process, and the most of other processes that it takes part in.
 MOST: Final = 4
 MOST_OF_OTHERS: Final = 16
-#: Lines that wait for a reader, or to be told to another process; more are lost.
+#: The most lines that wait for a reader or for another process; more are lost.
 WAITING: Final = 2_000
-#: Lines that are told to another process at a time, and the seconds between two times.
+#: The most lines sent to another process at a time, and the seconds between two times.
 BATCH: Final = 250
 FLUSH_EVERY: Final = 0.25
-#: Seconds between two times at which a trace is said, and for which it holds.
+#: Seconds between two repetitions of a trace, and for which one holds.
 SAY_EVERY: Final = 3.0
 HOLDS: Final = 10.0
 
@@ -58,27 +58,25 @@ _log = Logger()
 
 
 class Relay(Protocol):
-    """Tells other processes something that nobody keeps; a backend's ``relay``, if it has one."""
+    """Sends bytes to other processes without storing them; a backend's ``relay``, if it has one."""
 
     def tell(self, data: bytes) -> None:
-        """Tell all of them, if they can be reached."""
+        """Send *data* to all others, as far as they can be reached."""
 
     def listen(self, heard: Callable[[bytes], None]) -> None:
-        """Call *heard* with what others tell."""
+        """Call *heard* with the data that others send."""
 
 
 class Trace:
     """
-    One trace: what fits its aim waits here for its reader, or to be told.
+    A trace: lines that fit its aim wait here for its reader, or for the process of its reader.
 
-    @ivar until: when it is over, by the reactor's clock.
-    @ivar home: it is read at this process.
+    @ivar until: when the trace is over, by the reactor's clock.
+    @ivar home: True if the trace is read at this process.
     """
 
     def __init__(self, name: str, aim: Aim, until: float, news: Callable[[], None] | None) -> None:
-        """
-        @param news: called when something waits; None where another process reads it.
-        """
+        """@param news: called when lines wait; None if another process reads them."""
         self.name = name
         self.aim = aim
         self.until = until
@@ -127,11 +125,11 @@ class MemberTrace:
         self._user = None if actor.user is None else actor.user.subject
 
     def opened(self) -> None:
-        """The member has come."""
+        """Trace the member's beginning."""
         self._add(self._line("open"))
 
     def came(self, payload: bytes, *, text: bool) -> None:
-        """The client has sent a message."""
+        """Trace a message from the client."""
         for trace in self.traces:
             found = seen(payload, len(payload), texts=trace.aim.texts and text)
             kind = found.type if text else "binary"
@@ -140,13 +138,13 @@ class MemberTrace:
             )
 
     def sent(self, encoding: Encoding, data: bytes) -> None:
-        """Frames were written to this member, or wait for it."""
+        """Trace frames that were written to this member, or wait for it."""
         for payload, size in frames_of(encoding, data):
             self._frame(payload, size, self.traces)
 
     def fanned_out(self, frames: Sequence[tuple[bytes, int]]) -> None:
-        """The room has written *frames*, to other members too."""
-        # Traces of all in the room have one line for all who got it.
+        """Trace *frames* that the room has written, to other members too."""
+        # A trace of the room has one line for all members who got the frames.
         own = [each for each in self.traces if each.aim.person is not None]
         for payload, size in frames:
             self._frame(payload, size, own)
@@ -161,7 +159,7 @@ class MemberTrace:
             )
 
     def closed(self, code: int | None, by: Literal["server", "peer"]) -> None:
-        """The member is gone."""
+        """Trace the member's end."""
         self._add(replace(self._line("close"), code=code, by=by))
 
     def _line(self, way: Literal["in", "out", "open", "close"]) -> Line:
@@ -178,9 +176,7 @@ class Tracing:
     """The traces that this process takes part in."""
 
     def __init__(self, hub: Hub, time: Time, relay: Relay | None, process: str) -> None:
-        """
-        @param process: its name, which lines have.
-        """
+        """@param process: the process's name, which its lines have."""
         self._hub = hub
         self._time = time
         self._relay = relay
@@ -198,7 +194,7 @@ class Tracing:
         return bool(self._traces)
 
     def watch(self, changed: Callable[[], None]) -> None:
-        """Call *changed* when other members may be traced than before."""
+        """Call *changed* when the set of traced members may have changed."""
         self._watchers.append(changed)
 
     def member(self, actor: Actor, room: str) -> MemberTrace | None:
@@ -222,14 +218,14 @@ class Tracing:
         return trace
 
     def end(self, trace: Trace) -> None:
-        """Trace it no more.  No-op a second time."""
+        """End *trace*.  No-op a second time."""
         if self._traces.pop(trace.name, None) is not None:
             if trace.home:
                 self._tell(End(trace.name))
             self._changed()
 
     def line(self, way: Literal["in", "out", "open", "close"], **more: Any) -> Line:
-        """Make a line of now."""
+        """Make a line with the present time."""
         return Line(way, int(1000 * self._time.wall()), self._process, **more)
 
     def _add(self, trace: Trace) -> None:
@@ -294,7 +290,7 @@ class Tracing:
                 known.lose(news.lost)
 
     def _wrote(self, room: str, lane: Lane, start: int, stop: int, data: bytes) -> None:
-        """A room has written frames to the members of a lane, from one to before another."""
+        """Trace frames that a room has written to a range of a lane's members, the end excluded."""
         members = lane.members[start:stop]
         whole = [
             each

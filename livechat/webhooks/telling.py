@@ -127,7 +127,7 @@ class Telling:
             try:
                 await self._rewind_as_asked(name)
                 await self._deliveries[name].run(self.leads, self._board.round(name))
-                # It is gone, until this is cancelled.
+                # The receiver has answered 410, so it is told no more until this is cancelled.
                 gone: Deferred[None] = Deferred()
                 await gone
             except ChatError:

@@ -49,7 +49,7 @@ function showAuthor(line, user) {
   author.querySelector(".role").textContent = user.role ?? (user.verified ? "user" : "guest");
 }
 
-/** Let the forms of a line be about its author; without one, or for an operator, there are none. */
+/** Fill in a line's forms for its author; remove them without one, or for an operator. */
 function showPerson(line, user) {
   const person = line.querySelector("[data-person]");
   if (!person) return;

@@ -210,7 +210,7 @@ async function send(form) {
   if (problem) complain(form, problem);
 }
 
-/** What went wrong, where the server has not said so in a form of its own. */
+/** Send a form; return the problem, unless the server's answer has it in a form of its own. */
 async function post(form) {
   let answer;
   let body;
@@ -255,7 +255,7 @@ function explainKeys() {
   document.querySelectorAll("[data-keys]").forEach((hint) => (hint.hidden = false));
 }
 
-// Whatever the page has of these.
+// Each page has some of these parts.
 
 if (state?.dataset.live) {
   // A browser opens few connections to a host: none for pages that nobody sees.

@@ -13,7 +13,7 @@ import { element } from "./dom.js";
 export const LONGEST_REASON = 200;
 
 /**
- * Somebody who is meant.
+ * The person whom an act is about.
  *
  * @typedef {{ user: string, guest: boolean, name: string }} Person
  */

@@ -30,7 +30,7 @@ export class Aims {
   #aim;
   /** The text that is edited, as it was. */
   #before = "";
-  /** How long there is to wait before something is said; empty if not at all. */
+  /** The text on the time to wait before the next message; empty without a wait. */
   #waits = "";
 
   /**

@@ -74,7 +74,7 @@ export class Cases {
       for (const each of found) this.#keep(each);
       this.#count();
     } catch {
-      // Those that come are told of.
+      // New cases come as events.
     }
   }
 

@@ -1,5 +1,5 @@
 /**
- * Where one writes a message. What else may be written there, an answer or another text, is chat-aims.js's.
+ * The field to write messages. chat-aims.js turns it to an answer or an edit.
  *
  * @import { Chat } from "./livechat.js"
  * @import { Memory } from "./chat-memory.js"

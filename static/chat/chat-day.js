@@ -46,7 +46,7 @@ export function dayLine(t, time) {
   button.title = t("days.jump");
   button.dataset.time = String(time);
   const line = element("li", "marker day", button);
-  // Its name changes at midnight, which is no news.
+  // The day's name changes at midnight, which is no news.
   line.setAttribute("aria-live", "off");
   return line;
 }

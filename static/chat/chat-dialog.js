@@ -1,7 +1,7 @@
 /**
  * A dialog above the page: it shows something, or asks for something.
  *
- * There is one for all. The browser keeps the focus in it, closes it by Escape, and gives the focus back.
+ * All parts share one. The browser keeps the focus in it, closes it by Escape, and gives the focus back.
  */
 
 import { element, find } from "./dom.js";
@@ -31,7 +31,7 @@ export class Dialog {
   }
 
   /**
-   * Whether it shows this.
+   * Tell if the dialog shows this content.
    *
    * @param {HTMLElement} content
    */

@@ -41,7 +41,7 @@ export function showDoor(t, frame, { code = 0, reason = "" }, known, again, asGu
   find(frame, ".error").textContent = ban ? t("sentence", { text: restricted(t, "banned", until, now) }) : t(problem);
   find(frame, ".advice").textContent = t(advice);
   const hint = find(frame, ".hint");
-  // That it is closed has been said.
+  // The error says that the room is closed (4404), so the reason would repeat it.
   const said = ban ? ban[3] : code === 4404 ? "" : reason;
   hint.replaceChildren(...t.nodes(ban ? "door.reason" : "door.server", { reason: element("bdi", "", said ?? "") }));
   hint.hidden = !said;

@@ -3,8 +3,8 @@
  *
  *     <livechat-room server="https://chat.example.org:10443" room="lobby" name="Ann"></livechat-room>
  *
- * Its attributes are those of `<div data-livechat>` without `data-`, with `room` in place of `data-livechat`, and
- * it follows them alike. The property `token` may be a function that gives the visitor's token, as `mount` has it.
+ * The attributes are those of `<div data-livechat>` without `data-`, with `room` in place of `data-livechat`; their
+ * changes have the same effects. The property `token` may be a function that gives the visitor's token, as of `mount`.
  */
 
 import { ATTRIBUTES, Place } from "./chat-place.js";

@@ -109,7 +109,7 @@ export class Entrance {
   async #look(over) {
     const { whole = false, credentials = whole } = this.#options;
     const address = new Address(this.#url, this.#room, undefined, "", new Tokens(undefined), credentials);
-    // Somebody who is banned is told so here; a stranger gets no key before there is a name.
+    // A known key makes the server refuse a banned visitor here; a stranger gets none before a name.
     const key = knownKey(address.base.href);
     const url = address.http("chat/rooms/", [["last", String(LAST)], ...(key ? [["client", key]] : [])]);
     const options = { credentials: address.credentials };

@@ -1,8 +1,8 @@
 /**
  * Texts that are too tall to be shown whole: a button shows the rest, and hides it again.
  *
- * How tall they may be is the style's to say.  The browser tells of their sizes after it has laid
- * them out, of all together; to ask for them one by one would make it lay them out for each.
+ * The style sheet bounds the height.  The browser reports the sizes of all texts together, after it has
+ * laid them out; asking for each size would force a layout each time.
  *
  * @import { Scroll } from "./chat-scroll.js"
  * @import { Texts } from "./texts.js"
@@ -56,7 +56,7 @@ export class Folds {
   }
 
   /**
-   * Whether a text is too tall to be shown whole.
+   * Tell if a text is too tall to be shown whole.
    *
    * @param {HTMLElement} text
    */

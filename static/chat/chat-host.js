@@ -15,7 +15,7 @@
 
 import { element, find, shape } from "./dom.js";
 
-/** Where an element keeps its chat, for all copies of this module. */
+/** The property in which an element keeps its chat, for all copies of this module. */
 const HELD = Symbol.for("livechat.host");
 /** Close codes of a chat that waits for somebody to do something. */
 const STUCK = [4100, 4403];
@@ -32,7 +32,7 @@ export class Host {
   #launcher;
   #count = 0;
   #over = new AbortController();
-  /** When another chat has the element, or none. */
+  /** Aborted when another chat takes the element, or the chat ends. */
   over = this.#over.signal;
 
   /** @param {HTMLElement} element whose chat, if it has one, ends */

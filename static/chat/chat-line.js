@@ -61,7 +61,7 @@ export function keep(made, message, data, mine) {
 }
 
 /**
- * What was announced is not announced again, whatever becomes of it.
+ * Stop announcing changes of a line that was announced.
  *
  * @param {HTMLElement} made
  */

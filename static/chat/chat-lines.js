@@ -78,7 +78,7 @@ export class Lines {
     return quote;
   }
 
-  /** Whatever becomes of these from now on is not announced as something said. */
+  /** Stop announcing changes of these lines as new messages. */
   #settle() {
     const fresh = this.#fresh.splice(0).filter((each) => each.isConnected);
     for (const each of fresh) hush(each);
@@ -91,7 +91,7 @@ export class Lines {
   }
 
   /**
-   * Whether a message is news to the visitor.
+   * Tell if a message is news to the visitor.
    *
    * @param {Message} message
    */

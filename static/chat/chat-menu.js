@@ -1,8 +1,8 @@
 /**
  * The menu of a message's actions: each message has a button, all share one menu.
  *
- * Of the buttons one is reached by Tab, the others from there by the arrow keys. The menu is a popover:
- * the browser shows it above everything, and hides it where something else is clicked.
+ * Tab reaches one of the buttons, and the arrow keys lead to the others. The menu is a popover: the
+ * browser shows it above everything, and hides it at a click elsewhere.
  *
  * @typedef {[text: string, choose: () => void, kind?: "bad"]} Choice
  *
@@ -173,7 +173,7 @@ export class Menu {
 }
 
 /**
- * Where a key leads from one of several.
+ * Find the button to which a key leads.
  *
  * @param {HTMLButtonElement[]} buttons
  * @param {number} from

@@ -53,9 +53,9 @@ export class Messages {
   /** @type {(Message | Gap | HTMLElement)[]} what is to be shown with the next frame */
   #news = [];
   #drawing = false;
-  /** Whether the newest messages are not among those that are shown. */
+  /** True if the newest messages are not shown. */
   #cut = false;
-  /** Whether the log is in the window, and in a part of the page that is shown. */
+  /** True if the log is in the window, and in a visible part of the page. */
   #shown = false;
   #quiet = 0;
 
@@ -127,12 +127,12 @@ export class Messages {
     return this.#shown && scrollHeight - clientHeight + scrollTop < NEAR;
   }
 
-  /** Whether somebody sees the end; the list of people covers it where there is no room for both. */
+  /** Tell if the visitor sees the end; a list of people without room beside the log covers it. */
   #isSeen() {
     return this.#shown && this.#isAtEnd() && !document.hidden && !this.#scroller.inert;
   }
 
-  // What is said now.
+  // New messages.
 
   /** @param {Message | Gap | HTMLElement} news */
   show(news) {
@@ -209,7 +209,7 @@ export class Messages {
 
   /** @param {Gap} gap */
   #gap(gap) {
-    // What is shown was numbered otherwise than what the server has now.
+    // The shown messages have numbers of an epoch that has ended.
     if (gap.reason === "epoch") this.#anew();
     if (!this.#cut) this.#said.append(gapLine(this.#t, gap));
   }
@@ -265,7 +265,7 @@ export class Messages {
     }
   }
 
-  // What was said before.
+  // Earlier messages.
 
   /** The number of the first message that is shown. */
   #first() {
@@ -304,9 +304,9 @@ export class Messages {
     this.past.offer(more);
   }
 
-  // What one has not seen.
+  // Unseen messages.
 
-  /** See what there is to be seen. */
+  /** Follow the view: mark messages as seen, and update the button to the newest ones. */
   look() {
     if (this.#cut && this.#scroller.scrollTop > -NEAR) this.#anew();
     if (this.#isSeen() && !this.#news.length) this.unread.see();

@@ -91,7 +91,7 @@ export class Names {
     if (this.#known.get(name)?.ids.has(id)) return;
     if (this.#count >= MOST) this.#forget();
     this.#remember(name, id);
-    // Those that are made together with this one are in the page only then.
+    // Names that are made together are all in the page by the microtask.
     if (!this.#changed.size) queueMicrotask(() => this.#tagShown());
     this.#changed.add(name);
   }
@@ -101,7 +101,7 @@ export class Names {
    * @param {string} id
    */
   #remember(name, id) {
-    // Whoever is called as the page calls people is one of two from the beginning.
+    // A name that the page's own texts use for people counts as taken from the beginning.
     const { ids } = this.#known.get(name) ?? { ids: new Set(this.#own.has(name) ? [""] : []) };
     ids.add(id);
     this.#known.set(name, { ids, length: tagLength([...ids]) });
@@ -195,7 +195,7 @@ export function look(name) {
 }
 
 /**
- * How many characters of different ids it takes to tell them apart.
+ * Count the characters that tell different ids apart.
  *
  * @param {string[]} ids
  */
@@ -206,7 +206,7 @@ export function tagLength(ids) {
 }
 
 /**
- * Whether there is something to be seen in a text.
+ * Tell if a text has a visible character.
  *
  * @param {string} text
  */

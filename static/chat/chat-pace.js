@@ -17,7 +17,7 @@ export class Pace {
   #chat;
   #aims;
   #hint;
-  /** When it is over, by a clock that nobody sets. */
+  /** The end of the wait, by a clock that cannot be set. */
   #until = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -48,7 +48,7 @@ export class Pace {
   /** @param {Message} message */
   #hear({ user, time }) {
     if (!this.#slow || !isSame(user, this.#chat.user)) return;
-    // It may have been said a while ago, or the device's clock was set meanwhile.
+    // The message may be old, or the device's clock may have been set meanwhile.
     const passed = this.#chat.now() - time;
     this.#wait(Math.min(this.#slow, this.#slow - passed));
   }

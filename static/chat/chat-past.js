@@ -77,7 +77,7 @@ export class Past {
       // Or else what it belongs to is gone, or is about to.
       if (page.epoch === epoch && epoch === this.#chat.place?.epoch && dropped === this.#dropped) {
         const first = this.#log.first() ?? Infinity;
-        // There may be nothing in it but what was taken back.
+        // All messages of the page may have been taken back.
         this.from = page.next?.before ?? page.messages.at(0)?.seq ?? before;
         read = this.from < before;
         this.#log.prepend(page.messages.filter((each) => each.seq < first), page.more);

@@ -1,5 +1,5 @@
 /**
- * How many are in the room; chat-roster.js says who.
+ * The number of people in the room; chat-roster.js has the list.
  *
  * @import { Presence, User } from "./livechat.js"
  * @import { Texts } from "./texts.js"
@@ -30,7 +30,7 @@ export class People {
 }
 
 /**
- * What stands for somebody beside the name: a letter, in a colour that is always the same.
+ * A user's avatar beside the name: a letter, in a colour that is always the same.
  *
  * @param {User | undefined} user
  */

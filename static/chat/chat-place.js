@@ -61,7 +61,7 @@ export class Place {
       if (this.#chat !== chat) return;
       console.error("livechat:", error);
       tell(this.#element, "error", { code: "not_loaded", reason: String(error) });
-      // Where the texts cannot be had either, there is nothing to say.
+      // Without the texts there is no message to show either.
       const t = await textsFor(this.#element, options.lang, options.texts).catch(() => undefined);
       if (t && !this.#element.textContent?.trim()) this.#element.textContent = t("failed");
     });

@@ -33,7 +33,7 @@ export class Quotes {
   #seen;
   /** @type {Map<number, HTMLElement | null>} lines that are not shown; null: there is none */
   #apart = new Map();
-  /** One is asked for at a time. */
+  /** The last request: quotes are read one at a time. */
   #turn = Promise.resolve();
 
   /**
@@ -185,7 +185,7 @@ export class Quotes {
       if (message) for (const each of this.#all(seq)) this.#fill(each, seq);
       else this.miss(seq);
     } catch {
-      // It is asked for again when somebody wants to go there.
+      // The quote is read again when the visitor follows it.
     }
   }
 }

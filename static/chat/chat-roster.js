@@ -75,7 +75,7 @@ export class Roster {
     this.#cover();
   }
 
-  /** Where there is room for it, the list is always there, and the button is not; else it covers the log. */
+  /** Show the list always, without a button, if there is room; else it covers the log. */
   #cover() {
     this.#scroller.inert = this.#isOpen && this.#button.clientHeight > 0;
   }
@@ -133,7 +133,7 @@ export class Roster {
   }
 
   /**
-   * They are no longer writing.
+   * Note that a user has stopped typing.
    *
    * @param {User} user
    */
@@ -142,7 +142,7 @@ export class Roster {
     if (this.#writers.delete(subject(user))) this.#tell();
   }
 
-  /** Nobody is known to write anything any more. */
+  /** Forget all users who were typing. */
   #allTyped() {
     for (const { timer } of this.#writers.values()) clearTimeout(timer);
     this.#writers.clear();

@@ -1,5 +1,5 @@
 /**
- * What somebody said, for those that moderate: found in the history, a few pages at a time.
+ * A person's messages, for moderators: found in the history, a few pages at a time.
  *
  * @import { Dialog } from "./chat-dialog.js"
  * @import { Person } from "./chat-acts.js"

@@ -69,7 +69,7 @@ export function parse(text, who = () => undefined) {
   const lines = text.split("\n");
   let from = 0;
   let at = 0;
-  // Where there is no end of a block any more, no other one is looked for.
+  // Once a block has no end, no further one is looked for.
   let blocks = text.includes(FENCE);
   for (let row = 0; row < lines.length; row++) {
     const begin = at;

@@ -1,6 +1,6 @@
 /**
- * What one has not seen: how many messages since one looked, and a line where they begin; since one was
- * here last, too.
+ * Unseen messages: their number since the visitor last looked, and a line where they begin, also since the
+ * last visit.
  *
  * @import { Memory } from "./chat-memory.js"
  * @import { Chat, Message } from "./livechat.js"
@@ -12,7 +12,7 @@ import { marker, settle } from "./chat-line.js";
 export class Unread {
   /** Is told of each message of somebody else, and whether it is seen. */
   onNews = (/** @type {Message} */ _message, /** @type {boolean} */ _seen) => {};
-  /** How many. */
+  /** The number of unseen messages. */
   count = 0;
   /** @type {Set<number>} numbers of those that call the visitor */
   calls = new Set();
@@ -22,7 +22,7 @@ export class Unread {
   #kept;
   /** The number up to which one has seen everything. */
   #upTo = 0;
-  /** What was seen when one was here last. */
+  /** The place that was seen on the last visit. */
   #before;
 
   /**

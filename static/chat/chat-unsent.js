@@ -1,5 +1,5 @@
 /**
- * What is still to be sent, and what could not be.
+ * Messages that wait to be sent, and those that could not be.
  *
  * @import { Aims } from "./chat-aims.js"
  * @import { ChatError, Message, Retracted } from "./livechat.js"
@@ -16,7 +16,7 @@ import { problemOf } from "./chat-problems.js";
 import { find } from "./dom.js";
 
 /**
- * What could not be sent, and why: a message, perhaps an answer, or another text for one.
+ * A message, an answer or an edit that could not be sent, with the reason.
  *
  * @typedef {{ message: string, problem: string, replyTo?: number, ref?: number }} Failed
  */
@@ -37,7 +37,7 @@ export class Unsent {
   #shown;
   #said;
   #waiting;
-  /** What slow mode has put off. */
+  /** The nonce of the message that slow mode delays. */
   #slow = "";
 
   /**
@@ -108,7 +108,7 @@ export class Unsent {
       if (held) find(this.#frame, "[role=status]").textContent = this.#t("unsent.review-told");
     }
     const button = find(made, "button:not(.quote, .fold)");
-    // It is the moderators' now.
+    // A held message is the moderators' now, so it can only be hidden.
     button.textContent = this.#t(held ? "unsent.hide" : "unsent.discard");
     if (!waits) this.#letGo(button);
     button.hidden = !waits;

@@ -36,7 +36,7 @@ import { fill, textsFor } from "./texts.js";
 
 /** Close codes that are about the visitor's identity, and not about the name; chat-door.js says what they mean. */
 const AT_DOOR = [4100, 4101, 4401, 4403, 4404];
-/** Where a name is no name. */
+/** The close code of an invalid name. */
 const BAD_NAME = 4400;
 
 /**
@@ -271,7 +271,7 @@ class View {
     const room = find(this.#frame, ".chat");
     const subject = chat.user?.verified ? chat.user.id : "";
     if (memory.introduce(subject) || (room.dataset.user ?? subject) !== subject) {
-      // Somebody else has signed in: nothing here is theirs.
+      // Another user has signed in, who must see nothing of the last one.
       this.#leave();
       this.#begin(false);
       return;

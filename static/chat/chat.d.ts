@@ -45,7 +45,7 @@ export interface Mounted {
 /**
  * Put the chat into an element.
  *
- * Where it cannot start, that rejects, and the element shows what is inside it.
+ * The promise rejects if the chat cannot start; the element then shows its own contents.
  */
 export function mount(element: HTMLElement, options?: Options): Promise<Mounted>;
 
@@ -55,7 +55,7 @@ export interface ChatElementEvents {
   "livechat:join": CustomEvent<{ room: string; user: User }>;
   /** Each message once. */
   "livechat:message": CustomEvent<Message>;
-  /** How many messages the visitor has not seen, whenever that changes. */
+  /** The number of messages that the visitor has not seen, whenever it changes. */
   "livechat:unread": CustomEvent<{ count: number }>;
   /** The visitor was turned away, by a close code; or something was refused, by its code. */
   "livechat:error": CustomEvent<{ code: number | string; reason: string }>;

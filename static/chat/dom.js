@@ -35,7 +35,7 @@ const policy =
   }) ?? { createHTML: (html) => html };
 
 /**
- * What HTML says, which is a script's own and nobody else's.
+ * Make elements from HTML, which must be a script's own and nobody else's.
  *
  * @param {string} html
  */

@@ -48,15 +48,15 @@ export class Connection {
   #transports;
   /** @type {Transport[]} those that this attempt has yet to try, this one first */
   #ways;
-  /** Those that have worked. */
+  /** The transports that have worked. */
   #good = new Set();
   /** @type {Map<Transport, number>} when others have failed without a word */
   #failed = new Map();
   /** @type {Link | null} */
   #link = null;
-  /** When the server said hello; 0 if it has not. */
+  /** The time of the server's hello; 0 before it. */
   #greeted = 0;
-  /** When it gave the last sign of life, and whether that was after it was asked. */
+  /** The time of the server's last sign of life; and true if it has answered the last ping. */
   #heard = 0;
   #answered = false;
   #heartbeat = HEARTBEAT;
@@ -180,7 +180,7 @@ export class Connection {
   #begin(way) {
     /** @type {Link} */
     const link = new way(this.#address, this.#host.resume(), (more) => {
-      // One that is no longer ours is not heard.
+      // Frames of a link that was given up are ignored.
       if (this.#link !== link) return;
       if (!more) {
         this.#heard = performance.now();
@@ -289,8 +289,7 @@ export class Connection {
   }
 
   /**
-   * What one believed of the connection may no longer hold: the page was asleep, or the network
-   * has changed.
+   * Check the connection, as the page was asleep, or the network has changed.
    *
    * @param {boolean} [elsewhere] there is a network again, and it may be another one
    */
@@ -304,7 +303,7 @@ export class Connection {
     } else if (this.state === "open" && this.#link?.ask) {
       this.#ping(DOUBTED_PONG);
     } else if (this.state === "open" && elsewhere) {
-      // It cannot be asked; to go on with another loses nothing.
+      // A stream of events cannot be pinged, and a new one loses nothing.
       this.lost({ reason: "The network has changed." });
     }
   }

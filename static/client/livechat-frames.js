@@ -1,5 +1,5 @@
 /**
- * What the server's frames tell, as it is called here.
+ * The server's frames, in this library's terms.
  *
  * @import { Presence, User } from "./livechat.js"
  */
@@ -18,14 +18,14 @@ export function changed({ users, members }, { type, user, ...now }) {
   if (type === "presence") return { users: now.users, members: now.members ?? [] };
   if (type === "renamed") return { users, members: members.map((each) => (isSame(each, user) ? user : each)) };
   const others = members.filter((each) => !isSame(each, user));
-  // Where not all are listed, one who is not may be counted.
+  // If the list is not complete, a user may count without being listed.
   const known = others.length < members.length || (type === "left" && members.length < users);
   const change = type === "joined" ? Number(!known) : -Number(known);
   return { users: users + change, members: type === "joined" ? [...others, user] : others };
 }
 
 /**
- * Whether members of a room that is no longer large are to be asked for.
+ * Tell if the members must be asked for, as the room is no longer large.
  *
  * @param {Presence} before
  * @param {any} frame

@@ -1,6 +1,6 @@
 /**
- * How to get to a livechat server: by a WebSocket, by requests, and what either says about coming back.
- * Where no WebSocket can be had, livechat-events.js is another way.
+ * Links to a livechat server: a WebSocket and requests, and their answers about coming back.
+ * livechat-events.js is another way, without WebSockets.
  *
  * @import { Events, Place, Problem } from "./livechat.js"
  * @import { Asked } from "./livechat-outbox.js"
@@ -21,7 +21,7 @@ export const LATEST = 3_600_000;
 /** Close codes of those who have not heard of this protocol. */
 const STRANGERS = [1000, 1001, 1005, 1006, 1011];
 /**
- * How a connection ended.
+ * The end of a connection.
  *
  * @typedef {object} End
  * @property {number} [code] a close code
@@ -73,7 +73,7 @@ export function locate(given, base) {
   throw new TypeError(`livechat: "${given}" is no address of a server: use "https://${given}".`);
 }
 
-/** Where the server is, and who asks. */
+/** The server's address, with the visitor's name and key. */
 export class Address {
   /**
    * @param {URL} url
@@ -147,7 +147,7 @@ export class Address {
       tokens.refuse();
       return await once();
     } catch (error) {
-      // There is no token.
+      // The page has no token.
       return { problem: { code: "unavailable", detail: textOf(error), retry_ms: LATER, told: false } };
     }
   }
@@ -170,7 +170,7 @@ export class Socket {
     try {
       this.#socket = new WebSocket(String(url), ["livechat.v1", ...(value ? [`livechat.token.${value}`] : [])]);
     } catch {
-      // There are none here, or the page's policy forbids them.
+      // The browser has no WebSockets, or the page's policy forbids them.
       queueMicrotask(() => listener({ end: { mute: true } }));
       return;
     }
@@ -199,7 +199,7 @@ export class Socket {
 }
 
 /**
- * What a close code means; docs/protocol.md, "Close codes".
+ * Translate a close code; see docs/protocol.md, "Close codes".
  *
  * @param {number} code
  * @param {string} reason
@@ -239,7 +239,7 @@ export async function ask(url, options, read) {
       redirect: "error",
       signal: over.signal,
     });
-    // What was accepted only is not done.
+    // An act that was accepted only (202) is not done yet.
     const done = answer.ok && answer.status !== 202;
     return done ? { answer: await read(answer) } : { problem: await problemOf(answer) };
   } catch {
@@ -257,7 +257,7 @@ export async function ask(url, options, read) {
  */
 
 /**
- * What an HTTP answer says went wrong.
+ * Read the problem of an HTTP answer.
  *
  * @param {Response} answer
  * @returns {Promise<Told>}
@@ -272,7 +272,7 @@ export async function problemOf(answer) {
     const retry_ms = after ? 1_000 * after : undefined;
     return { code: found.code, detail: String(found.detail), retry_ms, reason: found.reason, told: true };
   }
-  // Somebody between here and the server, behind whom it may have done what it was asked for.
+  // The answer is a proxy's, behind which the server may have done the request.
   const detail = `The answer was ${status}, and not the server's.`;
   const retries = status < 400 || status >= 500 || [408, 425, 429].includes(status);
   return retries

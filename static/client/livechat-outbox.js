@@ -1,9 +1,9 @@
 /**
- * What the browser keeps: what waits to be sent, and by which key the server knows it.
+ * The browser's storage: acts that wait to be sent, and the visitor's key.
  */
 
 /**
- * What is asked of the server: to say, to edit, or to take back.
+ * An act that waits for the server: a message, an edit or a retraction.
  *
  * @import { Queued } from "./livechat.js"
  *
@@ -24,7 +24,7 @@
  */
 
 /**
- * What is asked for, and under which nonce it is answered.
+ * An act, with the nonce of its answer.
  *
  * @typedef {{ nonce: string, action: object }} Asked
  */
@@ -39,10 +39,10 @@ export function frameOf({ nonce, action }) {
   return { message: text, ...rest, reply_to: replyTo, nonce };
 }
 
-/** What waits to be sent, each in an entry of its own. */
+/** Acts that wait to be sent, each in an entry of the storage. */
 export class Outbox {
   static #newest = 0;
-  /** Those of this page, of which each is one chat's. */
+  /** The entries of this page, each of one chat. */
   static #claimed = new Set();
   #prefix;
   #storage = new Kept("sessionStorage");
@@ -71,12 +71,12 @@ export class Outbox {
     if (Outbox.#claimed.has(nonce)) return;
     try {
       const { epoch, order, tried, by, held, ...action } = JSON.parse(this.#storage.get(name) ?? "");
-      // Of a tab that was copied, the other one may have sent it.  Older versions kept no type.
+      // In a duplicated tab the other one may have sent it.  Older versions kept no type.
       const kept = { epoch, order, tried: tried || order, by, held };
       this.items.push({ nonce, action: { type: "message", ...action }, ...kept });
       Outbox.#claimed.add(nonce);
     } catch {
-      // Somebody else's.
+      // The entry is not this library's.
     }
   }
 

@@ -70,7 +70,7 @@ export class Sender {
   #promised = new Map();
   /** @type {Map<string, { resolve: Function, reject: Function }>} of acts, by nonce */
   #asked = new Map();
-  /** How often slow mode has put off what is next. */
+  /** The number of times that slow mode has delayed the next act. */
   #slowed = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -330,7 +330,7 @@ export class Sender {
    * @param {{ reject: Function } | undefined} promised
    */
   #tellGivenUp(item, error, promised) {
-    // Nobody was promised anything of one from before a reload.
+    // An act from before a reload has no promise.
     if (promised) promised.reject(error);
     else this.#host.emit("refused", { ...queued(item), error });
   }

@@ -23,7 +23,7 @@ export class Tokens {
   /** @type {string | undefined} */
   value;
   #ask;
-  /** When it ends, by the server's clock, and by how much that is ahead. */
+  /** The token's end by the server's clock, and the milliseconds by which that clock is ahead. */
   #ends = 0;
   #ahead = 0;
   /** @type {string | undefined} a token that the server did not take any more */
@@ -129,7 +129,7 @@ export function textOf(error) {
 }
 
 /**
- * When a token ends, in milliseconds since 1970. Where that cannot be read from it, the server says.
+ * Read the end of a token, in milliseconds since 1970. If that fails, the server tells it.
  *
  * @param {string} token
  */

@@ -3,25 +3,25 @@
 /**
  * Join a room, and stay in it.
  *
- * @param url The server, such as `https://chat.example.org:10443`; `wss:` does as well. One
- *   without a host, such as `/`, is the server that this module came from.
+ * @param url The server, such as `https://chat.example.org:10443`; `wss:` works as well. An address
+ *   without a host, such as `/`, means the server that this module came from.
  */
 export function connect(url: string | URL, options?: Options): Chat;
 
 export interface Options {
-  /** 1 to 128 characters of `A-Z a-z 0-9 . _ ~ -`, but not `.` or `..`. Unless said, `lobby`. */
+  /** The room: 1 to 128 characters of `A-Z a-z 0-9 . _ ~ -`, but not `.` or `..`. By default `lobby`. */
   room?: string;
-  /** By which others see one, 1 to 40 characters. Unless said, the server makes one up. */
+  /** The visitor's name for others, 1 to 40 characters. By default the server makes one up. */
   name?: string;
   /**
-   * What makes one the same user each time, and is told to nobody: 16 to 64 characters of
-   * `A-Z a-z 0-9 _ -`. Unless said, it is made up, and kept in this browser.
+   * A secret that makes the visitor the same user each time: 16 to 64 characters of
+   * `A-Z a-z 0-9 _ -`. By default it is made up, and kept in this browser.
    */
   key?: string;
-  /** By which way to connect, the best first. Unless said, both. */
+  /** The transports to try, the best first. By default both. */
   transports?: Transport[];
   /**
-   * Gives a token, a JWT, that says which user of your site this is; `name` and `key` do not count then.
+   * Returns a token, a JWT, that identifies a user of your site; `name` and `key` are ignored then.
    *
    * The function is called before a connection when the last token has less than 30 seconds left, a minute before
    * a token ends, when the server refused one as over (4100), and when the page wakes up with one that is
@@ -29,7 +29,7 @@ export interface Options {
    * and later. The token is kept in memory only, and is never part of an address.
    */
   token?: () => string | Promise<string>;
-  /** True lets requests to the server bring its cookies; WebSockets always do. Unless said, they do not. */
+  /** True lets requests to the server bring its cookies, as WebSockets always do. By default false. */
   credentials?: boolean;
 }
 
@@ -45,85 +45,85 @@ export type State = "connecting" | "open" | "waiting" | "closed";
 /** A right in a room. */
 export type Right = "join" | "history" | "send" | "moderate" | "manage";
 
-/** A room that one is in. */
+/** A room, and the visitor's connection to it. */
 export interface Chat extends EventTarget {
   readonly room: string;
   readonly state: State;
-  /** By which way it is connected, or was last. */
+  /** The transport of the connection, or of the last one. */
   readonly transport: Transport;
-  /** Whom the server takes one for; null until it has said so. */
+  /** The visitor, as the server knows them; null before the first connection. */
   readonly user: User | null;
-  /** One's rights in the room; empty until the server has said so. */
+  /** The visitor's rights in the room; empty before the first connection. */
   readonly can: ReadonlySet<Right>;
-  /** The room's settings, but for those that are the usual ones. */
+  /** The room's settings that are not the default ones. */
   readonly settings: Settings;
-  /** What moderators have taken from one here; null if nothing. */
+  /** The visitor's restriction in the room; null without one. */
   readonly restriction: Restriction | null;
-  /** What one has seen, and where one goes on after a break; null until the room is known. */
+  /** The place of the last entry that came, from which a new connection resumes; null until the room is known. */
   readonly place: Place | null;
-  /** Who is in the room. */
+  /** The users in the room. */
   readonly presence: Presence;
-  /** What is not said yet, the oldest first; some of it may be from before a reload, some wait for a review. */
+  /** Acts that are not acknowledged, the oldest first; some may be from before a reload, or wait for a review. */
   readonly outbox: readonly Queued[];
 
   /**
-   * Say something. It waits while there is no connection, survives a reload of the page in the
-   * same tab, is sent in the order of the calls, and is said once.
+   * Send a message. It waits while there is no connection, survives a reload of the page in the
+   * same tab, is sent in the order of the calls, and is stored once.
    *
    * Right after the call it is the last of the `outbox`. `replyTo` is the number of the message that
-   * it answers. `data` is for programs: JSON of at most 4 KB, kept and passed on as it is; one that
-   * is no JSON rejects with a `TypeError`.
+   * it answers. `data` is for programs: JSON of at most 4 KB, stored and passed on unchanged; other
+   * values reject with a `TypeError`.
    *
-   * In slow mode it waits as long as the server says (`slow`), and so does what comes after it. Where messages
-   * are reviewed it stays in the `outbox`, with its `case`, and lets others pass; the promise is settled with the
-   * review.
+   * In slow mode the message waits as long as the server says (`slow`), and later ones wait behind it. A message
+   * that waits for a review stays in the `outbox`, with its `case`, and lets others pass; the review settles its
+   * promise.
    *
-   * Rejects with a `ChatError` when it is given up: it is too long (`message_too_long`), 100
-   * others are waiting (`outbox_full`), the chat is closed, by whichever side (`closed`), it was
-   * discarded (`discarded`), somebody else has signed in meanwhile (`another_user`), or it cannot be found out in time whether it was stored
-   * (`unknown`); a moderator or the room's rules do not let it be said (`rejected`, `muted`), it was put off too
-   * often (`slow_mode`); or for a reason of the server's, such as `internal`. Who does not look at the promise
-   * need not catch that.
+   * Rejects with a `ChatError` when the message is given up: it is too long (`message_too_long`), 100
+   * others are waiting (`outbox_full`), either side has closed the chat (`closed`), it was discarded
+   * (`discarded`), another user has signed in meanwhile (`another_user`), or no answer in time tells if it
+   * was stored (`unknown`). A moderator or the room's rules may refuse it (`rejected`, `muted`), slow mode
+   * may delay it too often (`slow_mode`), or the server has a reason, such as `internal`. A promise that is
+   * ignored causes no unhandled rejection.
    */
   send(message: string, more?: { replyTo?: number; data?: Data }): Promise<Ack>;
   /**
-   * Give a message of one's own another text, and other `data`: left out, they are removed. It waits,
-   * is sent, and is given up as by `send`. `editable` says until when that works; besides, it rejects
-   * with `too_late`, `too_many_edits` (after 20 times), `forbidden` (another's), or `not_found`
-   * (there is no such message any more).
+   * Replace the text of one's own message, and its `data`, which are removed if left out. The edit waits,
+   * is sent, and is given up as by `send`; `editable` tells if a message can be edited. It also rejects
+   * with `too_late`, `too_many_edits` (after 20 times), `forbidden` (another's message), or `not_found`
+   * (the message is gone).
    */
   edit(seq: number, text: string, more?: { data?: Data }): Promise<Ack>;
   /**
-   * Take back messages of one's own, at most 100: their texts are gone, for everybody and for good.
-   * It waits, is sent, and is given up as by `send`; besides, it rejects with `forbidden` (another's)
-   * or `not_found` (there is none of them any more).
+   * Take back one's own messages, at most 100: their texts are gone, for everybody and for good.
+   * The retraction waits, is sent, and is given up as by `send`. It also rejects with `forbidden`
+   * (another's message) or `not_found` (all of them are gone).
    */
   retract(seq: number | number[]): Promise<Ack>;
   /**
-   * Moderate, or report a message: at once and once, over the connection that there is. Rejects with a
-   * `ChatError`: by a reason of the server's, with `unavailable` where there is no connection, and with `unknown`
-   * where it is lost before there is an answer. Who does not look at the promise need not catch that.
+   * Moderate, or report a message: at once, over the present connection, and never again. Rejects with a
+   * `ChatError`: with the server's reason, with `unavailable` without a connection, and with `unknown` if the
+   * connection is lost before the answer. A promise that is ignored causes no unhandled rejection.
    */
   act(action: Act): Promise<Done>;
   /** The server's clock: milliseconds since 1970. */
   now(): number;
-  /** Whether a message is one's own, and can be edited still, by the server's clock. */
+  /** Tell if a message is one's own and can still be edited, by the server's clock. */
   editable(message: { user?: User; time: number }): boolean;
-  /** Give up what is not sent yet. If it was on its way, it may be done all the same. */
+  /** Give up an act of the `outbox`. If it was on its way, the server may still do it. */
   discard(nonce: string): void;
   /**
-   * Take another name, as a guest, without leaving the room; the `name` that one has then is in the answer, and on
-   * later connections. Others, and one's other tabs, get `renamed`. Without a connection it is the name on the next one,
-   * which may be refused then. Rejects as `act`: with `bad_message` (nobody may be called so), `forbidden` (your site says
-   * what its users are called) or `rate_limited` (five a minute).
+   * Take another name, as a guest, without leaving the room; the answer has the new `name`, which later
+   * connections keep. Others, and one's other tabs, get `renamed`. Without a connection the next one takes the
+   * name, and may be refused for it. Rejects as `act`: with `bad_message` (an invalid name), `forbidden` (your
+   * site decides on its users' names) or `rate_limited` (five a minute).
    */
   rename(name: string): Promise<Done>;
-  /** Tell the others that something is being written; as often as one likes. */
+  /** Tell the others that the visitor is typing; call it as often as you like. */
   typing(): void;
   /**
-   * A page of what was said, as it reads now, without what was taken back; the newest one, unless said.
-   * What it has may come as a `message` as well: `seq` tells. It may be empty though there are more.
-   * Rejects with a `ChatError`.
+   * Read a page of messages, with their present texts and without removed ones; by default the newest page.
+   * Its messages may come as a `message` event as well: compare `seq`. A page may be empty although there are
+   * more. Rejects with a `ChatError`.
    */
   history(part?: {
     before?: number;
@@ -131,18 +131,18 @@ export interface Chat extends EventTarget {
     limit?: number;
     /** Only messages with this text, in any case and width. */
     q?: string;
-    /** Only what the user with this id said. */
+    /** Only messages of the user with this id. */
     user?: string;
     /** `user` is the id of a guest. */
     guest?: boolean;
   }): Promise<Page>;
-  /** The open cases of the room, the oldest first; only for those that moderate it. Rejects with a `ChatError`. */
+  /** Read the open cases of the room, the oldest first; for its moderators only. Rejects with a `ChatError`. */
   cases(): Promise<Case[]>;
-  /** Try again now, if it is waiting. */
+  /** Connect now, if the chat is waiting. */
   reconnect(): void;
   /**
-   * Leave the room. What was not sent yet is given up; or, with `keep`, it is left to the next chat of
-   * the same visitor in this room and tab, and the promises that were given for it are not settled.
+   * Leave the room. Waiting acts are given up; or, with `keep`, they are left to the next chat of
+   * the same visitor in this room and tab, and their promises are not settled.
    */
   close(options?: { keep?: boolean }): void;
 
@@ -168,52 +168,51 @@ export interface Chat extends EventTarget {
   ): void;
 }
 
-/** What there is to listen to: the `detail` of each event. */
+/** The events of a chat, with the `detail` of each. */
 export interface Events {
   state: StateChange;
   /**
-   * Each message once, in order, from when the chat was open for the first time; what was said
-   * before is `history`. After a `gap` whose reason is `epoch` the newest ones come again.
+   * Each message once, in order, from the first connection on; earlier ones are in the `history`.
+   * After a `gap` whose reason is `epoch` the newest ones come again.
    */
   message: Message;
   /**
-   * A message has another text, whether one has seen it or not; perhaps the text that one has seen
-   * already.
+   * A message was edited. The message may not have come before, or with the new text already.
    */
   edited: Edited;
   /**
-   * Messages were taken back: they are not to be shown any more. One that was taken back before one
-   * saw it does not come as a `message`.
+   * Messages were taken back, and must not be shown any more. A message that was taken back before it
+   * came does not come as a `message`.
    */
   retracted: Retracted;
   /**
-   * Messages were missed, and cannot be had any more; so were edits and retractions. Those that follow
-   * came after them.
+   * Messages, edits or retractions were missed, and cannot be read any more. Entries that follow are
+   * later ones.
    */
   gap: Gap;
-  /** Somebody came or went. */
+  /** A user joined or left. */
   presence: Presence;
   typing: Typing;
-  /** Somebody in the room, perhaps oneself in another tab, is called otherwise now; `presence` follows. */
+  /** A user has another name: maybe the visitor, in another tab. `presence` follows. */
   renamed: Renamed;
-  /** One's rights changed; comes after each `open`, too. */
+  /** The visitor's rights, after each `open`, and whenever they change. */
   rights: Rights;
   /** The room's settings: before each `rights` of a new connection, and whenever they change. */
   settings: Settings;
-  /** Slow mode puts off what is next in the `outbox`; it is sent when that time is over. */
+  /** Slow mode delays the next act of the `outbox`, which is sent afterwards. */
   slow: Slow;
   /**
-   * A case was opened or decided: for those that moderate any of the room, for others what they have said or
-   * reported.
+   * A case was opened or decided. Moderators get all cases of the room, others those of their own messages and
+   * reports.
    */
   case: Case;
-  /** Somebody moderated the room; only for those that moderate it. */
+  /** An act of moderation in the room; for its moderators only. */
   moderated: Moderated;
-  /** What waits to be sent has changed. */
+  /** The `outbox` has changed. */
   outbox: readonly Queued[];
-  /** Something from before a reload was given up; of the rest the promise that was given for it says so. */
+  /** An act from before a reload was given up; for others the promise is rejected. */
   refused: Refused;
-  /** Something else was refused; or there is no token to go on with yet (`no_token`). */
+  /** Another error; or the page has no further token yet (`no_token`). */
   error: Problem;
 }
 
@@ -225,22 +224,22 @@ export class ChatEvent<T> extends Event {
 export interface StateChange {
   state: State;
   /**
-   * Why it is `waiting` or `closed`: a close code of the protocol. While it is `waiting`, 4403 says
-   * that the server does not allow pages of this origin; the console says by which option it would; and
-   * 4100 that there is no token that is not over. When it is `closed`, 4401 says that the server wants a
-   * token, or does not take this one; 4101 that it was revoked; 4403 that one may not enter; and 4100
-   * that it is over, and there is no function to get another one.
+   * The reason for `waiting` or `closed`: a close code of the protocol. While `waiting`, 4403 means that
+   * the server does not allow pages of this origin (the console names the option that would), and 4100
+   * that the page has no valid token. When `closed`, 4401 means that the server requires a token, or
+   * refuses this one; 4101 that it was revoked; 4403 that the visitor may not enter; and 4100 that the
+   * token has expired, and there is no function to get another one.
    */
   code?: number;
   reason?: string;
-  /** Milliseconds until it is tried again. */
+  /** Milliseconds until the next attempt to connect. */
   retryMs?: number;
 }
 
 export interface User {
   id: string;
   name: string;
-  /** A badge, which decides nothing: `operator` for an operator, what your token says for a user. */
+  /** A badge without any effect: `operator` for an operator, or the role in your token. */
   role?: string;
   /** The site vouches for this user; left out for a guest. Ids are unique among verified users, and among guests. */
   verified?: boolean;
@@ -248,21 +247,21 @@ export interface User {
 
 export interface Rights {
   can: ReadonlySet<Right>;
-  /** When the token ends: milliseconds since 1970. */
+  /** The end of the token, in milliseconds since 1970. */
   expires?: number;
-  /** Left out where nothing is restricted. */
+  /** Left out without a restriction. */
   restriction?: Restriction;
 }
 
-/** What moderators have taken from somebody: the right to send; sending without a review; or everything. */
+/** A user's restriction: no sending; sending with a review; or no access at all. */
 export interface Restriction {
   kind: "mute" | "hold" | "ban";
-  /** When it ends: milliseconds since 1970; left out where it does not by itself. */
+  /** The end, in milliseconds since 1970; left out if only a pardon ends it. */
   until?: number;
   reason?: string;
 }
 
-/** Settings of a room, by the names of the protocol; those that are left out are the usual ones. */
+/** Settings of a room, by the names of the protocol; default values are left out. */
 export interface Settings {
   title?: string;
   topic?: string;
@@ -280,7 +279,7 @@ export interface Settings {
   [name: string]: unknown;
 }
 
-/** Something else than to say, by the names of the protocol; docs/protocol.md says what each needs. */
+/** Acts of moderation and reports, by the names of the protocol: see docs/protocol.md. */
 export type Act =
   | { type: "report"; ref: number; reason?: string }
   | { type: "review"; case: string; verdict: "approve" | "reject" | "close"; reason?: string }
@@ -300,10 +299,10 @@ export interface Whom {
 export interface Restrict {
   type: "restrict";
   kind: Restriction["kind"];
-  /** Left out, until it is pardoned. */
+  /** Left out for a restriction without an end. */
   seconds?: number;
   reason?: string;
-  /** What they said in these last seconds is taken back. */
+  /** Messages of the user in these last seconds are taken back. */
   retract?: number;
   address?: boolean;
   everywhere?: boolean;
@@ -318,15 +317,15 @@ export interface Done {
   count?: number;
   /** The case that was opened or decided. */
   case?: string;
-  /** Whether an address was restricted too, where that was asked for. */
+  /** If an address was to be restricted: true if it was. */
   address?: boolean;
-  /** The visitor's name now, where another one was asked for. */
+  /** The visitor's new name, as the answer to `rename`. */
   name?: string;
 }
 
 export interface Slow {
   nonce: string;
-  /** Milliseconds until it is sent. */
+  /** Milliseconds until the act is sent. */
   retryMs: number;
 }
 
@@ -335,12 +334,12 @@ export interface Case {
   case: string;
   kind: "held" | "report";
   state: "open" | "approved" | "rejected" | "closed";
-  /** The number of the message, once it is said; or of the reported one. */
+  /** The number of the message, once it is approved; or of the reported one. */
   seq?: number;
   ref?: number;
-  /** The reviewer's; while it is open, the reporter's. */
+  /** The reviewer's reason; while the case is open, the reporter's. */
   reason?: string;
-  /** These are only for those that moderate. */
+  /** This and the following are for moderators only. */
   time?: number;
   user?: User;
   message?: string;
@@ -350,7 +349,7 @@ export interface Case {
   reviewer?: Author;
 }
 
-/** Who moderated: an operator or a key by its name, or a user. */
+/** The actor: an operator or a key by its name, or a user. */
 export interface Author {
   kind: string;
   user?: User;
@@ -361,26 +360,26 @@ export interface Moderated {
   action: { type: string; [name: string]: unknown };
   by: Author;
   time: number;
-  /** What was taken from view. */
+  /** The removed text. */
   text?: string;
 }
 
 export interface Message {
   message: string;
-  /** It grows. Between two messages there may be numbers of edits, of retractions, and of what is gone. */
+  /** An increasing number. Edits, retractions and removed messages take numbers as well. */
   seq: number;
   /** Milliseconds since 1970. */
   time: number;
-  /** Nobody, where it was sent without a name. */
+  /** Left out for a message without an author. */
   user?: User;
-  /** The number of the message that it answers. That one may be gone, or never have been. */
+  /** The number of the answered message, which may be gone, or never have existed. */
   replyTo?: number;
   data?: Data;
-  /** When it was edited last: milliseconds since 1970. */
+  /** The time of the last edit, in milliseconds since 1970. */
   edited?: number;
 }
 
-/** What programs say to each other beside the text; nothing in it is to be trusted. */
+/** Data of programs, beside the text. Clients write it, so do not trust it. */
 export interface Data {
   [key: string]: unknown;
 }
@@ -389,10 +388,10 @@ export interface Edited {
   /** Its own number. */
   seq: number;
   time: number;
-  /** Which message. */
+  /** The number of the edited message. */
   ref: number;
   text: string;
-  /** Left out, it has none any more. */
+  /** Left out if the message has none any more. */
   data?: Data;
 }
 
@@ -400,7 +399,7 @@ export interface Retracted {
   /** Its own number. */
   seq: number;
   time: number;
-  /** Which messages. */
+  /** The numbers of the removed messages. */
   refs: readonly number[];
   by: "author" | "moderator";
 }
@@ -409,7 +408,7 @@ export interface Ack {
   /** The number of the message, or of the edit or the retraction. */
   seq: number;
   time: number;
-  /** It had been stored before. */
+  /** True if the act had been stored before. */
   duplicate?: boolean;
   /** How many messages were taken back. */
   count?: number;
@@ -424,21 +423,21 @@ export interface Place {
 }
 
 export interface Gap {
-  /** The messages had expired; or the room's numbering began anew. */
+  /** `trimmed`: the messages had expired; `epoch`: the room's numbering began anew. */
   reason: "trimmed" | "epoch" | "forbidden";
-  /** How many, where that is known; edits and retractions count too. */
+  /** The number of missed entries, if known; edits and retractions count too. */
   missed?: number;
 }
 
 export interface Presence {
   users: number;
-  /** At most 100 of them; none where a large room tells only how many there are. */
+  /** At most 100 users; none in a large room, which tells their number only. */
   members: readonly User[];
 }
 
 export interface Typing {
   user: User;
-  /** Milliseconds for which that holds, unless it comes again. */
+  /** Milliseconds for which the user counts as typing, unless the event comes again. */
   ttl: number;
 }
 
@@ -447,7 +446,7 @@ export interface Renamed {
   user: User;
 }
 
-/** Something that waits to be sent. */
+/** An act that waits to be sent. */
 export type Queued = QueuedMessage | QueuedEdit | QueuedRetraction;
 
 export interface QueuedMessage {
@@ -456,7 +455,7 @@ export interface QueuedMessage {
   message: string;
   replyTo?: number;
   data?: Data;
-  /** Under which it waits for a review. */
+  /** The case under which the message waits for a review. */
   case?: string;
 }
 
@@ -481,9 +480,9 @@ export interface Page {
   /** Oldest first. */
   messages: Message[];
   epoch: string;
-  /** There are others, in the direction that was asked for. */
+  /** True if there are more messages in the direction that was asked for. */
   more: boolean;
-  /** Where they are: `history({ ...page.next, limit })` is the next page. */
+  /** The place of the next page, which is `history({ ...page.next, limit })`. */
   next?: { before?: number; after?: number };
 }
 
@@ -492,12 +491,12 @@ export interface Problem {
   detail: string;
 }
 
-/** Its message is for people. */
+/** An error of a chat; its `message` is for people. */
 export class ChatError extends Error {
   constructor(code: string, detail: string, more?: { retry_ms?: number; reason?: string; case?: string });
-  /** For programs. */
+  /** The error's code, for programs. */
   readonly code: string;
-  /** Milliseconds after which it may work, where that is known. */
+  /** Milliseconds after which another attempt may succeed, if known. */
   readonly retryMs?: number;
   /** A moderator's own words. */
   readonly reason?: string;

@@ -7,8 +7,8 @@
  *     chat.addEventListener("message", ({ detail }) => console.log(detail.message));
  *     await chat.send("hi");
  *
- * livechat.d.ts says what there is.  The protocol is docs/protocol.md.
- * Who comes back says what it has seen last, so nothing is missed without a word.
+ * livechat.d.ts describes the library, and docs/protocol.md the protocol.
+ * A client that comes back names the last entry that it has seen, so no gap goes unnoticed.
  * livechat-connection.js connects, as often as it takes. Messages, edits and retractions go by
  * livechat-sender.js, which keeps them in an outbox until they are acknowledged.
  *
@@ -52,7 +52,7 @@ export class ChatEvent extends Event {
 
 /** @type {typeof import("./livechat.d.ts").connect} */
 export function connect(url, options = {}) {
-  // Its listeners are typed by the declarations, not by the code that inherits them.
+  // The declarations type the listeners, not the code that inherits them.
   return /** @type {any} */ (new Room(locate(url, import.meta.url), options));
 }
 
@@ -249,7 +249,7 @@ class Room extends EventTarget {
     this.dispatchEvent(new ChatEvent(type, detail));
   }
 
-  // What the server says.
+  // Frames of the server.
 
   /** @param {any} frame */
   #hear(frame) {
@@ -346,7 +346,7 @@ class Room extends EventTarget {
     const place = this.place;
     if (!place || (seq <= place.seq && !this.#anew)) return;
     if (seq > place.seq + 1 && !this.#anew) {
-      // It never is; if it were, to ask for what is missing would bring it.
+      // The server never skips an entry; if it did, a new connection would bring it.
       this.#connection.lost({ reason: "An entry is missing." });
       return;
     }

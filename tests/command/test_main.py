@@ -90,7 +90,7 @@ def test_control_c(fake: Fake) -> None:
     """The command ends quietly, as a program that was interrupted."""
     fake.answers = [Said(b'data: {"type":"message","message":"x","seq":1,"time":1}\n\n')]
     with subprocess.Popen(
-        # Where the tests run in a shell's background, SIGINT is ignored.
+        # A shell's background jobs, which tests may be, ignore SIGINT.
         ["env", "--default-signal=INT", *RUN, "tail", "r", "--last=0", f"--state={fake.state}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

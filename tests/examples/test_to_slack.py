@@ -76,7 +76,7 @@ def test_webhook_is_away() -> None:
     """A webhook that does not answer is given up in time; beyond a bound messages are refused."""
     clock: Any = MemoryReactorClock()
     slack = Slack("http://127.0.0.1:1/", clock)
-    # One message is on its way.
+    # A message is on its way, beside those that wait.
     for seq in range(MOST_WAITING + 1):
         slack.stored("r", Message("hi", seq, 0))
     with pytest.raises(QueueOverflow):

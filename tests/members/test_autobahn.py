@@ -25,7 +25,7 @@ from livechat.net import _slow
 from livechat.net.dispatch import MOST_AT_ONCE
 from tests.net.wires import native
 from tests.support import client_frame
-from tests.support.examples import examples
+from tests.support.example_counts import examples
 
 MOST: Final = 70_000
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10

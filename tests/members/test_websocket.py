@@ -25,7 +25,7 @@ from livechat.net.dispatch import MOST_AT_ONCE
 from livechat.rooms.member import IClient
 from tests.members.saying import HI, kinds, say, v1
 from tests.support import HANDSHAKE, Port, Wire, client_frame, request
-from tests.support.examples import examples
+from tests.support.example_counts import examples
 
 
 def test_rooms(port: Port) -> None:

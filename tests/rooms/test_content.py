@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from livechat.errors import ChatError, Kind
 from livechat.protocol.settings import LONGEST_WORD, MOST_WORDS, RoomSettings
 from livechat.rooms.content import Words, has_link, judge
-from tests.support.examples import examples
+from tests.support.example_counts import examples
 
 #: Bytes of the longest message.
 LONGEST = 16_384

@@ -18,7 +18,7 @@ from livechat.rooms import recovery
 from livechat.rooms.recovery import BUFFER_ENTRIES, MOST_RETRIES, RETRY_AFTER, Replay
 from tests.rooms.reading import Play, Stream
 from tests.support import RecordingClient, result
-from tests.support.examples import examples
+from tests.support.example_counts import examples
 
 _CALM = ("say", "say", "deliver", "deliver", "look", "fetch", "turn", "connect", "drop", "resume")
 _STEPS = some.tuples(

@@ -16,9 +16,7 @@ from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import MOST_REFS, Draft, Retraction, User
 from livechat.protocol.names import AUDIT_ROOM
 from livechat.rooms import removal
-from livechat.rooms.removal import (
-    Removed,
-)
+from livechat.rooms.removal_run import Removed
 from livechat.rooms.sweeping import PAGE, SPAN
 from tests.rooms.removing import (
     BOB,

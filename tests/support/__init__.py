@@ -1,4 +1,4 @@
-"""Doubles for what is outside the core, and the core put together on them."""
+"""Doubles of the parts around the core, and the core put together on them."""
 
 from tests.support.browser import Browser
 from tests.support.clocks import TURN, TurnClock

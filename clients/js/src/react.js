@@ -1,6 +1,6 @@
 /**
  * A room of livechat, as React shows it. Components that name the same server, room and visitor share a connection.
- * It begins with the first one, and ends when the last one has gone; what waits to be sent is left to the next one.
+ * The connection begins with the first component, and ends with the last one; waiting messages are left to the next.
  *
  * @import { Chat, Gap, Message, Options } from "./livechat.js"
  * @import { Room } from "./react.js"

@@ -28,11 +28,11 @@ from livechat.protocol.messages import (
 )
 
 AMEND: Final = Script("amend", "holding", "writing", "changing")
-#: Its verdicts, if they are numbers.
+#: Verdicts of the script that are numbers.
 _STORED: Final = 0
 _REPEATED: Final = 1
 _OTHER: Final = 2
-#: Its verdicts, if they are words.
+#: Verdicts of the script that are words.
 _REFUSALS: Final[dict[bytes, Callable[[], ChatError]]] = {
     b"missing": missing,
     b"foreign": foreign,

@@ -213,7 +213,7 @@ class PresenceRelay:
         try:
             share = _decoder.decode(value) if value else Share()
         except msgspec.MsgspecError as reason:
-            # Of another version.
+            # The share is another version's.
             self._log.warn(
                 "The users at another process cannot be read: {reason}", reason=str(reason)
             )

@@ -149,7 +149,7 @@ class ProcessRegistry:
                 try:
                     found.append(_decoder.decode(data))
                 except msgspec.MsgspecError as reason:
-                    # Of another version.
+                    # The report is another version's.
                     self._log.warn(
                         "The report of another process cannot be read: {reason}", reason=str(reason)
                     )

@@ -275,7 +275,7 @@ class Subscriptions:
                 if generation != self._host.generation.name:
                     self._open_again(room)
         except (UnansweredError, RefusedError):
-            # When the connection is there again, and at each sweep, it is tried again.
+            # The next connection tries again, and so does each sweep.
             room.check = True
         finally:
             room.tended = False

@@ -300,7 +300,7 @@ class Reader:
             yield db
             db.execute("COMMIT")
         except BaseException:
-            # What SQLite believes about the file goes with it.
+            # Closing drops SQLite's cache of the file as well.
             db.close()
             raise
         with self._keeping:

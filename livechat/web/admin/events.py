@@ -29,7 +29,7 @@ from livechat.protocol.wire import encode
 _BACK_IN: Final = 1_000
 #: Entries that wait for a watcher at most; the oldest are dropped.
 TAIL: Final = 200
-#: How the format ends lines: no other line separator of Unicode counts.
+#: Line ends of the format: no other line separator of Unicode counts.
 _LINES: Final = re.compile("\r\n|\r|\n")
 
 

@@ -25,7 +25,7 @@ from livechat.protocol.messages import (
     User,
 )
 from tests.backends.redis.processes import Process, ProcessesTest, until
-from tests.support.examples import examples
+from tests.support.example_counts import examples
 from tests.support.outcomes import amend, publish
 
 LIMIT = 12

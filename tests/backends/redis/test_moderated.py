@@ -18,7 +18,7 @@ from livechat.identity.rights import Right
 from livechat.protocol.moderation import RestrictionKind
 from tests.backends.redis.playing import ATTEMPTS, Play, Worker
 from tests.backends.redis.server import RedisServer
-from tests.support.examples import examples
+from tests.support.example_counts import examples
 
 PEOPLE: Final = (
     "guest", "newcomer", "nobody", "user", "granted", "key", "moderator", "manager",

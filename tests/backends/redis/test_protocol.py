@@ -28,7 +28,7 @@ from livechat.system.time import Time
 from tests.backends.redis.server import RedisServer
 from tests.conformance import SCENES, Scene
 from tests.support import SOMEBODY, RecordingClient, guest, make_free_rules, make_leases
-from tests.support.examples import examples
+from tests.support.example_counts import examples
 from tests.support.transcripts import Transcript
 
 #: Turns of the reactor after which what must happen has not happened.
