@@ -56,6 +56,7 @@ run: $(VENV)/.run
 # The tests that start no daemon, browser or npm.
 check: lint $(NATIVE)
 	$(BIN)/pytest -n auto --dist worksteal -m "not processes and not soak and not bench and not debian" $(PYTEST)
+	@echo "Left out: what needs daemons, browsers or npm (make test)"
 
 # mypy runs beside the tests, which leave it time; what it says comes behind what they say.
 # Exit code 5: of these no test was asked for.
@@ -66,6 +67,7 @@ test: ruff $(CLIENTS)/.done
 	wait $$types; typed=$$?; cat $(VENV)/.mypy; \
 	[ $$typed -eq 0 ] && { [ $$tested -eq 0 ] || [ $$tested -eq 5 ]; }
 	$(BIN)/pytest -n $(PROCESSES) $(BY_FILE) -m alone $(PYTEST) || [ $$? -eq 5 ]
+	@echo "Left out: what takes a minute (make soak), Debians (make deb-test), the benchmark (make bench-test)"
 
 # On a disk: files in memory can be written whatever chattr says.
 soak: lint $(CLIENTS)/.done

@@ -29,7 +29,10 @@ settings.load_profile("livechat")
 HERE = Path(__file__).parent
 LIVE = HERE / "live"
 #: The longest files of those that run at a time.
-LONG = ("test_cases_websocket.py", "test_hostile.py", "test_memory.py", "test_protocol.py")
+LONG = (
+    "test_cases_websocket.py", "test_hostile.py", "test_memory.py", "test_protocol.py",
+    "test_sanitizers.py",
+)  # fmt: skip
 
 
 #: A directory in memory, and the bytes that must be free there: thousands of tests make databases,
@@ -82,21 +85,22 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """
     Mark tests by what they need.  Files that may take long come first, so that no process is left
     with one when the others are done.
     """
-    selection = Selection(HERE)
+    # To know what starts processes takes as long as to import a third of the tests.
+    selection = Selection(HERE) if "processes" in config.option.markexpr else None
     for item in items:
         folder = item.path.relative_to(HERE).parts[0]
         if folder in ("live", "soak", "bench", "debian"):
             item.add_marker(folder)
         assert item.get_closest_marker("alone") is None or LIVE in item.path.parents, item.nodeid
-        if selection.starts_processes(item.path):
+        if selection is not None and selection.starts_processes(item.path):
             item.add_marker("processes")
     items.sort(
-        key=lambda item: (item.path.name not in LONG, item.get_closest_marker("processes") is None)
+        key=lambda item: (item.path.name not in LONG, item.get_closest_marker("live") is None)
     )
 
 

@@ -1,12 +1,12 @@
 """
 Accounts: operators with a name, a password and rights of their own.
 
-They are in a map that all processes share:
+Accounts are in a map that all processes share:
 
     NAME    {"hash": "$argon2id$…", "rooms": {"lobby": ["join", "history"]}, "version": "…"}
 
-A change gives an account another version.  Sessions know the version that they began with, so
-those from before a change do not count any more (`livechat.identity.sessions`).
+A change gives an account another version.  Sessions know the version that they began with, so a
+change ends the earlier ones (`livechat.identity.sessions`).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from livechat.errors import ChatError, Kind
 from livechat.identity.rights import READERS_RIGHTS, Grants, Right, Rights, grants_of
 from livechat.interfaces import IBackend, ISharedMap
 
-#: Accounts that there may be.
+#: The most accounts.
 MOST_ACCOUNTS: Final = 1_000
-#: Bytes of an account: a hundred patterns of usual length.
+#: The most bytes of an account: a hundred patterns of usual length.
 LARGEST_ACCOUNT: Final = 8_192
 #: Characters of a name.
 LONGEST_NAME: Final = 64
 #: Pattern of a name: in lower case, so that no two look alike, and written in one way in a URL.
 NAME: Final = rf"[a-z0-9][a-z0-9._@+-]{{0,{LONGEST_NAME - 1}}}"
 _NAME: Final = re.compile(NAME, re.ASCII)
-#: The name in the audit of whoever knows the shared password.
+#: The audit's name for operators with the shared password.
 SHARED: Final = "operator"
 #: Random bytes of a version.
 _VERSION_BYTES: Final = 9
@@ -66,9 +66,9 @@ def accounts_map(backend: IBackend) -> ISharedMap:
 
 def account_name(name: str) -> str:
     """
-    *name*, if an account can have it.
+    Return *name*, if an account can have it.
 
-    @raise ChatError: none can.
+    @raise ChatError: no account can.
     """
     if _NAME.fullmatch(name) is None or name == SHARED:
         raise ChatError(
@@ -81,8 +81,8 @@ def account_name(name: str) -> str:
 
 def account_grants(rooms: Mapping[str, Sequence[str]]) -> Grants:
     """
-    Check the rights of an operator.  Those with any other right in a room may also enter and read
-    it: its page would show them nothing else.
+    Check the rights of an operator.  Any other right in a room implies entering and reading it:
+    otherwise its page would show nothing.
 
     @raise ChatError: a pattern or a right is none, or there are too many.
     """
@@ -110,7 +110,7 @@ class Accounts:
 
     def __init__(self, shared: ISharedMap) -> None:
         self._map = shared
-        # Values as they were read last: each request of an operator looks at one.
+        # Accounts decoded last, by value: each request of an operator reads one.
         self._read: dict[str, tuple[bytes, Account | None]] = {}
 
     def get(self, name: str) -> Account | None:
@@ -135,7 +135,7 @@ class Accounts:
 
         @param hashed: the password's hash; None keeps the one that it has.
         @return: whether it is new.
-        @raise ChatError: it is too large, there is no room for it, or others cannot be told.
+        @raise ChatError: it is too large, the map is full, or other processes cannot be told.
         """
         before, known = self._map.get(name), self.get(name)
         if hashed is None:
@@ -154,7 +154,7 @@ class Accounts:
         """
         Remove the account of this name.
 
-        @raise ChatError: there is none, or others cannot be told.
+        @raise ChatError: there is none, or other processes cannot be told.
         """
         if self._map.get(name) is None:
             raise ChatError(Kind.NOT_FOUND, f"There is no operator '{name}'.")
@@ -174,7 +174,7 @@ class Accounts:
 
 
 def _account(name: str, value: bytes) -> Account | None:
-    """An account; None where this livechat cannot read it."""
+    """Decode an account; None if this livechat cannot read it."""
     try:
         found = _decoder.decode(value)
         return Account(name, grants_of(found.rooms), found.hash, found.version)

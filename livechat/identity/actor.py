@@ -1,5 +1,5 @@
 """
-An `Actor` asks for something: a guest, a user of the site, a back end, an operator.
+An `Actor` is the identity behind an act: a guest, a user of the site, a back end, an operator.
 
 It is made once, at the door (a handshake, an HTTP request, an operator's session), and is the
 first argument of every method of `livechat.rooms.chat.Chat`.
@@ -20,13 +20,13 @@ from livechat.protocol.moderation import Restriction
 
 #: The author of messages from the admin page.
 OPERATOR: Final = User("!operator", "Operator", "operator")
-#: The grants of an operator who knows the shared password, and of a state directory's own key.
+#: The grants of operators with the shared password, and of the local key.
 ALL_GRANTS: Final[Grants] = {EVERYWHERE: ALL_RIGHTS}
 
 
 class Lease(Struct, frozen=True):
     """
-    The time for which an identity counts, and by what it can be ended before.
+    The time for which an identity holds, and the names by which it can be ended before.
 
     @ivar issued: when it began, in seconds since 1970.
     @ivar ends: when it ends, in seconds since 1970; None: not by itself.
@@ -48,17 +48,17 @@ class Actor(Struct, frozen=True):
     @ivar kind: how the identity is known: by a guest's own word, a token or an authenticator,
         a key, an operator's session.
     @ivar source: the connection, with its address and its rate.
-    @ivar user: as others see it; None where the client gave neither a name nor a key.
+    @ivar user: as others see it; None if the client gave neither a name nor a key.
     @ivar returns: the user will be the same the next time.
     @ivar connection: the name of the connection of a member; None for a single request.
-    @ivar grants: rights by pattern; None where its kind decides.
-    @ivar lease: None where the identity cannot end.
+    @ivar grants: rights by pattern; None if its kind decides.
+    @ivar lease: None if the identity cannot end.
     @ivar name: an operator's or a key's, for the audit.
     @ivar rate: acts a second of its key, in place of its address's and its connection's; None
         without a key.
     @ivar as_users: whether it may act for users whom it names.
-    @ivar rights: what `livechat.rooms.policy` found, by room.  Kept here, so that a send costs
-        one look-up.
+    @ivar rights: the rights that `livechat.rooms.policy` computed, by room.  Kept here, so that a
+        send costs one look-up.
     @ivar restricted: the restrictions that bind it, by room; the one that takes away most.
     """
 
@@ -82,7 +82,7 @@ class Actor(Struct, frozen=True):
 
     @property
     def scope(self) -> str:
-        """The name that sets its nonces apart from others'; "" for one that does not last."""
+        """The name that separates its nonces from others'; "" for an actor that does not last."""
         if self.lease is not None and self.lease.key is not None:
             return f"k:{self.lease.key}"
         if self.user is None or not (self.returns or self.connection is not None):

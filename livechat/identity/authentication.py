@@ -1,4 +1,4 @@
-"""Asks other people's code (`livechat.interfaces.IAuthenticator`) whom a request is from."""
+"""Asks authenticators (`livechat.interfaces.IAuthenticator`) for the user of a request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from livechat.interfaces import Credentials, IAuthenticator, Identity
 from livechat.limits.rates import LogLimit, Rate
 from livechat.system.time import Time
 
-#: Seconds that authenticators have for one client, all together.
+#: Seconds that all authenticators together have for a client.
 TIMEOUT: Final = 5.0
 #: Seconds between two lines of the same kind in the log.
 LOG_EVERY: Final = 10.0
@@ -36,7 +36,7 @@ class Authentication:
 
     async def user(self, credentials: Credentials) -> Known | None:
         """
-        Find the user whom a request is from; None if no authenticator knows.
+        Find the user of a request; None if no authenticator knows one.
 
         @raise ChatError: an authenticator turns the client away, fails, or takes too long.
         """
@@ -61,7 +61,9 @@ class Authentication:
         return None
 
     def _within(self, asking: Any) -> Deferred[Identity | None]:
-        """The result of *asking*, or an error in time, even if it cannot be cancelled."""
+        """
+        Return the result of *asking*, or fail in time, even if it cannot be cancelled.
+        """
         asked: Deferred[Any] = Deferred.fromCoroutine(asking)
         answer: Deferred[Identity | None] = Deferred(lambda _: asked.cancel())
 
@@ -85,8 +87,8 @@ class Authentication:
 
 def _checked(identity: object, now: float) -> Known:
     """
-    @raise TypeError: an authenticator returned something that is no identity.
-    @raise ValueError: it is nobody's.
+    @raise TypeError: an authenticator returned a value that is no identity.
+    @raise ValueError: no user can have this identity.
     """
     if not isinstance(identity, Identity):
         raise TypeError(f"an authenticator returned {identity!r}, which is no Identity")

@@ -1,7 +1,7 @@
 """
 The header and the claims of a token (RFC 7519), as typed values.
 
-Whatever a token says is looked at before its signature only as far as `Header` goes.
+Before its signature is verified, only a token's `Header` is read.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _LONGEST_JTI: Final = 128
 
 class Header(Struct):
     """
-    The part of a token that is about its signature.
+    The part of a token that describes its signature.
 
     @ivar kid: the id of the key.
-    @ivar jku: an address of keys; `x5u` is one of certificates, `crit` names extensions that one
-        must know.  Nothing that a stranger names is fetched, and there are no extensions here.
+    @ivar jku: an address of keys; `x5u` is one of certificates, `crit` lists extensions that must
+        be known.  Addresses from a stranger are never fetched, and there are no extensions here.
     """
 
     alg: str
@@ -43,7 +43,7 @@ class Header(Struct):
 
 
 class Claims(Struct):
-    """The part of a token that is about its user."""
+    """The part of a token that describes its user."""
 
     sub: str
     exp: float
@@ -72,9 +72,7 @@ def header_of(token: str) -> Header | None:
 
 
 def check_header(token: str, header: Header) -> None:
-    """
-    @raise ChatError: ``unauthorized``: a token like this one counts nowhere.
-    """
+    """@raise ChatError: ``unauthorized``: no such token is accepted."""
     if len(token) > LONGEST:
         raise refused(f"it has more than {LONGEST} characters")
     for name in ("jku", "x5u", "crit"):
@@ -114,7 +112,7 @@ def check_times(claims: Claims, now: float, lifetime: int) -> None:
 
 def check_parties(claims: Claims, issuer: str | None, audience: str | None) -> None:
     """
-    A token for somebody else is refused, also where no audience is set (RFC 7519, section 4.1.3).
+    Refuse a token for another server, even if no audience is set (RFC 7519, section 4.1.3).
 
     @param issuer: the one that counts; None: any.
     @param audience: the name of this server; None: it has none.
@@ -130,7 +128,7 @@ def check_parties(claims: Claims, issuer: str | None, audience: str | None) -> N
 
 
 def identity_of(claims: Claims) -> Identity:
-    """The identity that *claims* are of: a name or a role that is no text is left out."""
+    """Make the identity of *claims*.  A name or a role that is no text is left out."""
     names = (claims.name, claims.preferred_username)
     return Identity(
         claims.sub,
@@ -144,5 +142,5 @@ def identity_of(claims: Claims) -> Identity:
 
 
 def refused(why: str) -> ChatError:
-    """The error for a token that does not count."""
+    """Make the error for an invalid token."""
     return ChatError(Kind.UNAUTHORIZED, f"Your token is refused: {why}.")

@@ -1,10 +1,8 @@
 """
-The door for clients: makes an `Actor` of what vouches for a client, or else of what the client
-says of itself.
+The door for clients: makes an `Actor` from a client's credentials, or else from its own claims.
 
-What a client brings is looked at in this order: its key or its token, the authenticators of
-extensions, the site where it is asked about those that join, and last the client's own word, by
-which it is a guest.
+These are asked in this order: the client's key or token, the authenticators of extensions, the site
+if it is asked about joins, and last the client's own claim, by which it is a guest.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ from livechat.system.time import Time
 
 #: Random bytes of a connection's name.
 _NAME_BYTES: Final = 9
-#: Browsers send these, and back ends do not.
+#: Headers that browsers send, and back ends do not.
 _BY_BROWSERS: Final = frozenset({"origin", "sec-fetch-site"})
 
 
@@ -43,15 +41,15 @@ class Claim(Struct, frozen=True):
     """
     The identity that a client claims, with the credentials that it brings.
 
-    @ivar name: the name to be shown by; checked (`livechat.identity.guests`).
-    @ivar key: the key by which it is the same user each time; checked.
+    @ivar name: the display name; checked (`livechat.identity.guests`).
+    @ivar key: the key that makes it the same user each time; checked.
     @ivar headers: its request's, all values by lower-case name.
     @ivar proxied: whether a trusted proxy passes the request on.
     @ivar credential: its token or its key, as it was sent.
     @ivar here: whether it comes from this machine, and not through a proxy.
     @ivar user: the user for whom a key acts.
     @ivar room: the room that it wants to join.
-    @ivar ours: a page sent the request that may use the visitor's cookies.
+    @ivar ours: the request's page may use the visitor's cookies.
     """
 
     name: str | None = None
@@ -66,7 +64,7 @@ class Claim(Struct, frozen=True):
 
     @property
     def by_key(self) -> bool:
-        """True if it brings a key, or what looks like one."""
+        """True for a key, or a credential that looks like one."""
         return self.credential is not None and self.credential.startswith(PREFIX)
 
 
@@ -87,8 +85,8 @@ class Door:
         """
         @param secret: reads the secret of these rooms
             (`livechat.interfaces.IProcessRegistry.secret`).
-        @param authentication: other people's code that knows clients.
-        @param keys: knows back ends.
+        @param authentication: the authenticators of extensions.
+        @param keys: the keys of back ends.
         @param sessions: asks the site about clients that join; None: it is not asked.
         """
         self._secret = secret
@@ -101,7 +99,7 @@ class Door:
 
     async def member(self, source: Source, claim: Claim) -> Actor:
         """
-        A client that stays: its connection has a name, and it always has a user.
+        Make the actor of a member: its connection has a name, and it always has a user.
 
         @raise ChatError: it is turned away; or what is known of it cannot be read.
         """
@@ -129,7 +127,7 @@ class Door:
 
     async def caller(self, source: Source, claim: Claim) -> Actor:
         """
-        A client with a single request, and a user only where it claims to be somebody.
+        Make the actor of a single request.  It has a user only if it claims one.
 
         @raise ChatError: it is turned away; or what is known of it cannot be read.
         """
@@ -143,7 +141,7 @@ class Door:
 
     async def renew(self, actor: Actor, token: str) -> Actor:
         """
-        Give *actor*, which came with a token, the lease and the rights of another one.
+        Give *actor*, which came with a token, the lease and the rights of another token.
 
         @raise ChatError: that is refused; ``forbidden`` if it is another user's.
         """
@@ -163,7 +161,7 @@ class Door:
 
     async def _mark(self, source: Source) -> None:
         if source.mark is None:
-            # Without the secret there are no rooms yet, and no restrictions in them.
+            # Before the secret is read there are no rooms, and no restrictions in them.
             with suppress(ChatError):
                 source.marked(await self._secret())
 
@@ -171,7 +169,7 @@ class Door:
         self, source: Source, claim: Claim, connection: str | None, *, asks: bool = False
     ) -> Actor | None:
         """
-        The actor whom something else than the client's own word vouches for.
+        Make the actor of a client with credentials; None without any.
 
         @param asks: the site will be asked, and may know the issuer of a token.
         """
@@ -207,7 +205,7 @@ class Door:
         actor = Actor(
             "key",
             source,
-            # A member is somebody.
+            # A member always has a user.
             None if connection is None else User(f"!key:{key.id}", name, verified=True),
             returns=True,
             connection=connection,
@@ -223,7 +221,7 @@ class Door:
         """
         Make *actor*, a key, act for a user of the site.
 
-        @raise ChatError: it may not, or nobody can be this user.
+        @raise ChatError: it may not, or no user can have this id.
         """
         if not actor.as_users:
             raise ChatError(

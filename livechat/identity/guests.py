@@ -1,9 +1,8 @@
 """
-Guests: users with a name that anybody may have, but for those that are reserved.
+Guests: users with any name that is not reserved.
 
-A guest's id is that of its connection.  A guest with a *key*, chosen at random and told to
-nobody else, has a keyed hash of the key instead: the same each time, at every process, and it
-says nothing of the key.
+A guest's id is that of its connection.  A guest with a *key*, random and secret, has a keyed hash
+of the key instead: the same each time, at every process.  The hash does not reveal the key.
 """
 
 from __future__ import annotations
@@ -22,33 +21,33 @@ LONGEST_NAME: Final = 40
 #: Pattern of the key by which a guest is the same user each time.
 KEY: Final = r"[A-Za-z0-9_-]{16,64}"
 _KEY: Final = re.compile(KEY, re.ASCII)
-# What is not written in names, as ranges: control and format characters, such as those that turn
-# the direction of the text around them (but not those by which emoji and some scripts are joined),
-# what ends lines or paragraphs, surrogates, and what never is a character.
+# Characters forbidden in names, as ranges: control and format characters, such as those that turn
+# the direction of text (but not those that join emoji and some scripts), ends of lines and
+# paragraphs, surrogates, and code points that are no characters.
 _BANNED: Final = (
     r"\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200e\u200f"
     r"\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff"
-    # JavaScript writes these in another way than Python does, so they are not written but there.
+    # These are written in the pattern only: JavaScript and Python write them differently.
     "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e007f"
     + "".join(chr((plane << 16) + last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
 )
-#: A regular expression for what somebody may be called: it begins and ends with something that is
-#: to be seen.  More than that it cannot say of marks, and of what shapes the character before it.
+#: A regular expression for names, which begin and end with a visible character. It cannot express
+#: all rules for marks, and for characters that shape the one before them.
 NAME: Final = (
     f"[^{_BANNED}{UNSEEN}](?:[^{_BANNED}]{{0,{LONGEST_NAME - 2}}}[^{_BANNED}{UNSEEN_END}])?"
 )
 _NAME: Final = re.compile(NAME)
 _BANNED_ONES: Final = re.compile(f"[{_BANNED}]+")
-#: Characters of a site's name for somebody that are looked at.
+#: Characters that are read of a site's name for a user.
 _LOOKED_AT: Final = 1_000
 
 
 def checked_name(name: str) -> str:
     """
-    *name*, if somebody may be called so.
+    Return *name*, if it is allowed.
 
-    @raise ChatError: nobody may.
+    @raise ChatError: it is not.
     """
     if _NAME.fullmatch(name) is None or not trimmed(name):
         raise ChatError(
@@ -61,7 +60,7 @@ def checked_name(name: str) -> str:
 
 def cleaned_name(name: str) -> str | None:
     """
-    Make *name* one that somebody may be called: drop characters and cut it short.
+    Make *name* an allowed one: drop characters and cut it short.
 
     @return: None if nothing is left.
     """
@@ -73,9 +72,9 @@ def cleaned_name(name: str) -> str | None:
 
 def checked_key(key: str) -> str:
     """
-    *key*, if it may be a guest's.
+    Return *key*, if a guest can have it.
 
-    @raise ChatError: it may not.
+    @raise ChatError: no guest can.
     """
     if _KEY.fullmatch(key) is None:
         raise ChatError(Kind.BAD_QUERY, "A client's key has 16 to 64 characters of A-Z a-z 0-9 _ -")
@@ -84,7 +83,7 @@ def checked_key(key: str) -> str:
 
 def passer_by(connection: str, name: str | None = None) -> User:
     """
-    A guest who will be somebody else next time.
+    Make a guest without a key, who is another user the next time.
 
     @param connection: the name of its connection, which is its id as well.
     """
@@ -93,7 +92,7 @@ def passer_by(connection: str, name: str | None = None) -> User:
 
 def regular(secret: bytes, key: str, name: str | None = None) -> User:
     """
-    The guest with this *key*, the same user each time.
+    Make the guest with this *key*, the same user each time.
 
     @param secret: at most 64 bytes, which all processes have.
     """
@@ -103,7 +102,7 @@ def regular(secret: bytes, key: str, name: str | None = None) -> User:
 
 
 def called(name: str | None, known_as: str) -> str:
-    """*name*, if a guest may have it; else one that is made up, and stays while *known_as* does."""
+    """Return *name* if a guest may have it, else one that is made up from *known_as*."""
     if name is not None and not is_reserved(name):
         return name
     return f"guest-{blake2b(known_as.encode(), digest_size=2).hexdigest()}"

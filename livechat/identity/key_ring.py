@@ -2,8 +2,8 @@
 The keys of the issuers that the operator trusts: those of files, and of JSON Web Key sets that are
 published at addresses.
 
-A set is fetched at the start, and every `REFRESH` seconds.  A token whose key is not known has it
-fetched again, but not within `AGAIN` seconds of the last time, whatever strangers send.  While an
+A set is fetched at the start, and every `REFRESH` seconds.  A token with an unknown key causes
+another fetch, but at most one in `AGAIN` seconds, so that strangers cannot cause more.  While an
 address does not answer, the last good set counts.
 """
 
@@ -26,10 +26,10 @@ from livechat.system.time import Time
 
 #: Seconds until a set is fetched again.
 REFRESH: Final = 600.0
-#: Seconds between two times, if a key is not known, or the address did not answer.
+#: Seconds between two fetches, if a key is unknown, or the address did not answer.
 AGAIN: Final = 30.0
 
-#: Fetches what is at an address.  Fails with OSError, whose text says why.
+#: A function that fetches an address. Fails with OSError, whose text gives the reason.
 Fetch = Callable[[str], Deferred[bytes]]
 
 _log = Logger(namespace="livechat")
@@ -39,15 +39,13 @@ class KeySet:
     """
     The keys that are published at one address.
 
-    @ivar address: for people: without a query.
-    @ivar keys: the last good ones; None if there were none yet.
-    @ivar trouble: why they could not be fetched the last time; None if they could.
+    @ivar address: the address for people, without its query.
+    @ivar keys: the last good keys; None if there were none yet.
+    @ivar trouble: why the last fetch failed; None if it succeeded.
     """
 
     def __init__(self, url: str, fetch: Fetch, time: Time, changed: Callable[[], None]) -> None:
-        """
-        @param changed: called when the keys are others.
-        """
+        """@param changed: called when the keys have changed."""
         self.address = urlsplit(url)._replace(query="", fragment="").geturl()
         self.keys: Sequence[Key] | None = None
         self.trouble: str | None = "they were not fetched yet"
@@ -63,7 +61,7 @@ class KeySet:
         self._waiting: list[Deferred[None]] = []
 
     def may_get(self, kid: str | None) -> bool:
-        """Tell whether the set may have the key of this id when it is fetched again."""
+        """Tell whether another fetch of the set may bring the key of this id."""
         if self.keys is None:
             return True
         return kid is not None and all(key.kid != kid for key in self.keys)
@@ -77,9 +75,9 @@ class KeySet:
 
     def look_again(self) -> Deferred[None] | None:
         """
-        Fetch the set, unless that was done lately; None then.
+        Fetch the set; return None if that was done lately.
 
-        Fires when it was fetched, and with the same if that failed.
+        Fires after the fetch, failed or not.
         """
         lately = self._time.seconds() - self._began < AGAIN
         if self._stopped or (self._under_way is None and lately):
@@ -159,7 +157,7 @@ class KeyRing:
         self._sets = [KeySet(url, fetch, time, self._changed) for url in addresses]
 
     def __bool__(self) -> bool:
-        """Tell whether anybody is trusted."""
+        """Tell whether any issuer is trusted."""
         return bool(self._files or self._sets)
 
     def _changed(self) -> None:
@@ -169,7 +167,7 @@ class KeyRing:
         """
         Read the files.  Blocks.
 
-        @raise StartError: one cannot be used.
+        @raise StartError: a file cannot be used.
         """
         found: list[Key] = []
         for path in self._files:
@@ -201,7 +199,7 @@ class KeyRing:
             each.stop()
 
     def trouble(self) -> str | None:
-        """Say which keys were never there; None if all are."""
+        """The reason why keys are missing; None if every set was fetched once."""
         for each in self._sets:
             if each.keys is None:
                 return f"the keys of tokens at {each.address} cannot be fetched: {each.trouble}"

@@ -1,12 +1,12 @@
 """
 Keys of back ends: ``lck_<id>_<secret>``.
 
-They are in a map that all processes share, by id: a name, rights by room, and the hash of the
-secret.  The secret itself is shown once, when the key is made.  It has 256 random bits, so its
-hash needs no salt and no slowness.
+Keys are in a map that all processes share, by id: a name, rights by room, and the hash of the
+secret.  The secret itself is shown once, when the key is made.  It has 256 random bits, so its hash
+needs neither salt nor slowness.
 
-A key acts for itself, or for users whom it names, if it may (``as``).  It has a rate of its own.
-Two keys of one name count at a time, so that one can take the place of the other.
+A key acts for itself, or, with the option ``as``, for users that it names.  It has a rate of its
+own.  Two keys of one name may exist at a time, so that one can replace the other.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from livechat.system.time import Time
 
 #: The beginning of a credential that is a key.
 PREFIX: Final = "lck_"
-#: Keys that are kept.
+#: The most keys.
 MOST_KEYS: Final = 1_000
-#: Keys of one name that count at a time.
+#: The most keys of one name at a time.
 MOST_OF_A_NAME: Final = 2
-#: Acts a second of a key, unless it says.
+#: The default rate of a key, in acts a second.
 USUAL_RATE: Final = 1_000.0
-#: Bytes of a key in the map.
+#: The most bytes of a key in the map.
 _LARGEST: Final = 20_000
 #: Random bytes of an id.
 _ID_BYTES: Final = 6
 _KEY: Final = re.compile(rf"{PREFIX}([a-z0-9]{{1,32}})_({RANDOM_PART})", re.ASCII)
 
-#: A right besides: to read ``/metrics``.
+#: A scope besides the rights: to read ``/metrics``.
 Scope = Literal["metrics"]
 
 
@@ -69,7 +69,7 @@ class Record(Struct, frozen=True, omit_defaults=True):
 
 class Key(Struct, frozen=True):
     """
-    A key that counts.
+    A valid key.
 
     @ivar grants: its rights by pattern.
     """
@@ -79,12 +79,12 @@ class Key(Struct, frozen=True):
     grants: Grants
 
 
-#: Compared with what there is no key for, so that this takes as long.
+#: Unknown ids are compared with this hash, so that they take as long.
 _NOBODY: Final = Key("", Record("", "0" * 64, {}, 0), {})
 
 
 class Keys:
-    """The keys that there are."""
+    """The keys of back ends."""
 
     def __init__(self, shared: ISharedMap, time: Time, local: str | None = None) -> None:
         """
@@ -94,12 +94,12 @@ class Keys:
         self._map = shared
         self._time = time
         self._local = _NOBODY if local is None else _local(local)
-        # Keys as they were read, with the values that they were read from.
+        # Decoded keys, with the values that they were decoded from.
         self._read: dict[str, tuple[bytes, Key]] = {}
 
     def find(self, credential: str, *, here: bool) -> Key:
         """
-        Find the key that *credential* is.
+        Find the key of *credential*.
 
         An unknown id costs the same work as a wrong secret, and gets the same answer.
 
@@ -169,7 +169,7 @@ class Keys:
 
     async def drop(self, known_as: str) -> Key:
         """
-        Drop a key, at all processes within a second; return it as it was.
+        Drop a key, at all processes within a second; return it.
 
         @raise ChatError: ``not_found``; or as `livechat.interfaces.ISharedMap.drop`.
         """
@@ -186,12 +186,12 @@ def keys_map(backend: IBackend) -> ISharedMap:
 
 
 def hash_of(secret: str) -> str:
-    """The hash by which a secret is known."""
+    """The hash that is stored for a secret."""
     return blake2b(secret.encode(), person=b"livechat key", digest_size=32).hexdigest()
 
 
 def _key_of(known_as: str, value: bytes) -> Key:
-    """A key that another version wrote in another way counts as none."""
+    """Decode a key; None if another version wrote it in a form unknown here."""
     try:
         record = msgspec.json.decode(value, type=Record)
         return Key(known_as, record, grants_of(record.rooms))

@@ -1,4 +1,4 @@
-"""Checks the identity of a user of the site, whoever vouches for it."""
+"""Checks the identity of a user of the site, from any source."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from livechat.protocol.messages import User
 #: Characters of an id, and of a role.
 LONGEST_ID: Final = 64
 LONGEST_ROLE: Final = 20
-#: Characters of an id that made-up names show.
+#: Characters of an id that a made-up name shows.
 _SHOWN: Final = 8
 
 
@@ -34,10 +34,10 @@ class Known(Struct, frozen=True):
 
 def known(identity: Identity, now: float) -> Known:
     """
-    Check *identity*; its name and its role are cleaned, and left out where nothing is left.
+    Check *identity*.  Its name and its role are cleaned, and left out if nothing remains.
 
     @param now: in seconds since 1970.
-    @raise ValueError: the id or the rooms cannot be anybody's; the text says why.
+    @raise ValueError: the id or the rooms are not valid; the text says why.
     """
     known_as = checked_id(identity.id)
     return Known(
@@ -51,9 +51,9 @@ def known(identity: Identity, now: float) -> Known:
 
 def checked_id(known_as: str) -> str:
     """
-    *known_as*, if a user of the site may have it as an id.
+    Return *known_as*, if it can be the id of a user of the site.
 
-    @raise ValueError: none may.
+    @raise ValueError: it cannot.
     """
     if not isinstance(known_as, str) or not 0 < len(known_as) <= LONGEST_ID:
         raise ValueError(f"an id has 1 to {LONGEST_ID} characters")
@@ -71,7 +71,7 @@ def _name(identity: Identity, known_as: str) -> str:
 
 
 def _role(role: str | None) -> str | None:
-    """A badge must not look like one of livechat's own, and stores end it at a blank."""
+    """Clean a role: it must not look like one of livechat's own, and stores end it at a blank."""
     cleaned = None if role is None else cleaned_name(role)
     if cleaned is None:
         return None

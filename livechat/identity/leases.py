@@ -1,8 +1,8 @@
 """
-Leases: how long an identity counts, and what becomes of its connections when it ends.
+Leases: how long an identity holds, and how its connections end with it.
 
-A token ends at its time, or when it is revoked; a key when it is dropped.  Each connection that
-came with one *holds* its lease here:
+A token ends at its time, or when it is revoked; a key when it is dropped.  Each connection with a
+token or a key *holds* its lease here:
 
     `EXPIRING` seconds before the end   its holder is told, and may renew the lease
     at the end                          what it asks for is refused; a key's holder closes
@@ -14,7 +14,7 @@ Revocations are in a map that all processes share:
     u:ID     the second until which tokens of the user ID count as revoked, by their ``iat``
     j:JTI    0: this one token is revoked
 
-A user who was forgotten has a pseudonym in place of the id (`livechat.identity.pseudonyms`).
+A forgotten user has a pseudonym in place of the id (`livechat.identity.pseudonyms`).
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ from livechat.interfaces import IBackend, ISharedMap
 from livechat.protocol.messages import User
 from livechat.system.time import Time
 
-#: Seconds before the end of a lease, when its holder is told, and behind it, when that closes.
+#: Seconds before the end of a lease when its holder is told, and after it when the holder closes.
 EXPIRING: Final = 60.0
 GRACE: Final = 10.0
-#: Seconds that another clock may be ahead: so much younger a token may be, and is revoked too.
+#: Seconds that another clock may be ahead: tokens younger by so much are revoked too.
 SKEW: Final = 30
-#: Revocations that are kept.
+#: The most revocations.
 MOST_REVOKED: Final = 50_000
-#: Bytes of a revocation: a time.
+#: The most bytes of a revocation: a time.
 _LARGEST: Final = 32
-#: Begins the names under which connections that came with a key are held.
+#: The beginning of the names under which connections with a key are held.
 _KEY: Final = "k:"
 
 
 class IHolder(Interface):
-    """A connection that is there as long as its lease is."""
+    """A connection that lasts as long as its lease."""
 
     def expiring() -> None:
         """Tell the client that the lease ends in less than `EXPIRING` seconds."""
@@ -69,7 +69,7 @@ class Hold:
         self._take(actor)
 
     def renew(self, actor: Actor) -> None:
-        """Go on with the lease of *actor*."""
+        """Continue with the lease of *actor*."""
         self.end()
         self._take(actor)
 
@@ -93,13 +93,13 @@ class Hold:
         self._timer = None
 
     def _wait(self) -> None:
-        """Look again when the next thing is due; timers know nothing of a clock that is set."""
+        """Schedule the next look; a timer does not notice that the time of day is set."""
         self._timer = None
         left = self._leases.left_of(self._actor)
         if left is None:
             return
         by_key = self._actor.lease is not None and self._actor.lease.key is not None
-        # Nobody can bring another key: it ends at once.
+        # A key cannot be renewed, so it ends at once.
         grace = 0.0 if by_key else GRACE
         if left + grace <= 0:
             self.lapse(_ended(self._actor))
@@ -124,7 +124,7 @@ class Hold:
 
 
 class Leases:
-    """The leases that are held at this process, and what was revoked."""
+    """The leases held at this process, and the revocations."""
 
     def __init__(
         self,
@@ -136,13 +136,13 @@ class Leases:
     ) -> None:
         """
         @param revoked: `revoked_map`.
-        @param lifetime: seconds that a token may last, and so a revocation has to.
-        @param keys: `livechat.identity.keys.keys_map`: a key that is not in it was dropped.
-        @param pseudonyms: of users who were forgotten; None: nobody can be.
+        @param lifetime: the longest life of a token in seconds, and so that of a revocation.
+        @param keys: `livechat.identity.keys.keys_map`: a key missing from it was dropped.
+        @param pseudonyms: of users who were forgotten; None if forgetting is not possible.
         """
         self._revoked = revoked
         self._pseudonyms = pseudonyms
-        # Tokens of somebody who was forgotten may be revoked.
+        # Tokens of a forgotten user may be revoked.
         self._forgotten = any(is_pseudonym(key) for key, _ in revoked.items())
         self._revoked.watch(self._changed)
         self._keys = keys
@@ -213,7 +213,7 @@ class Leases:
 
     async def forget(self, subject: str, pseudonym: User) -> None:
         """
-        Put *pseudonym* in the place of *subject*, whose tokens may be revoked.
+        Replace *subject*, whose tokens may be revoked, by *pseudonym*.
 
         @raise ChatError: as `livechat.interfaces.ISharedMap.put`.
         """
@@ -233,7 +233,7 @@ class Leases:
         return self._revoke(f"u:{user}", int(self._time.wall()))
 
     def revoke_token(self, token: str) -> Deferred[bool]:
-        """Refuse the token with this id; as `revoke_user`."""
+        """Refuse the token with this id, as `revoke_user` does all of a user."""
         return self._revoke(f"j:{token}", 0)
 
     def _revoke(self, key: str, value: int) -> Deferred[bool]:
@@ -241,7 +241,7 @@ class Leases:
         return self._revoked.put(key, msgspec.json.encode(value), until)
 
     def drop_key(self, key: str, reason: ChatError) -> None:
-        """Close all that came with the key of this id."""
+        """Close all connections with the key of this id."""
         for hold in tuple(self._held.get(f"{_KEY}{key}", ())):
             hold.lapse(reason)
 

@@ -1,5 +1,5 @@
 """
-The local key: by which commands on the same machine act with all rights.
+The local key, with which commands on the same machine act with all rights.
 
 It is a file of the state directory that only its owner can read.  All processes of that directory
 share it; no map and no other machine has it.

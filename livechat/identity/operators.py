@@ -2,21 +2,21 @@
 Sign-in to the admin page: by the shared password, and by an operator's own name and password
 (`livechat.identity.accounts`).
 
-The shared password is never kept, only its argon2id hash (RFC 9106), in a file of the state
-directory: each process has its own, which is the same unless somebody wants it otherwise.
+The shared password itself is never stored, only its argon2id hash (RFC 9106), in a file of the
+state directory.  Each process reads its own file; normally all have the same password.
 
     operators.json    {"password": "$argon2id$..."}
 
-Versions before kept sessions and addresses there too, which are taken over from it
-(`livechat.identity.sessions`).  A password that the stored hash does not fit is a new one, and
-signs out all that used it.
+Earlier versions kept sessions and addresses in it too, which are moved to the map
+(`livechat.identity.sessions`).  A password that does not fit the stored hash is a new one, and ends
+all sessions of the shared password.
 
-A wrong name is refused as a wrong password is: with the same words, and after as long, because
-a password is checked in either case.
+A wrong name gets the same answer as a wrong password, after the same time: a password is checked in
+either case.
 
-Guessing is bounded by address, and in all.  A right password costs nothing, and
-an address that gave one once has only its own wrong ones to wait for: whoever
-guesses from many places keeps out operators at new addresses only.
+Guesses are bounded by address, and in all.  A right password counts nothing, and an address that
+gave one once is bounded by its own wrong ones only.  So guesses from many places can keep out
+operators at new addresses only.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ from livechat.system.time import Time
 
 _log = Logger()
 
-#: Wrong passwords of one address, and of all together.
+#: Rates of wrong passwords from an address, and from all together.
 ATTEMPTS_OF_ONE: Final = Rate(per_second=1 / 30, burst=5)
 ATTEMPTS_OF_ALL: Final = Rate(per_second=1 / 5, burst=10)
-#: Bytes of the file: several times what it came to at most, with its sessions.
+#: The most bytes of the file: several times its largest size, with sessions.
 LARGEST: Final = 65_536
-#: Seconds for which writing the file is waited for.
+#: Seconds to wait for the file to be written.
 _SAVE_WITHIN: Final = 2.0
 #: RFC 9106's second choice, for less memory: 64 MiB and some 50 ms of a core.
 _HASHER: Final = PasswordHasher()
@@ -75,8 +75,8 @@ def new_token() -> str:
 
 class _File(Struct, frozen=True, omit_defaults=True):
     """
-    @ivar sessions: those of a version before: when each ends, by the hash of its token.
-    @ivar addresses: those of a version before that gave the right password; the last one last.
+    @ivar sessions: those of an earlier version: when each ends, by the hash of its token.
+    @ivar addresses: those of an earlier version, which gave the right password; the last one last.
     """
 
     password: str = ""
@@ -86,9 +86,9 @@ class _File(Struct, frozen=True, omit_defaults=True):
 
 class Operators:
     """
-    The operators, and their way in.
+    The operators, and their sign-in.
 
-    @ivar accounts: those with a name.
+    @ivar accounts: operators with names.
     """
 
     def __init__(
@@ -104,8 +104,8 @@ class Operators:
     ) -> None:
         """
         @param path: the file; it need not exist.
-        @param hashing: one thread, for checking passwords.
-        @param saving: another one, for writing the file.
+        @param hashing: a single thread, for checking passwords.
+        @param saving: another thread, for writing the file.
         """
         self._path = path
         self._time = time
@@ -118,12 +118,12 @@ class Operators:
         self._file = _File()
         self._of_one = Buckets(ATTEMPTS_OF_ONE)
         self._of_all = Bucket(ATTEMPTS_OF_ALL)
-        # One password is looked at, and acted upon, before the next one is.
+        # A password is checked, and its result applied, before the next one.
         self._checking = DeferredLock()
 
     def load(self, password: Password) -> None:
         """
-        Read the file, and make it if it is missing or of another password.  Blocks.
+        Read the file, and write it if it is missing or has another password.  Blocks.
 
         @raise StartError: it cannot be read or made, or the password cannot be used.
         """
@@ -169,11 +169,11 @@ class Operators:
         """
         The file.  Blocks.
 
-        @raise ValueError: it is none of ours.
+        @raise ValueError: it is not livechat's.
         """
         found = msgspec.json.decode(files.read(self._path, LARGEST), type=_File)
         if found.password and not affordable(found.password):
-            # To check a password against it could take hours, or all memory.
+            # A check against such a hash could take hours, or all memory.
             raise ValueError("its hash costs too much to check")
         return found
 
@@ -191,17 +191,16 @@ class Operators:
         return Deferred.fromCoroutine(self._save())
 
     def stop(self) -> None:
-        """End; what hangs is left behind."""
+        """Stop, and abandon threads that hang."""
         self._hashing.stop()
         self._saving.stop()
 
     async def renew(self, find: Callable[[], Password]) -> bool:
         """
-        Take another password from now on; returns whether it is a new one, which
-        has signed all out.
+        Replace the password; returns True for a new one, which has ended all its sessions.
 
         @param find: gets the password, and may block.
-        @raise StartError: it cannot be used; the last one goes on.
+        @raise StartError: the new password cannot be used; the last one stays.
         """
         renewed: bool = await self._checking.run(Deferred.fromCoroutine, self._renew(find))
         return renewed
@@ -212,23 +211,23 @@ class Operators:
             return False
         self._file = _File(renewed)
         await self._save()
-        # If the others cannot be told now, they are when they can.
+        # If other processes cannot be told now, they will be as soon as they can.
         with suppress(ChatError):
             await self.sessions.end_all()
         return True
 
     async def sign_in(self, address: str, password: str, name: str = "") -> str:
         """
-        A new session's token, for whoever knows the password.
+        Begin a session with the right password; returns its token.
 
-        @param address: where they are, an IP address as text.
+        @param address: the client's IP address as text.
         @param name: an operator's; empty, or `SHARED`, for the shared password.
-        @raise ChatError: the name or the password is wrong, or too many were.
+        @raise ChatError: the name or the password is wrong, or there were too many wrong ones.
         """
         one = address_key(address)
         known = self.sessions.knows(one)
         self._admit(one, known)
-        # Browsers that remember the shared password have kept that name with it.
+        # Browsers keep this name with a remembered shared password.
         shared = name in ("", SHARED)
         account = None if shared else self.accounts.get(name)
         right: bool = len(password) <= LONGEST and await self._checking.run(
@@ -262,7 +261,7 @@ class Operators:
         @param grants: as `livechat.identity.accounts.account_grants` checks them.
         @param password: None keeps the one there is, and makes one for a new operator.
         @return: whether the operator is new, and the password that was made.
-        @raise ChatError: nothing was changed; or others cannot be told.
+        @raise ChatError: nothing was changed; or other processes cannot be told.
         """
         account_name(name)
         made = None
@@ -280,7 +279,7 @@ class Operators:
         Count an attempt.
 
         @param known: the address has given the right password before.
-        @raise ChatError: it is one too many.
+        @raise ChatError: there were too many.
         """
         now = self._time.seconds()
         wait = self._of_one.admit(address, now)
@@ -294,18 +293,18 @@ class Operators:
             )
 
     def _new_hash(self, password: Password) -> str | None:
-        """The hash of *password*; None if it is the one of before.  Blocks."""
+        """Return the hash of *password*; None if the password is the present one.  Blocks."""
         return new_hash(self._hasher, self._file.password, password)
 
     def _fits(self, password: str, account: Account | None, shared: bool) -> bool:
-        """Tell whether it is the password.  Blocks, as long for a name that there is not."""
+        """Tell whether the password is right.  Blocks, and takes as long for an unknown name."""
         if shared:
             return fits(self._hasher, self._file.password, password)
         hashed = self._decoy if account is None else account.hash
         return fits(self._hasher, hashed, password) and account is not None
 
     async def _save(self) -> None:
-        """Write the file.  What is in memory holds, and is answered, even if that fails."""
+        """Write the file.  The state in memory counts even if that fails."""
         try:
             await within(_SAVE_WITHIN, self._time, self._saving.call(self._write, self._file))
         except (OSError, TimeoutError) as reason:

@@ -22,11 +22,10 @@ _log = Logger()
 #: Characters of a password.
 SHORTEST: Final = 8
 LONGEST: Final = 1_024
-#: How a hash that is given in place of a password begins.
+#: The beginning of a hash that is given in place of a password.
 HASH: Final = "$argon2id$"
-#: The most that checking a hash may cost, some seconds of a core: the memory in KiB times the
-#: passes over it, of which each takes all of it (RFC 9106's first choice is as much), those
-#: passes, and the threads of each.
+#: The most that a check of a hash may cost, some seconds of a core: memory in KiB times passes over
+#: it (as much as RFC 9106's first choice), passes, and threads of each.
 MOST_WORK: Final = 2 * 1024 * 1024
 MOST_PASSES: Final = 100
 MOST_LANES: Final = 64
@@ -39,8 +38,8 @@ class Password(Struct, frozen=True):
     """
     The password that was set.
 
-    @ivar text: itself, or its argon2id hash in the form that begins with `HASH`.
-    @ivar source: where it is from, as the log says it.
+    @ivar text: the password, or its argon2id hash in the form that begins with `HASH`.
+    @ivar source: its origin, for the log.
     """
 
     text: str
@@ -63,9 +62,9 @@ def affordable(hashed: str) -> bool:
 
 def new_hash(hasher: PasswordHasher, before: str, password: Password) -> str | None:
     """
-    The hash of *password*; None if that is *before*.  Blocks.
+    Return the hash of *password*; None if *before* fits it.  Blocks.
 
-    @raise StartError: it was given as a hash that cannot be used.
+    @raise StartError: the password was given as a hash that cannot be used.
     """
     text = password.text
     if not text.startswith(HASH):
@@ -101,7 +100,7 @@ def fits(hasher: PasswordHasher, hashed: str, password: str) -> bool:
 
 
 def decoy(hasher: PasswordHasher) -> str:
-    """A hash of no password, which takes as long to check as those that *hasher* makes."""
+    """Make a hash of no password, which takes as long to check as those of *hasher*."""
     salt, digest = (
         b64encode(secrets.token_bytes(length)).decode().rstrip("=")
         for length in (hasher.salt_len, hasher.hash_len)
@@ -114,7 +113,7 @@ def decoy(hasher: PasswordHasher) -> str:
 
 def checked_password(text: str) -> str:
     """
-    *text*, if it can be an operator's password.
+    Return *text*, if it can be an operator's password.
 
     @raise ChatError: it cannot.
     """
@@ -128,7 +127,7 @@ def checked_password(text: str) -> str:
 
 
 def generated() -> str:
-    """A password that nobody can guess."""
+    """Make a password that cannot be guessed."""
     groups = ("".join(secrets.choice(_LETTERS) for _ in range(5)) for _ in range(5))
     return "-".join(groups)
 
@@ -159,7 +158,7 @@ def _generate(path: Path) -> None:
 def _read(path: Path, option: str) -> str:
     try:
         with path.open(encoding="utf-8", errors="surrogateescape") as file:
-            # No more than makes it too long, however endless it is.
+            # Reading stops where the text is too long: the file may be endless.
             text = file.read(LONGEST + 3)
         if path.stat().st_mode & 0o007:
             _log.warn(
@@ -180,7 +179,8 @@ def _usable(text: str, source: str) -> str:
     if not SHORTEST <= len(password) <= LONGEST or "\n" in password:
         raise StartError(f"{source}: a password is one line of {SHORTEST} to {LONGEST} characters")
     if password.startswith(HASH):
-        # Now, because workers that could not start would be started again and again.
+        # The check is made now, since workers that fail to start would be restarted again and
+        # again.
         try:
             _check_costs(password, source)
         except InvalidHashError:

@@ -1,8 +1,8 @@
 """
-Pseudonyms: what stands for a person who was forgotten.
+Pseudonyms: stand-ins for people who were forgotten.
 
-A pseudonym is a keyed hash of the person, so nobody finds out whom it means without the secret of
-the rooms.  The same person always has the same one: a ban is found by it still.
+A pseudonym is a keyed hash of the person, which cannot be traced back without the secret of the
+rooms.  The same person always has the same pseudonym, so a ban still holds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from livechat.errors import ChatError
 from livechat.protocol.messages import User
 
-#: Begins the id of a person who was forgotten; its name is the word alone.
+#: The beginning of a forgotten person's id; the name is the word alone.
 PREFIX: Final = "forgotten-"
 NAME: Final = "forgotten"
 
@@ -47,7 +47,7 @@ class Pseudonyms:
         """
         Return the subject that stands for *subject*.
 
-        @return: None before the secret could be read: nobody is let in before that either.
+        @return: None until the secret has been read, before which nobody is let in.
         """
         if not self._known:
             self._secret().addCallbacks(self._learn, _unread)
@@ -58,7 +58,7 @@ class Pseudonyms:
 
 
 def is_pseudonym(subject: str) -> bool:
-    """Tell whether *subject* stands for somebody who was forgotten."""
+    """Tell whether *subject* stands for a forgotten person."""
     return subject.partition(":")[2].startswith(PREFIX)
 
 

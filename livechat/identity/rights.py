@@ -10,8 +10,8 @@ There are five rights.  Four inputs decide, in this order:
                    only those that moderate or manage
     restrictions   take away: a ban everything, a mute the sending
 
-Grants are by patterns: a room's name, or a beginning of names with ``*`` behind it.  The exact
-name counts before the longest beginning, and only one pattern does.
+Grants are by patterns: a room's name, or a prefix of names with ``*`` behind it.  The exact name
+counts before the longest prefix, and only one pattern counts.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from livechat.protocol.moderation import Restriction
 from livechat.protocol.names import is_internal, is_pattern
 from livechat.protocol.settings import Guests, RoomSettings
 
-#: A right in a room: to be there, to read what was said before, to say something, to remove
-#: others' words, to change everything.
+#: A right in a room: to be there, to read its history, to send, to remove others' messages, to
+#: change everything.
 Right = Literal["join", "history", "send", "moderate", "manage"]
 Rights = frozenset[Right]
 Kind = Literal["guest", "user", "key", "operator"]
@@ -35,9 +35,9 @@ NO_RIGHTS: Final[Rights] = frozenset()
 READERS_RIGHTS: Final[Rights] = frozenset(("join", "history"))
 USERS_RIGHTS: Final[Rights] = READERS_RIGHTS | {"send"}
 ALL_RIGHTS: Final[Rights] = frozenset(get_args(Right))
-#: The name of no room: what one may there, one may in what belongs to no room.
+#: The name of no room: rights there are rights in everything that belongs to no room.
 EVERYWHERE: Final = "*"
-#: Patterns of one identity.
+#: The most patterns of an identity.
 MOST_PATTERNS: Final = 100
 
 _GUESTS: Final[Mapping[Guests, Rights]] = {
@@ -55,7 +55,7 @@ def rights(
     restrictions: Iterable[Restriction] = (),
 ) -> Rights:
     """
-    Find what an identity may do in *room*; `EVERYWHERE` stands for what belongs to no room.
+    Compute the rights of an identity in *room*; `EVERYWHERE` stands for everything without a room.
 
     @param grants: of its token or key, or as an operator; None if it has none.
     @param restrictions: those of it in this room.
@@ -77,7 +77,7 @@ def rights(
 
 
 def binds(restriction: Restriction, held: Rights) -> bool:
-    """Tell whether *restriction* takes something from whoever has the rights *held*."""
+    """Tell whether *restriction* binds an identity with the rights *held*."""
     if "manage" in held:
         return False
     return restriction.by == "manage" or "moderate" not in held
@@ -99,7 +99,7 @@ def grants_of(rooms: Mapping[str, Sequence[str]]) -> Grants:
     """
     Check grants as tokens and keys carry them: ``{"lobby": ["join", "send"], "team-*": ["*"]}``.
 
-    @raise ValueError: a pattern or a right is none, or there are too many.
+    @raise ValueError: a pattern or a right is not valid, or there are too many.
     """
     if len(rooms) > MOST_PATTERNS:
         raise ValueError(f"there are more than {MOST_PATTERNS} patterns of rooms")
@@ -121,8 +121,8 @@ def grants_of(rooms: Mapping[str, Sequence[str]]) -> Grants:
 
 def within(wanted: Grants, held: Grants) -> bool:
     """Tell whether *wanted* gives in no room more than *held* does."""
-    # All rooms that fit the same patterns are alike, so one of each kind is enough: those that
-    # a pattern names, and of each beginning one room that no other pattern fits.
+    # Rooms that fit the same patterns are alike, so one of each kind is enough: the named ones, and
+    # for each prefix one room that no other pattern fits.
     patterns = {*wanted, *held}
     names = {each for each in patterns if not each.endswith("*")}
     beginnings = {each[:-1] for each in patterns if each.endswith("*")}
@@ -131,9 +131,9 @@ def within(wanted: Grants, held: Grants) -> bool:
 
 
 def _unlike(beginning: str, patterns: Iterable[str]) -> str:
-    """A name that begins so, and that fits no longer pattern."""
+    """Make a name with this prefix that fits no longer pattern."""
     longest = max(map(len, patterns), default=0)
-    # No pattern holds this character.
+    # This character is in no pattern.
     return beginning + "!" * (longest + 1)
 
 

@@ -1,13 +1,13 @@
 """
 The browsers that are signed in to the admin page.
 
-A browser that gave the right password gets a random token.  The hash of that, and the addresses
-from which the right password came, are in a map that all processes share:
+A browser that gave the right password gets a random token.  The token's hash, and the addresses
+from which right passwords came, are in a map that all processes share:
 
     sessions:HASH     when it ends, in seconds since 1970; of a named operator [end, name, version]
     addresses:IP      when a right password came from there last
 
-A session of a named operator counts as long as its account is as it was
+A session of a named operator lasts as long as its account is unchanged
 (`livechat.identity.accounts`).
 """
 
@@ -32,21 +32,21 @@ from livechat.system.time import Time
 
 _log = Logger()
 
-#: Browsers that are signed in with the shared password at most, those of one named operator, and
-#: those of all of them; one more signs out the one that came first.
+#: The most browsers signed in with the shared password, by one named operator, and by all of these;
+#: one more signs out the oldest.
 MOST_SESSIONS: Final = 100
 MOST_OF_ONE: Final = 10
 MOST_NAMED: Final = 1_000
-#: Addresses that are remembered to have given the right password.
+#: The most addresses remembered for a right password.
 MOST_ADDRESSES: Final = 100
-#: Keys of the map: several processes may add some at the same time.
+#: The most keys of the map: several processes may add some at the same time.
 MOST_KEYS: Final = 2 * (MOST_SESSIONS + MOST_NAMED + MOST_ADDRESSES)
-#: Bytes of a value: a time, a name and a version.
+#: The most bytes of a value: a time, a name and a version.
 LARGEST_VALUE: Final = 64 + LONGEST_NAME
-#: What a token looks like: 32 bytes in base64.
+#: The pattern of a token: 32 bytes in base64.
 TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
-#: What keys of the map begin with.
+#: The prefixes of the map's keys.
 _SESSION: Final = "sessions:"
 _ADDRESS: Final = "addresses:"
 
@@ -73,7 +73,7 @@ def operators_map(backend: IBackend) -> ISharedMap:
 
 class Sessions:
     """
-    Sessions, and what goes on for them.
+    Sessions, and the work that is bound to them.
 
     @ivar lasts: seconds after which a browser has to sign in again.
     """
@@ -85,13 +85,13 @@ class Sessions:
         self._accounts = accounts
         self._accounts.watch(self._end_lost)
         self._time = time
-        # Changes that wait until the map can be changed.  While the shared password's are to end,
-        # none of those counts.
+        # Changes that wait until the map can be changed. While sessions of the shared password are
+        # to end, none of them counts.
         self._ends_all = False
         self._former: Mapping[str, int] = {}
         self._taken_over: Deferred[None] | None = None
         self._settling = False
-        # What goes on for a session, by its key: how to end it.
+        # The work bound to a session, by its key: functions that end it.
         self._open: dict[str, set[Callable[[], None]]] = {}
 
     def count(self) -> int:
@@ -109,7 +109,7 @@ class Sessions:
 
     def take_over(self, sessions: Mapping[str, int], addresses: Sequence[str]) -> Deferred[None]:
         """
-        Take over those of a version before.  Fires when that is done.
+        Take over the sessions and addresses of an earlier version.  Fires when that is done.
 
         @param sessions: when each ends, by the hash of its token.
         @param addresses: the last one last.
@@ -125,7 +125,7 @@ class Sessions:
         """
         End all sessions of the shared password, here at once, and forget all addresses.
 
-        @raise ChatError: other processes cannot be told.  They are when they can.
+        @raise ChatError: other processes cannot be told now; they will be when they can.
         """
         self.end_all_soon()
         await self._end_all()
@@ -138,7 +138,7 @@ class Sessions:
         self._ends_all = True
 
     async def _end_all(self) -> None:
-        # Before it is done, or a session that begins meanwhile would end with the next try.
+        # This precedes the change, or a session that begins meanwhile would end with the next try.
         self._ends_all = False
         try:
             await self._map.catch_up()
@@ -152,7 +152,7 @@ class Sessions:
             raise
 
     def settle_soon(self) -> None:
-        """Do what waits until the map can be changed, if it can."""
+        """Make the waiting changes, if the map can be changed."""
         Deferred.fromCoroutine(self._settle()).addErrback(
             lambda failure: _log.failure("The operators' sessions could not be changed.", failure)
         )
@@ -176,9 +176,9 @@ class Sessions:
 
     async def begin(self, token: str, address: str, account: Account | None = None) -> None:
         """
-        Begin a session; those that are over, and one too many, end.
+        Begin a session; expired ones, and the oldest beyond the bound, end.
 
-        @param account: whose it is; None: of whoever knows the shared password.
+        @param account: the operator's account; None for the shared password.
         @raise ChatError: other processes cannot be told; nothing has begun.
         """
         if self._ends_all and account is None:
@@ -204,7 +204,7 @@ class Sessions:
         """
         Drop the oldest of these keys, so that there are fewer than *most*.
 
-        @param over: those of until then are dropped in any case.
+        @param over: keys with a time up to this one are dropped in any case.
         """
         kept = [key for key in found if found[key].ends > over]
         kept.sort(key=lambda key: found[key].ends)
@@ -235,20 +235,18 @@ class Sessions:
             _bear(reason, holds=self._map.get(key) is None)
 
     def _changed(self, _: Collection[str]) -> None:
-        """Sessions have changed, or can be changed again."""
+        """Handle changed sessions, or a map that can be changed again."""
         self._end_lost()
         self.settle_soon()
 
     def _end_lost(self) -> None:
-        """End what goes on for sessions that count no more."""
+        """End the work of sessions that have ended."""
         for key in tuple(self._open):
             if self._counting(key) is None:
                 self._end(key)
 
     async def look_up(self, token: str) -> Session | None:
-        """
-        The session of *token*, as `find`; one that began in another process just now too.
-        """
+        """Find the session of *token*, even one that began in another process just now."""
         if self.find(token) is None and TOKEN.fullmatch(token):
             with suppress(ChatError):
                 await self._map.catch_up()
@@ -256,11 +254,11 @@ class Sessions:
         return self.find(token)
 
     def find(self, token: str) -> Session | None:
-        """The session of *token*; None if there is none, or it counts no more."""
+        """Find the session of *token*; None if there is none, or it has ended."""
         return self._counting(_key(token))
 
     def lasting(self, token: str) -> float:
-        """Seconds for which *token*'s session goes on; 0 if it is none, or over."""
+        """Seconds that *token*'s session still lasts; 0 if there is none."""
         found = self.find(token)
         return 0.0 if found is None else max(0.0, found.ends - self._time.wall())
 
@@ -275,7 +273,7 @@ class Sessions:
         return found if account is not None and account.version == found.version else None
 
     async def end(self, token: str) -> None:
-        """End *token*'s session, and what goes on for it."""
+        """End *token*'s session, and the work bound to it."""
         key = _key(token)
         if self._map.get(key) is not None:
             await self._drop(key)
@@ -299,14 +297,14 @@ class Sessions:
 
 
 def _bear(reason: ChatError, *, holds: bool) -> None:
-    """Operators are needed most when a disk is full: it is enough that a change *holds* here."""
+    """Log a failed write if the change *holds* here: on a full disk operators are needed."""
     if not holds:
         raise reason
     _log.error("Operators' sessions cannot be written: {reason}", reason=reason.detail)
 
 
 async def _all(changes: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Make changes at the same time; raises what the first raises that fails."""
+    """Make changes at the same time; raises the first failure."""
     made = gatherResults([Deferred.fromCoroutine(each) for each in changes], consumeErrors=True)
     try:
         await made
@@ -315,7 +313,7 @@ async def _all(changes: Iterable[Coroutine[Any, Any, None]]) -> None:
 
 
 def _session(value: bytes) -> Session:
-    """A value; one that is over, where this livechat cannot read it."""
+    """Decode a session; return an ended one if this livechat cannot read it."""
     try:
         found = _decoder.decode(value)
     except ValueError:
@@ -328,7 +326,7 @@ def _encoded(value: int | Session) -> bytes:
 
 
 def session_key(token: str) -> str:
-    """The hash by which the session of *token* is known."""
+    """The key of *token*'s session: a hash."""
     return blake2b(token.encode(), person=b"livechat session", digest_size=24).hexdigest()
 
 

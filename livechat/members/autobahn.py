@@ -1,5 +1,5 @@
 """
-Autobahn, with short ways past what chat does not need of it.
+Autobahn, with shortcuts past the parts that chat does not need.
 
 Autobahn speaks the WebSocket protocol (RFC 6455) whole and well.  But most of what
 a chat server does with it is always the same, and there its generality costs more
@@ -17,13 +17,12 @@ than all the rest:
                   whatever follows it in the same piece, goes to Autobahn untouched
     logging       Autobahn colours the arguments of messages that nobody logs
 
-And it reads on as long as there is something to read, which is long where a piece consists
-of thousands of tiny frames.  Here a connection has its turn, and then all others have theirs.
+And Autobahn reads on as long as there is data, which takes long if a piece consists of thousands of
+tiny frames.  Here connections take turns.
 
-For that some of its attributes are used that it does not document.  They are used
-in this module only; they were read in Autobahn 26.10.2, and
-``tests/members/test_autobahn.py`` compares the short way in with Autobahn's own, so that
-a release that changes them is noticed there.
+The shortcuts use undocumented attributes of Autobahn, in this module only.  These were read in
+Autobahn 26.10.2.  ``tests/members/test_autobahn.py`` compares the shortcuts with Autobahn's own
+ways, and so notices a release that changes them.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ _OPEN: Final = WebSocketProtocol.STATE_OPEN
 _CLOSING: Final = WebSocketProtocol.STATE_CLOSING
 _CLOSED: Final = WebSocketProtocol.STATE_CLOSED
 _ACCEPT: Final = "Sec-WebSocket-Accept: "
-#: The kinds of state that connections can share: those which nobody changes.
+#: Types of state that connections can share, since it never changes.
 _SHARED: Final = (NoneType, bool, int, float, bytes)
 
 
@@ -65,8 +64,8 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
         is never used where the transport is none.
     """
 
-    # Autobahn logs what clients do wrong, with what they sent; and where nothing is
-    # logged it colours the arguments all the same, unless the level is this low.
+    # Autobahn logs clients' errors with the data that they sent. Unless the level is this low, it
+    # colours the arguments even of messages that are not logged.
     log = make_logger("critical")
     CONFIG_ATTRS: Any = ()
     _frames = MOST_AT_ONCE
@@ -79,12 +78,13 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
 
     @classmethod
     def with_options(cls, factory: WebSocketServerFactory) -> type[Self]:
-        """Make a class with the options of *factory*, as they are now."""
+        """Make a class with the present options of *factory*."""
         options = {name: getattr(factory, name) for name in WebSocketServerProtocol.CONFIG_ATTRS}
         return type(cls.__name__, (cls,), _opened(factory) | options)
 
     def __init__(self) -> None:
-        # Not Autobahn's: the class has what it would make, and nobody waits for what opens.
+        # Autobahn's is skipped: the class has its attributes already, and nothing awaits the
+        # opening.
         self.is_closed = Deferred()
 
     @cached_property
@@ -103,7 +103,7 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
 
         @param transport: the connection it came on.
         @param key: its ``Sec-WebSocket-Key``.
-        @param subprotocol: that of those it offered which is spoken.
+        @param subprotocol: the chosen one of those that it offered.
         """
         self.makeConnection(transport)
         self.factory.countConnections += 1
@@ -127,7 +127,7 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
         self.onOpen()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        # Not its server's, which only counts, and logs.
+        # The server class's method is skipped: it only counts and logs.
         WebSocketProtocol._connectionLost(self, reason)  # type: ignore[arg-type]  # noqa: SLF001
         self.factory.countConnections -= 1
 
@@ -173,8 +173,8 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
     @abstractmethod
     def held_up(self) -> None:
         """
-        Schedule `go_on` for another turn, and receive nothing until then: there is more to
-        read, and this connection has had its turn.
+        Schedule `go_on` for another turn, and receive nothing until then: this connection has had
+        its turn, and has more to read.
         """
 
     def go_on(self) -> None:
@@ -185,8 +185,8 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
 
     def consumeData(self) -> None:
         while self._frames and self.state in (_OPEN, _CLOSING) and self.processData():
-            # Between a head and its payload it says that there is more, too: an empty payload
-            # would then wait for whatever comes next.
+            # Autobahn reports more data between a head and its payload, too: an empty payload would
+            # then wait for the next data.
             if self.current_frame is None:
                 self._frames -= 1
 
@@ -200,8 +200,8 @@ class _Nowhere:
 
 def _opened(factory: WebSocketServerFactory) -> dict[str, Any]:
     """
-    The state of a connection that Autobahn has just opened, as far as it is the same for all; and
-    how the answer to its handshake begins.
+    Return the state of a connection just opened by Autobahn, as far as all share it; and the
+    beginning of the answer to its handshake.
     """
     sample: Any = WebSocketServerProtocol()
     sample.log = make_logger("critical")

@@ -1,5 +1,5 @@
 """
-Slow consumers: how much may wait for a member that does not read, and for how long.
+Slow consumers: bounds of size and time for the queue of a member that does not read.
 
 The bytes that wait are the room's, not the member's own: all members that wait for the same
 messages hold the same bytes.

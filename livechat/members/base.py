@@ -1,11 +1,10 @@
 """
 The base of sessions: one client's state, without I/O.
 
-What a client sends goes in; calls of `livechat.rooms.chat` and replies come out.  A *visit*
-says how the client wants to be in its room.
+A client's messages go in; calls of `livechat.rooms.chat` and replies come out.
 
-A client that misbehaves gets an error for each bad frame, and stays.  But errors cost as
-much as messages do, so each connection has a budget for them, which no option switches off:
+A misbehaving client gets an error for each bad frame, and stays.  But errors cost as much as
+messages do, so each connection has a budget for them, which no option switches off:
 
     a frame that was refused, or is no message    one of `NOISE_RATE`
     a ping, of the protocol or of RFC 6455        the same
@@ -47,12 +46,12 @@ NOISE_RATE: Final = Rate(per_second=20, burst=200)
 FRAGMENT_RATE: Final = Rate(per_second=500, burst=1_000)
 #: Seconds between two signs of life of the server.
 HEARTBEAT: Final = 25
-#: Milliseconds after which the first clients are asked to reconnect when the server stops,
-#: and those over which the others follow: so many a second, or more where that takes too long.
+#: Milliseconds until the first clients reconnect when the server stops, and those over which the
+#: others follow: so many a second, or more if that takes too long.
 FIRST_RECONNECT: Final = 500
 RECONNECTS_PER_SECOND: Final = 500
 LAST_RECONNECT: Final = 30_000
-#: Milliseconds after which one comes back that is told alone, and whom another process takes.
+#: Milliseconds until a single client reconnects, to another process.
 RECONNECT_ALONE: Final = 50
 
 
@@ -127,11 +126,11 @@ class BaseSession(ABC):
         self._inside = True
 
     def _know_name(self) -> None:
-        """Take the name that the user has taken in this room meanwhile, by another connection."""
+        """Take over the user's newest name in this room, chosen by another connection."""
         self._actor = self._chat.presence.known(self.room, self._actor)
 
     def _stay(self) -> None:
-        """Go on as long as the actor's lease does, and it may be here; the client was greeted."""
+        """Stay, once the client was greeted, as long as the actor's lease and rights last."""
         self._hold = self._chat.leases.hold(self._actor, self)
         if self._inside:
             self._standing = self._chat.standings.enter(self._actor, self.room, self)
@@ -201,8 +200,8 @@ class BaseSession(ABC):
         self.not_stored(failure.value, nonce)
 
     def not_stored(self, reason: BaseException, nonce: str | None = None) -> None:
-        """Send why an act of the client was refused, after a while."""
-        # Not the client's fault, so it costs nothing of its budget.
+        """Send the reason why an earlier act of the client was refused."""
+        # The client is not at fault, so its budget is not charged.
         if isinstance(reason, ChatError):
             error = reason
         else:
@@ -224,11 +223,11 @@ class BaseSession(ABC):
         return False
 
     def _start_replay(self, replay: Coroutine[Any, Any, None]) -> Deferred[None]:
-        """Read what was missed, concurrently with everything else."""
+        """Read missed entries, concurrently with everything else."""
         return Deferred.fromCoroutine(replay).addErrback(self._cut_off)
 
     def _cut_off(self, failure: Failure | None = None) -> None:
-        """Close with 4002 after a bug: else the client waits for ever."""
+        """Close with 4002 after a bug, or the client would wait for ever."""
         self._log.failure(
             "A client is cut off: what it missed could not be written to it.", failure
         )

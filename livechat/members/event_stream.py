@@ -1,10 +1,9 @@
 """
-A room as server-sent events: a member over an HTTP answer that goes on.
+A room as server-sent events: a member over an endless HTTP response.
 
-It is a member like a socket: it gets messages when the room does, its queue is bounded in the
-same way (`livechat.members.outgoing`), and it is cut off if it does not read.  It only listens.
-A comment every `COMMENT_EVERY` seconds keeps proxies from closing the connection, and finds out
-whether anybody is there.
+It is a member like a socket: its queue is bounded in the same way (`livechat.members.outgoing`),
+and it is cut off if it does not read.  It only listens.  A comment every `COMMENT_EVERY` seconds
+keeps proxies from closing the connection, and detects a peer that is gone.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class Feed(Outgoing):
         self._request = request
         self.session: BaseSession | None = None
         self._over: Deferred[None] = Deferred()
-        # Nothing was read since the last comment, or since one was due.
+        # True if nothing was read since the last comment, or since one was due.
         self._stuck = False
         self._cut: Callable[[], None] | None = None
 
@@ -72,13 +71,13 @@ class Feed(Outgoing):
         if not self._stopped:
             self._cut = cut
             self._feeds.opened(self)
-            # How soon a browser is back after a connection that broke.
+            # The delay of a browser's reconnect after a broken connection.
             send(b"retry: %d\n\n" % reconnect_ms(len(self._feeds)))
             self._start(send)
         return self._over
 
     def end(self) -> None:
-        """Ask the client to reconnect, and be over.  No-op a second time."""
+        """Ask the client to reconnect, and end.  No-op a second time."""
         if not self._stopped:
             if self.session is not None:
                 self.session.announce_restart(self._feeds.back_in())
@@ -132,9 +131,9 @@ class Feeds:
     """
     The event streams of this process; its length is how many are open.
 
-    @ivar backpressure: finds those that do not read.
-    @ivar flushes: those with something to write before this turn ends.
-    @ivar traced: has those traced that are to be.
+    @ivar backpressure: finds streams that do not read.
+    @ivar flushes: streams with frames to write before this turn ends.
+    @ivar traced: traces streams that operators trace.
     @ivar back_in: milliseconds after which a client of a stream that ends should come back.
     """
 

@@ -43,7 +43,7 @@ class Outgoing(ABC):
     @ivar wire: of the transport, or one of its own, past which nothing is written.  It is
         `ready` while frames go out at once: neither stopped nor paused, and nothing waits.
     @ivar unsent: bytes that wait for the peer to read.
-    @ivar trace: looks at what is written to this member alone; None while nobody traces it.
+    @ivar trace: gets the frames that are written to this member alone; None while nobody traces it.
     """
 
     __slots__ = (
@@ -81,7 +81,7 @@ class Outgoing(ABC):
             self._write(frames)
 
     def _write(self, frames: bytes) -> None:
-        """Write *frames*, which were looked at, or wait with them."""
+        """Write *frames*, which were traced, or queue them."""
         if self.wire.ready:
             self._push(frames)
         elif self._soon:
@@ -108,7 +108,7 @@ class Outgoing(ABC):
         if self._soon:
             self._soon.append(frames)
         elif self.wire.ready:
-            # So the next write comes by.
+            # The next write must come by this method.
             self.wire.ready = False
             self._soon.append(frames)
             self._flushes.add(self)
@@ -116,7 +116,7 @@ class Outgoing(ABC):
             self._write(frames)
 
     def flush(self) -> None:
-        """Write the frames that were to be written soon, unless a write has taken them along."""
+        """Write the frames of `write_soon`, unless a write has taken them along."""
         if self._soon:
             self._write(b"")
 

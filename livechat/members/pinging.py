@@ -15,8 +15,8 @@ from livechat.net.fast import write_all
 #: Seconds between pings, and for an answer or any other sign of life.
 PING_EVERY: Final = HEARTBEAT
 PONG_WITHIN: Final = 10
-#: Seconds by which a ping may come early: so a turn of the reactor has many of them, and idle
-#: members do not wake it for each.
+#: Seconds by which a ping may come early, so that a turn of the reactor sends many, and idle
+#: members do not wake it one by one.
 PING_EARLY: Final = 0.25
 #: A ping without payload, which is the same for all.
 PING: Final = b"\x89\x00"
@@ -68,12 +68,12 @@ class Pings:
 
     def ask(self, members: Sequence[Pinged]) -> None:
         """Ping *members* now."""
-        # First, so that one which is closed meanwhile has none.
+        # This comes first, so that a member closed meanwhile has no deadline.
         self.unanswered.start_all(members)
         for member in members:
             member.asked_for_life()
         left = write_all([member.wire for member in members], PING, 0, len(members))
-        # First those of whose ping something has begun: the rest must be written next.
+        # Members whose ping has begun come first: the rest of it must be written next.
         for index, sent in sorted(left, key=itemgetter(1), reverse=True):
             member = members[index]
             try:

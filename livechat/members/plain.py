@@ -57,5 +57,5 @@ class PlainSession(BaseSession):
 
     def _send_error(self, error: ChatError, nonce: str | None) -> None:
         metrics.refused(error.kind.code)
-        # Refusals often come in masses: the next one may go out with this one.
+        # Refusals often come in masses, so that several go out together.
         self._client.write_soon(error_frame(error))

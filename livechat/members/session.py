@@ -36,13 +36,13 @@ from livechat.rooms.history import HISTORY_PAGE, History, Window
 from livechat.rooms.member import IClient
 from livechat.rooms.search import Wanted, folded
 
-#: Gives an actor another token (`livechat.identity.door.Door.renew`).
+#: A function that gives an actor another token (`livechat.identity.door.Door.renew`).
 Renew = Callable[[Actor, str], Awaitable[Actor]]
-#: Frames that make the server read, of one connection.
+#: The rate of a connection's frames that make the server read.
 ASK_RATE: Final = Rate(per_second=5, burst=20)
-#: Settings of which clients need not be told.
+#: Settings that clients are not told.
 USUAL: Final = RoomSettings()
-#: Bytes of a page of history, which ends there.
+#: The bytes at which a page of history ends.
 PAGE_BYTES: Final = 262_144
 
 
@@ -81,7 +81,7 @@ class Session(BaseSession):
             raise
 
     def _greet(self, place: Place) -> None:
-        """Send the room's place, and go on from what the client has seen."""
+        """Send the room's place, and continue from the place that the client has seen."""
         self._know_name()
         user, connection, since = self._actor.user, self._actor.connection, self._request.since
         assert user is not None
@@ -104,7 +104,7 @@ class Session(BaseSession):
         )
         self._client.write(encode_frame(self._client.encoding, hello, since or place))
         if self._client.encoding == Encoding.EVENTS:
-            # A client that only listens cannot ask for it.
+            # A client that only listens cannot ask for presence.
             self._write(self._chat.who(self._actor, self.room))
         if since is None or not self._resume(since):
             self._chat.go_live(self.room, self._client, place)
@@ -154,7 +154,7 @@ class Session(BaseSession):
     def acknowledge(self, ack: v1.Ack) -> None:
         """Send *ack* with the next frames, or when this turn ends."""
         try:
-            # It goes out with the room's next write, which is this entry as a rule.
+            # The ack goes out with the room's next write, usually that of this entry.
             self._client.write_soon(encode_frame(self._client.encoding, ack))
         except Exception:  # noqa: BLE001 - it is stored; the client has to ask again
             self._cut_off()
@@ -165,7 +165,7 @@ class Session(BaseSession):
         except ChatError as error:
             self._refuse(error)
         else:
-            # No error tells of too many, but a flood of them must end.
+            # Too many cause no error, but a flood of them must end.
             if not passed_on:
                 self._spend(self._noise)
 
@@ -257,7 +257,7 @@ class Session(BaseSession):
             self._tell_rights()
             self._hold.renew(actor)
             if self._standing is not None:
-                # With this token one may not be here any more.
+                # The new token does not allow this room.
                 self._standing.renew(actor)
 
     def expiring(self) -> None:
@@ -288,7 +288,7 @@ class Session(BaseSession):
 
 @implementer(IReceiver)
 class _Sender:
-    """Tells the client of a session what became of its message."""
+    """Tells the client of a session the result for its message."""
 
     __slots__ = ("_nonce", "_session")
 
@@ -319,7 +319,7 @@ def make_session(
 
 
 def _wanted(frame: v1.AskHistory) -> Wanted | None:
-    """The messages that *frame* looks for; None: whatever there is."""
+    """The query of *frame*; None for all messages."""
     if frame.user is None and frame.q is None:
         return None
     user = frame.user

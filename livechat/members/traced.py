@@ -1,4 +1,4 @@
-"""Has the members of a transport traced, while operators trace something."""
+"""Traces the members of a transport, while operators trace."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TracedMembers:
             tracing.watch(self._find_all)
 
     def entering(self, member: Traced) -> None:
-        """Trace *member*, which is about to enter its room, if it is to be."""
+        """Trace *member*, which is about to enter its room, if a trace wants it."""
         if self._tracing is not None and self._tracing.active:
             self._find(member, self._tracing)
             if member.trace is not None:

@@ -1,7 +1,7 @@
 """
 WebSockets: glue between Autobahn and sessions (`livechat.members.base`).
 
-Autobahn speaks the protocol (RFC 6455).  What it leaves open is closed here:
+Autobahn speaks the protocol (RFC 6455).  This module closes its gaps:
 
     no bounds for messages            frames and messages over the limit: 1009
     empty fragments without end       more than `MOST_FRAMES` in a message: 1009
@@ -48,8 +48,8 @@ from livechat.rooms.tracing import Tracing
 MOST_FRAMES: Final = 64
 #: Seconds for the peer's close frame.
 CLOSE_WITHIN: Final = 5
-#: What stands for a close frame without a code, and for a connection that broke (RFC 6455,
-#: section 7.1.5).
+#: The codes for a close frame without a code, and for a broken connection (RFC 6455, section
+#: 7.1.5).
 NO_CODE: Final = 1005
 NO_CLOSE: Final = 1006
 #: Bytes of the reason that a close frame gives (RFC 6455, section 5.5).
@@ -75,7 +75,7 @@ class Socket(Outgoing, Protocol):  # type: ignore[misc]  # Autobahn's bases diff
         Outgoing.__init__(self, encoding, factory.backpressure, factory.flushes)
         self.factory = factory
         self._deaf = False
-        # More has arrived than was its turn; and its connection is gone.
+        # Flags: more data waits for the next turn; the connection is gone.
         self._held_up = self._ended = False
         self._pinged = False
         self._fragments = 0
@@ -171,7 +171,7 @@ class Socket(Outgoing, Protocol):  # type: ignore[misc]  # Autobahn's bases diff
 
         @param sent: the bytes that were sent; -1 if the wire was not ready for any.
         """
-        # Behind frames that the peer does not read a ping would only wait as well.
+        # A ping would only wait behind frames that the peer does not read.
         if sent >= 0 or not self._paused:
             self.went(PING, sent)
 
@@ -232,14 +232,14 @@ class Socket(Outgoing, Protocol):  # type: ignore[misc]  # Autobahn's bases diff
         self._leave()
         self.factory.closed(self)
         if not isReply and code != Close.RESTART:
-            # The peer's close frame is waited for only where the peer did nothing
-            # wrong: to find it, one would have to parse what a flood still sends.
-            # The transport goes on reading, and drops it, so that ours arrives.
+            # Wait for the peer's close frame only after correct behaviour: to find it in a flood,
+            # all of the flood would have to be parsed. The transport goes on reading, and drops the
+            # data, so that our close frame arrives.
             self._deaf = True
             self.dropConnection()
 
     def _leave(self) -> None:
-        # Nothing may follow a close frame, not even a frame that leaving brings about.
+        # Nothing may follow a close frame, not even a frame caused by leaving.
         self._stop()
         try:
             if self.session is not None:
@@ -274,8 +274,8 @@ class Socket(Outgoing, Protocol):  # type: ignore[misc]  # Autobahn's bases diff
         if self.admission is not None:
             self.admission.leave()
         super().connectionLost(reason)
-        # These lead back here.  Without them the socket is freed now, and does not wait for the
-        # garbage collector, which comes seldom.
+        # These attributes refer back to the socket. Without them it is freed now, and not by the
+        # garbage collector, which runs rarely.
         self.session = None
         self.is_closed = None
 
@@ -284,12 +284,12 @@ class SocketFactory(WebSocketServerFactory):
     """
     The WebSockets of this process.
 
-    @ivar sockets: those that are open.
-    @ivar backpressure: finds those that do not read.
-    @ivar flushes: those with something to write before this turn ends.
-    @ivar held_up: those that have had their turn to read, and have more.
-    @ivar pings: find those whose peer is gone.
-    @ivar unanswered: those that were pinged and have not sent anything since.
+    @ivar sockets: the open sockets.
+    @ivar backpressure: finds sockets that do not read.
+    @ivar flushes: sockets with frames to write before this turn ends.
+    @ivar held_up: sockets that have had their turn to read, and have more data.
+    @ivar pings: find sockets whose peer is gone.
+    @ivar unanswered: sockets that were pinged and have not sent anything since.
     """
 
     noisy = False

@@ -1,7 +1,7 @@
 """
 `livechat.net.fast` in plain Python: the same names with the same promises.
 
-It runs where the C part was not built, and is what that is compared with in tests.
+It runs if the C part was not built, and tests compare the two.
 """
 
 from __future__ import annotations

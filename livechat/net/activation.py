@@ -57,7 +57,8 @@ def inherited(environment: MutableMapping[str, str], *, worker: bool = False) ->
     """
     count, process, names = (environment.pop(each, None) for each in _VARIABLES)
     if count is None and not worker:
-        # Twisted has taken them out, if its endpoints were imported, and would use none of them.
+        # Twisted's endpoints, if imported, have removed these variables, and would use no such
+        # socket.
         count, process, names = map(_as_started(os.getpid()).get, _VARIABLES)
     if count is None:
         return []

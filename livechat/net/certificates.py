@@ -1,5 +1,5 @@
 """
-The certificate that the port shows, and the one that is made when there is none.
+The certificate of the port; a self-signed one is made if there is none.
 
 The made one is for development and first steps: P-256, self-signed, for
 ``localhost`` and its addresses only, and no certificate authority, so that
@@ -174,7 +174,7 @@ def _make(chain: Path, key: Path) -> None:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), False)
         .sign(private, hashes.SHA256())
     )
-    # Whatever the umask is: who can write there can replace the key.
+    # Permissions do not depend on the umask: write access would allow replacing the key.
     chain.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     # The key first: a crash between the two leaves a key alone, which `load`
     # complains about, rather than a certificate that looks usable.

@@ -1,9 +1,9 @@
 """
 Events of an epoll reactor, told to TLS connections by short ways.
 
-For each event Twisted makes a logging context, and asks the descriptor twice for its number.
-Where small messages come alone that is a tenth of their cost.  TLS connections log nothing that
-the context would mark, and one that is gone is no longer among the reactor's descriptors.  So a
+For each event Twisted makes a logging context, and asks the descriptor twice for its number.  For
+small messages that come alone this is a tenth of their cost.  TLS connections log nothing that the
+context would mark, and one that is gone is no longer among the reactor's descriptors.  So a
 connection with something to read, and nothing else to tell, is called directly:
 
     members whose next byte begins a frame     are read together (`livechat.net.fast.turn`), and
@@ -58,7 +58,7 @@ class Dispatch:
                 if why:
                     self._end(connection, why)
         for fileno, event in others:
-            # None where an earlier event has ended the connection.
+            # None if an earlier event has ended the connection.
             selectable = selectables.get(fileno)
             if event == self._readable and isinstance(selectable, Connection):
                 self._read(selectable)

@@ -58,7 +58,7 @@ class KeySetFetcher:
         response.deliverBody(body)
         data = await body.whole
         if connections.left < 0:
-            # Without a length, its end looks like the body's.
+            # Without a length, a cut connection looks like the body's end.
             raise OSError(_TOO_MUCH)
         return data
 
@@ -83,7 +83,7 @@ class _Connections:
         return _BoundedEndpoint(wrapClientTLS(options, host), self)
 
     def opened(self, connection: _Bounded) -> None:
-        """A connection is there."""
+        """Keep a new connection, so that it can be cut."""
         self._open.append(connection)
 
     def abort(self) -> None:

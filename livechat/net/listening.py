@@ -1,7 +1,7 @@
 """
 The listening sockets: made before anything else, adopted by the reactor later.
 
-So a port that is taken is told before a file was made.
+So a taken port is reported before any file is made.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def listen(addresses: Sequence[Address], *, shared: bool = False) -> list[Listen
 
 def adopted(given: Sequence[Inherited]) -> list[Listening]:
     """
-    Take sockets that somebody else keeps.
+    Take over sockets that another process keeps.
 
     One that is named `http`, or has a file, is for proxies; on all others TLS is spoken.
     """
@@ -77,7 +77,7 @@ def reserve(addresses: Sequence[Address]) -> list[Listening]:
     Make sockets that have the ports for processes that `listen` there ``shared``, and get no
     connections; those with files listen, for the same processes.
 
-    Nobody else listens there then: who shares a port would not be told of others.
+    Then no other program can listen there: sharers of a port are not told of each other.
 
     @raise StartError: as `listen`.
     """

@@ -4,8 +4,8 @@ socket file.
 
     open -> loseConnection -> what was written, FIN -> what comes is dropped -> connectionLost
 
-So an answer arrives that was given before all of its request was there: Twisted's own transport
-would close at once, and what still comes would make the kernel reset the connection.
+So an answer arrives even if it precedes the end of its request.  Twisted's own transport would
+close at once, and the rest of the request would make the kernel reset the connection.
 """
 
 from __future__ import annotations
@@ -132,8 +132,8 @@ class PlainConnection(tcp.Server):
         if producer is not None:
             producer.stopProducing()
         self.startReading()
-        # Not now, even if nothing waits: nobody expects the end of the connection in the middle
-        # of what they do.
+        # Not now, even if nothing waits: callers do not expect the end of the connection within
+        # their call.
         self.startWriting()
 
     def takes(self, checks: int) -> bool:

@@ -61,7 +61,7 @@ class Answered(Struct, frozen=True):
 
     @property
     def good(self) -> bool:
-        """Tell whether the server has taken what was sent."""
+        """Tell whether the server has accepted the body."""
         return 200 <= self.status < 300
 
 
@@ -85,7 +85,7 @@ class Poster:
         self._pool = HTTPConnectionPool(reactor)
         self._pool.maxPersistentPerHost = connections
         self._pool.cachedConnectionTimeout = IDLE
-        # A POST that was lost may have been heard: its sender decides.
+        # A lost POST may have been received, so its sender decides on a retry.
         self._pool.retryAutomatically = False
         self._endpoints = _Endpoints(reactor, policy or BrowserLikePolicyForHTTPS())
         self._agent = Agent.usingEndpointFactory(reactor, self._endpoints, self._pool)
@@ -229,7 +229,7 @@ class _Body(Protocol):
             self._post.abort()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        # Where a body breaks off its status counts all the same.
+        # The status counts even if the body breaks off.
         if not self.ended.called:
             self.ended.callback(True)
 
@@ -264,7 +264,7 @@ class _Endpoint:
 
     def connect(self, factory: IProtocolFactory) -> Deferred[Any]:
         counting = WrappingFactory(factory)
-        # Both would log each start and stop, which is several lines for each post.
+        # Twisted would log each start and stop, several lines for each post.
         counting.noisy = cast("Any", factory).noisy = False
         counting.protocol = lambda made, wrapped: _Bounded(made, wrapped, self._endpoints)
         connected: Deferred[Any] = self._endpoint.connect(counting)

@@ -1,9 +1,9 @@
 """
-Clients' addresses, where load balancers stand in between.
+Clients' addresses behind load balancers.
 
-A proxy appends the address of whoever it was connected to to ``X-Forwarded-For``, behind
-what stood there before, which anybody may have written.  So it is read from its end, as
-far as proxies go that are trusted; the first address that is none of theirs is the client's.
+A proxy appends its peer's address to ``X-Forwarded-For``, whose former content may be forged.  So
+the header is read from its end, over the addresses of trusted proxies; the first other address is
+the client's.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Proxies:
         self._networks = tuple(map(_unmapped, networks))
 
     def trusts(self, address: str) -> bool:
-        """True if *address*, as text, is believed in what it says of others."""
+        """True if *address*, as text, is believed about other addresses."""
         if not self._networks:
             return False
         try:

@@ -43,7 +43,7 @@ class Preceded(Protocol):
     """A protocol whose peer turns out to be another one."""
 
     def comes_from(self, address: str) -> None:
-        """The peer is *address*, an IP address.  Called once, before anything is received."""
+        """Take the IP address *address* as the peer's.  Called once, before any data."""
 
 
 class _Invalid(Exception):
@@ -95,7 +95,7 @@ class PrefacedConnection(Opening):
 
     def _take(self) -> None:
         """
-        Take of what has arrived what belongs to the header.
+        Take the header's bytes from the arrived data.
 
         @raise _Invalid: it is none.
         @raise EOFError: nothing more will come.
@@ -106,7 +106,7 @@ class PrefacedConnection(Opening):
         had = len(self._header)
         self._header += arrived
         end = _end(self._header)
-        # What is not taken would be told of again and again, without pause.
+        # Data left in the socket would be reported again and again, without pause.
         self.socket.recv(len(arrived) if end is None else end - had)
         if end is not None:
             header, self._header = self._header[:end], b""
@@ -146,11 +146,11 @@ def _source(header: bytes) -> _Source | None:
         if header.startswith(_SIGNATURE):
             source = V2Parser.parse(header).source
         else:
-            # It wants a blank behind UNKNOWN too, which need not be there.
+            # Twisted requires a blank behind UNKNOWN, which the protocol does not.
             source = V1Parser.parse(header[:-2] + b" ").source
         if not isinstance(source, _Source):
             return None
-        # Twisted takes what stands there as it is.
+        # Twisted does not check the addresses.
         host = unmapped(source.host)
         kind = IPv6Address if ":" in host else IPv4Address
         return kind("TCP", host, source.port)

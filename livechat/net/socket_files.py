@@ -67,7 +67,7 @@ class SocketFile:
         try:
             if address.group is not None:
                 os.chown(self._path, -1, _group(address.group))
-            # Behind it: another group has no rights before the file is its.
+            # The mode follows the group, so that the former group never has these rights.
             self._path.chmod(address.mode)
             self.socket.listen(BACKLOG)
             self.socket.setblocking(False)
@@ -99,7 +99,7 @@ def _locked(directory: Path) -> Iterator[None]:
 
 def _make_room(path: Path) -> None:
     """
-    Remove what a dead process has left at *path*.
+    Remove the socket file of a dead process at *path*.
 
     @raise StartError: something is there, and in use.
     """

@@ -1,7 +1,7 @@
 """
 A port: it accepts connections, and waits for their ends.
 
-What goes wrong is logged, but not each time: whoever scans it must not fill the disk.
+Failures are logged at a limited rate, so that port scans cannot fill the disk.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class StreamPort(ABC, Generic[_Connection]):
 
     def listen(self, listening: socket.socket) -> IListeningPort:
         """Accept connections on a socket that listens; it may be closed afterwards."""
-        # Otherwise the reactor would stand still whenever nobody comes.
+        # A blocking socket would stop the reactor while no client comes.
         listening.setblocking(False)
         port: Any = self._adopted(listening)
         port.transport = self._accepted
@@ -108,7 +108,7 @@ class StreamPort(ABC, Generic[_Connection]):
         """
         if "address" in event:
             metrics.turned_away()
-        # A client that is gone before it is let in is nobody's fault.
+        # A client gone before it was accepted is no fault.
         if event.get("acceptError") == "ECONNABORTED":
             return
         if self._full.due(self.reactor.seconds()) is not None:

@@ -45,7 +45,7 @@ from livechat.net.uptake import Uptake
 #: Bytes that one turn of the reactor sends of what waits for the kernel.
 _MOST_SENT: Final = 128 * 1024
 
-#: What the log says of one whose address begins with ``http://``.
+#: The log's words for a peer whose address begins with ``http://``.
 PLAIN: Final = "it speaks plain HTTP; the address begins with https:// or wss://"
 
 
@@ -112,8 +112,8 @@ class Connection(tcp.Server, Wire):
         self._tls: SSL.Connection | None = SSL.Connection(port.context, self.socket)
         self._tls.set_accept_state()
         self.attach(self._tls._ssl)  # noqa: SLF001
-        # Or one read would go on as long as records come that carry no data: a peer that
-        # sends new keys without end would have the reactor for itself.
+        # Otherwise a read would go on as long as records without data come: a peer that sends new
+        # keys without end would block the reactor.
         _lib.SSL_clear_mode(self.ssl, _lib.SSL_MODE_AUTO_RETRY)
         # Later too, where OpenSSL cannot write before it has read, or read before it has
         # written: the peer changes its keys.
@@ -167,7 +167,7 @@ class Connection(tcp.Server, Wire):
             return None
         except SSL.Error as reason:
             if isinstance(reason, SSL.SysCallError):
-                # It came and went, as port scans and load balancers do.
+                # The peer came and went, as port scans and load balancers do.
                 return CONNECTION_LOST
             self._port.handshake_failed(self, _in_words(reason))
             return CONNECTION_LOST
@@ -186,14 +186,14 @@ class Connection(tcp.Server, Wire):
         return None
 
     def _wait_to_read(self) -> None:
-        """The peer must send more of a handshake before anything else can be done."""
+        """Wait until the peer has sent more of a handshake."""
         self._shaking = True
         self.open = False
         self.stopWriting()
         self.startReading()
 
     def _wait_to_write(self) -> None:
-        """The peer must take more of a handshake before anything else can be done."""
+        """Wait until the peer has taken more of a handshake."""
         self._shaking = True
         self.open = False
         self.stopReading()
@@ -226,7 +226,7 @@ class Connection(tcp.Server, Wire):
         except SSL.ZeroReturnError:
             return CONNECTION_DONE
         except SSL.Error:
-            # Who was told goodbye, or is about to be, need not say it too.
+            # A peer that got close_notify, or is about to, need not send its own.
             return CONNECTION_DONE if self.disconnecting or self._said_goodbye else CONNECTION_LOST
         return None
 
@@ -305,7 +305,7 @@ class Connection(tcp.Server, Wire):
         if self.disconnecting:
             producer.stopProducing()
         else:
-            # One that is not streaming is asked for more by `doWrite`, when all is sent.
+            # A pull producer is asked for more by `doWrite`, when all is sent.
             self.direct = self.direct and bool(streaming)
             FileDescriptor.registerProducer(self, producer, streaming)
 
@@ -327,8 +327,8 @@ class Connection(tcp.Server, Wire):
             return
         if not self._peer_ended:
             self.startReading()
-        # Not now, even if nothing waits: nobody expects the end of the connection in
-        # the middle of what they do.
+        # Not now, even if nothing waits: callers do not expect the end of the connection within
+        # their call.
         self.startWriting()
 
     def takes(self, checks: int) -> bool:
@@ -382,7 +382,7 @@ class Connection(tcp.Server, Wire):
         unsent = self._shaking or self.dataBuffer or self._tempDataBuffer
         if self.connected and not unsent and reason.check(ConnectionDone):
             self._goodbye()
-        # Whoever still has this transport must not keep 30 KB of OpenSSL's with it.
+        # A reference to this transport must not keep 30 KB of OpenSSL's alive.
         self._tls = None
         self.detach()
         super().connectionLost(reason)

@@ -1,6 +1,6 @@
 """
-A port whose connections speak TLS: it waits for their handshakes, and says what went wrong, but
-not each time: whoever scans it must not fill the disk.
+A port whose connections speak TLS: it waits for their handshakes, and logs failures at a limited
+rate, so that port scans cannot fill the disk.
 """
 
 from __future__ import annotations

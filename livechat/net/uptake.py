@@ -1,4 +1,4 @@
-"""Tells whether the peer of a socket still takes bytes that it was sent."""
+"""Tells whether a socket's peer still acknowledges data."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Uptake:
         """
         before, self._in_flight = self._in_flight, self._unacknowledged()
         self.checks += 1
-        # A change may have come just after the check before.
+        # A change may have come just after the last check.
         self._idle = self._idle + 1 if self._in_flight == before else 1
         return self._idle < most_idle and self.checks < _MOST_TIMES * most_idle
 

@@ -1,7 +1,7 @@
 """
 The whereabouts of a running server: a file of its state directory.
 
-By it a command on the same machine finds the server, and knows its certificate again.
+A command on the same machine uses it to find the server, and to recognize its certificate.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def reachable(interface: str) -> str:
 
 def write(state: Path, found: Whereabouts) -> None:
     """
-    Leave word in the state directory.
+    Write the file in the state directory.
 
     @raise OSError: the file was left as it was.
     """

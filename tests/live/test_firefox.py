@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 
+import pytest
+
 from tests.live.daemon import CHEAP, ROOT, TWISTD
 from tests.live.forking import forks_on_demand
 
@@ -13,14 +15,21 @@ from tests.live.forking import forks_on_demand
 NODE = ("node", "--no-warnings", "--test", "--test-force-exit")
 
 
-def test_in_firefox() -> None:
-    """Join, send, a restart, no network, another site's page, and no WebSockets."""
+@pytest.mark.parametrize(
+    ("tests", "count"),
+    [
+        pytest.param("joins|another site", 2, id="short"),
+        pytest.param(".", 5, id="whole", marks=pytest.mark.soak),
+    ],
+)
+def test_in_firefox(tests: str, count: int) -> None:
+    """Join, send, another site's page; in `make soak` a restart, no network, no WebSockets."""
     firefox = shutil.which("firefox-esr")
     assert firefox, f"firefox-esr is missing: run {ROOT}/tests/clients/install"
     environment = {**os.environ, **CHEAP, "FIREFOX": firefox}
     with forks_on_demand([TWISTD, "--nodaemon", "--pidfile=", "livechat"], environment) as port:
         ran = subprocess.run(
-            [*NODE, "firefox.test.mjs"],
+            [*NODE, f"--test-name-pattern={tests}", "firefox.test.mjs"],
             cwd=ROOT / "tests" / "clients",
             env=environment | {"DAEMONS": str(port)},
             stdout=subprocess.PIPE,
@@ -29,4 +38,4 @@ def test_in_firefox() -> None:
             check=False,
         )
     assert ran.returncode == 0, ran.stdout
-    assert "\n# pass 5\n" in ran.stdout, ran.stdout
+    assert f"\n# pass {count}\n" in ran.stdout, ran.stdout

@@ -22,20 +22,28 @@ UNFIT = "positive_data_acceptance,negative_data_rejection"
 
 
 @pytest.mark.parametrize(
-    ("phases", "examples"),
-    [("examples,coverage", FEW), pytest.param("fuzzing", MANY, marks=pytest.mark.soak)],
-    ids=["covered", "fuzzed"],
+    ("phases", "mode", "examples"),
+    [
+        ("examples,coverage", "positive", FEW),
+        pytest.param("examples,coverage", "negative", FEW, marks=pytest.mark.soak),
+        pytest.param("fuzzing", "all", MANY, marks=pytest.mark.soak),
+    ],
+    ids=["valid", "invalid", "fuzzed"],
 )
 def test_the_description(
-    start: Callable[..., Daemon], tmp_path: Path, phases: str, examples: int
+    start: Callable[..., Daemon], tmp_path: Path, phases: str, mode: str, examples: int
 ) -> None:
-    """No answer that is not described, no server error, no broken header."""
+    """
+    No answer that is not described, no server error, no broken header.
+
+    What is invalid is asked here in `make soak` only; `tests.web.test_contract` asks it always.
+    """
     daemon = start("--rate=0", "--rate-per-ip=0", "--max-connections-per-ip=0")
     ran = subprocess.run(
         [
             str(Path(sys.executable).with_name("schemathesis")),
             *("run", f"{daemon.url}/openapi.json", "--tls-verify", "false", "--no-color"),
-            *("--max-examples", str(examples), "--phases", phases),
+            *("--max-examples", str(examples), "--phases", phases, "--mode", mode),
             *("--exclude-path", ENDLESS, "--exclude-checks", UNFIT),
             *("--generation-database", "none"),
         ],
