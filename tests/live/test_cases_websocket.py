@@ -1,4 +1,4 @@
-"""The named cases of hostile WebSockets, with a real daemon: each is a test of that name."""
+"""The named cases of hostile WebSockets, with a real daemon: test names end with them."""
 
 from __future__ import annotations
 
