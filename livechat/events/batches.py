@@ -17,10 +17,11 @@ MOST_BYTES: Final = 1 << 20
 #: events do.
 MANY: Final = 50
 GATHER_MANY: Final = 0.5
-#: Seconds of rest after a full batch: those who chat come first.  Beyond so many entries that wait
-#: there is none: a burst may be told later, but a flood must not be lost.
+#: Seconds of rest after a batch of so many events: those who chat come first.  Beyond so many
+#: entries that wait there is none: a burst may be told later, but a flood must not be lost.  Nor is
+#: there any where events are so long that fewer fill a batch: their bytes are bounded, too.
 REST: Final = 0.3
-MUCH: Final = 20_000
+MUCH: Final = 50_000
 
 
 class Batch(Struct, frozen=True):
@@ -119,5 +120,5 @@ def pause_after(batch: Batch, backlog: int, usual: float) -> float:
     @param usual: the pause after a few events.
     """
     if batch.full:
-        return REST if backlog < MUCH else 0.0
+        return REST if backlog < MUCH and len(batch.events) == MOST_EVENTS else 0.0
     return usual if len(batch.events) < MANY else GATHER_MANY

@@ -10,7 +10,7 @@ from twisted.logger import capturedLogs
 
 from livechat.events import batches
 from livechat.events import feed as feeds
-from livechat.events.batches import GATHER_MANY, MANY, MOST_EVENTS, MUCH, REST
+from livechat.events.batches import GATHER_MANY, MANY, MOST_BYTES, MOST_EVENTS, MUCH, REST
 from livechat.events.feed import GATHER, LOOK_EVERY, RETRY_EVERY, Lag
 from livechat.protocol.names import AUDIT_ROOM
 from tests.events.feeding import World, shown
@@ -116,6 +116,18 @@ def test_backlog(monkeypatch: pytest.MonkeyPatch, much: int) -> None:
         world.told(batch)
         found += shown(batch)
     assert found == [f"r {number}" for number in range(MOST_EVENTS * 2 + 5)]
+
+
+def test_long_events_do_not_rest() -> None:
+    """Long events, of which few fill a batch, are told without a rest: bytes are bounded, too."""
+    world = World()
+    world.outbox.say(*["x" * (MOST_BYTES // 10)] * 25)
+    counts = []
+    for _ in range(3):
+        batch = result(world.asked())
+        world.told(batch)
+        counts.append(len(batch.events))
+    assert counts == [9, 9, 7]
 
 
 def test_misses_nothing_untold() -> None:
