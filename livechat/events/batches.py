@@ -13,6 +13,15 @@ from livechat.protocol.events import Event, encode_event
 #: Events of a batch at most, and bytes of their JSON; a single event may be larger.
 MOST_EVENTS: Final = 1_000
 MOST_BYTES: Final = 1 << 20
+#: Events for which the next ones gather longer, and the seconds: a batch costs as much as dozens of
+#: events do.
+MANY: Final = 50
+GATHER_MANY: Final = 0.5
+#: Seconds of rest after a batch of so many events: those who chat come first.  Beyond so many
+#: entries that wait there is none: a burst may be told later, but a flood must not be lost.  Nor is
+#: there any where events are so long that fewer fill a batch: their bytes are bounded, too.
+REST: Final = 0.3
+MUCH: Final = 50_000
 
 
 class Batch(Struct, frozen=True):
@@ -101,3 +110,15 @@ class Draft:
             notes,
             self.full or bool(self.more),
         )
+
+
+def pause_after(batch: Batch, backlog: int, usual: float) -> float:
+    """
+    Return the seconds from one batch to the next.
+
+    @param backlog: entries that wait, those of the batch among them.
+    @param usual: the pause after a few events.
+    """
+    if batch.full:
+        return REST if backlog < MUCH and len(batch.events) == MOST_EVENTS else 0.0
+    return usual if len(batch.events) < MANY else GATHER_MANY

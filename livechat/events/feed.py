@@ -20,7 +20,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from livechat.errors import ChatError
-from livechat.events.batches import Batch, Draft
+from livechat.events.batches import Batch, Draft, pause_after
 from livechat.events.merging import (
     CaseOf,
     PendingNote,
@@ -36,11 +36,8 @@ from livechat.protocol.events import ENTRIES, KINDS, NOTES
 from livechat.protocol.messages import Page, Place
 from livechat.protocol.names import EVENTS_ROOM, LONGEST_ROOM_NAME, is_internal, is_room_name
 
-#: Seconds for which events gather before a batch is made: a moment, and more while there are many,
-#: as a batch costs as much as dozens of events.
+#: Seconds for which events gather before a batch of them is made.
 GATHER: Final = 0.2
-GATHER_MANY: Final = 0.5
-MANY: Final = 50
 #: Seconds after which a feed looks without a notice; and between two attempts while the store is
 #: away.
 LOOK_EVERY: Final = 5.0
@@ -144,11 +141,8 @@ class Feed:
             except ChatError as reason:
                 await self._failed(reason)
                 continue
-            # A full batch need not wait for more events.
-            self._next = float("-inf")
-            if not found.full:
-                pause = GATHER if len(found.events) < MANY else GATHER_MANY
-                self._next = self._clock.seconds() + pause
+            backlog = sum(each.top - each.told for each in self._rooms.values())
+            self._next = self._clock.seconds() + pause_after(found, backlog, GATHER)
             if found.events:
                 return found
             if found.told or found.notes - self._notes:

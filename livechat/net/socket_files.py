@@ -67,7 +67,7 @@ class SocketFile:
         try:
             if address.group is not None:
                 os.chown(self._path, -1, _group(address.group))
-            # The mode is set after the group, so that another group never has rights.
+            # The mode follows the group, so that the former group never has these rights.
             self._path.chmod(address.mode)
             self.socket.listen(BACKLOG)
             self.socket.setblocking(False)

@@ -60,7 +60,7 @@ def test_cost(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_large(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Servers take turns, and the file stays."""
-    large.main(["--state", str(state), "--pairs", "2", "--seconds", "1"])
+    large.main(["--state", str(state), "--pairs", "2", "--seconds", "5"])
     assert "median of 2 pairs" in capsys.readouterr().out
     assert (state / "livechat.sqlite3").exists()
 

@@ -1,4 +1,4 @@
-"""A port that is about to stop, for tests of services."""
+"""A port that is about to stop, for tests of services, and passwords that cost nothing."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ import pytest
 
 from livechat.daemon.departure import Departure
 from livechat.daemon.services import Port
+from livechat.identity import operators
 from livechat.net import certificates, tls_context
 from livechat.net.tls_port import TLSPort
 from tests import support
+
+
+@pytest.fixture(autouse=True)
+def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash operators' passwords at no cost: a real hash takes longer than the rest of a start."""
+    monkeypatch.setattr(operators._HASHER, "_parameters", support.CHEAP._parameters)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from livechat.events.batches import Batch
-from livechat.events.feed import GATHER, GATHER_MANY, Feed
+from livechat.events.batches import GATHER_MANY, Batch
+from livechat.events.feed import GATHER, Feed
 from livechat.protocol.events import KINDS, kind_of, make_note
 from livechat.protocol.messages import Place, User
 from tests.support.outbox import MemoryOutbox

@@ -8,9 +8,10 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import capturedLogs
 
+from livechat.events import batches
 from livechat.events import feed as feeds
-from livechat.events.batches import MOST_EVENTS
-from livechat.events.feed import GATHER, GATHER_MANY, LOOK_EVERY, MANY, RETRY_EVERY, Lag
+from livechat.events.batches import GATHER_MANY, MANY, MOST_BYTES, MOST_EVENTS, MUCH, REST
+from livechat.events.feed import GATHER, LOOK_EVERY, RETRY_EVERY, Lag
 from livechat.protocol.names import AUDIT_ROOM
 from tests.events.feeding import World, shown
 from tests.support.outcomes import result, run
@@ -97,17 +98,36 @@ def test_many_gather_longer() -> None:
     assert shown(result(asked)) == ["r c"]
 
 
-def test_backlog() -> None:
-    """A backlog comes in full batches, without a pause."""
+@pytest.mark.parametrize("much", [MUCH, 1])
+def test_backlog(monkeypatch: pytest.MonkeyPatch, much: int) -> None:
+    """A backlog comes in full batches, with a rest after each, unless very much waits."""
+    monkeypatch.setattr(batches, "MUCH", much)
     world = World()
     world.outbox.say(*map(str, range(MOST_EVENTS * 2 + 5)))
     found = []
-    for _ in range(3):
-        batch = result(world.asked())
+    for number in range(3):
+        asked = world.asked()
+        if number and much > 1:
+            world.clock.advance(REST * 0.9)
+            assert not asked.called
+            world.clock.advance(REST * 0.2)
+        batch = result(asked)
         assert len(batch.events) <= MOST_EVENTS
         world.told(batch)
         found += shown(batch)
     assert found == [f"r {number}" for number in range(MOST_EVENTS * 2 + 5)]
+
+
+def test_long_events_do_not_rest() -> None:
+    """Long events, of which few fill a batch, are told without a rest: bytes are bounded, too."""
+    world = World()
+    world.outbox.say(*["x" * (MOST_BYTES // 10)] * 25)
+    counts = []
+    for _ in range(3):
+        batch = result(world.asked())
+        world.told(batch)
+        counts.append(len(batch.events))
+    assert counts == [9, 9, 7]
 
 
 def test_misses_nothing_untold() -> None:

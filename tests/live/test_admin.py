@@ -147,7 +147,7 @@ def test_a_new_password(
         assert json.loads(member.recv()) == {"message": "still here"}
 
 
-def test_s_3_csrf_admin(daemon: Daemon, operator: Callable[..., Operator]) -> None:
+def test_csrf_admin_s3(daemon: Daemon, operator: Callable[..., Operator]) -> None:
     """S-3: forms without a token, with another session's, or from another site do nothing."""
     one, other = operator(daemon), operator(daemon)
     one.sign_in()
@@ -170,7 +170,7 @@ def test_s_3_csrf_admin(daemon: Daemon, operator: Callable[..., Operator]) -> No
     assert [each["message"] for each in daemon.history("s3")] == ["hi"]
 
 
-def test_s_4_cookie(start: Callable[..., Daemon], operator: Callable[..., Operator]) -> None:
+def test_session_cookie_s4(start: Callable[..., Daemon], operator: Callable[..., Operator]) -> None:
     """S-4: the cookie is bound to the host and hidden; its session ends on the server."""
     daemon = start("--admin-session=1m")
     one = operator(daemon)
@@ -187,7 +187,7 @@ def test_s_4_cookie(start: Callable[..., Daemon], operator: Callable[..., Operat
 
 
 @pytest.mark.alone
-def test_s_5_brute_force(start: Callable[..., Daemon], operator: Callable[..., Operator]) -> None:
+def test_brute_force_s5(start: Callable[..., Daemon], operator: Callable[..., Operator]) -> None:
     """S-5: only five of twenty wrong passwords are checked; bystanders are answered."""
     daemon = start(**SET)
     statuses = []
@@ -206,7 +206,7 @@ def test_s_5_brute_force(start: Callable[..., Daemon], operator: Callable[..., O
         "{{7*7}}", "javascript:alert(1)", "' onmouseover='", "</textarea><b>",
     ],
 )  # fmt: skip
-def test_s_6_xss(daemon: Daemon, tmp_path: Path, text: str) -> None:
+def test_xss_s6(daemon: Daemon, tmp_path: Path, text: str) -> None:
     """S-6: what anybody types is text wherever a page shows it."""
     one, stranger = Operator(daemon, tmp_path / "jar"), Operator(daemon, tmp_path / "other")
     one.sign_in()
@@ -226,7 +226,7 @@ def test_s_6_xss(daemon: Daemon, tmp_path: Path, text: str) -> None:
         assert "<!doctype html>" in page
 
 
-def test_s_9_open_redirect(daemon: Daemon, operator: Callable[..., Operator]) -> None:
+def test_open_redirect_s9(daemon: Daemon, operator: Callable[..., Operator]) -> None:
     """S-9: signing in never leaves the site."""
     for wanted in ("//evil.example", "https://evil.example/", "\\evil.example", "/\\evil.example"):
         one = operator(daemon)

@@ -530,7 +530,7 @@ def test_a_new_password(tab: Callable[..., Tab], start: Callable[..., Daemon]) -
     assert [each["message"] for each in daemon.history("r")] == ["not lost"]
 
 
-def test_s_8_frames(tab: Callable[..., Tab], daemon: Daemon) -> None:
+def test_framing_s8(tab: Callable[..., Tab], daemon: Daemon) -> None:
     """No page of another site can show the admin page in a frame."""
 
     class Site(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""The named cases of hostile HTTP, with a real daemon: each is a test of that name."""
+"""The named cases of hostile HTTP, with a real daemon: test names end with them."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def problem(data: bytes) -> dict[str, str]:
         (["localhost,evil"], 400), (["evil.example"], 421),
     ],
 )  # fmt: skip
-def test_h_1_host(daemon: Daemon, hosts: list[str], status: int) -> None:
+def test_host_header_h1(daemon: Daemon, hosts: list[str], status: int) -> None:
     """H-1: exactly one Host that is valid, and a name of the server's."""
     data = answer(
         daemon,
@@ -82,7 +82,7 @@ def test_h_1_host(daemon: Daemon, hosts: list[str], status: int) -> None:
     assert problem(data)["code"] == ("bad_host" if status == 400 else "misdirected")
 
 
-def test_h_2_obs_fold(daemon: Daemon) -> None:
+def test_folded_header_h2(daemon: Daemon) -> None:
     """H-2: a folded header line is refused."""
     data = answer(daemon, lines("GET /healthz HTTP/1.1", "Host: localhost", "X: a", " b"))
     assert statuses(data) == [400]
@@ -94,13 +94,13 @@ def test_h_2_obs_fold(daemon: Daemon) -> None:
     [("https://evil.example/healthz", 421), ("https://localhost@evil.example/healthz", 400),
      ("https://localhost/healthz", 200)],
 )  # fmt: skip
-def test_h_1_authority(daemon: Daemon, target: str, status: int) -> None:
+def test_absolute_target_h1(daemon: Daemon, target: str, status: int) -> None:
     """H-1: of a target that is a whole URL the authority counts, whatever Host says."""
     data = answer(daemon, lines(f"GET {target} HTTP/1.1", "Host: localhost", "Connection: close"))
     assert statuses(data) == [status]
 
 
-def test_h_1_none(daemon: Daemon) -> None:
+def test_no_host_h1(daemon: Daemon) -> None:
     """H-1: a monitor of HTTP/1.0 needs no Host."""
     assert answer(daemon, b"GET /healthz HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.0 200 ")
 
@@ -119,7 +119,7 @@ def test_h_1_none(daemon: Daemon) -> None:
         ["Transfer-Encoding: \x0bchunked"],
     ],
 )  # fmt: skip
-def test_h_3_cl_te(daemon: Daemon, headers: list[str]) -> None:
+def test_smuggled_request_h3(daemon: Daemon, headers: list[str]) -> None:
     """H-3: whose length is not clear is refused, and what follows is not taken for a request."""
     smuggled = post(b'{"message": "smuggled"}', room="smuggled")
     body = b"0\r\n\r\n" + smuggled
@@ -143,7 +143,7 @@ def test_h_3_cl_te(daemon: Daemon, headers: list[str]) -> None:
     ["99999999999999999999", str(LIMIT + 1), "9" * 4_000, "9" * 5_000],
     ids=["20 digits", "one more", "4,000 digits", "5,000 digits"],
 )
-def test_h_4_cl_huge(daemon: Daemon, length: str) -> None:
+def test_huge_content_length_h4(daemon: Daemon, length: str) -> None:
     """H-4: a length over the limit is refused at once; the body is not waited for."""
     connection = daemon.raw(post(b"", Content_Length=length))
     data = connection.recv(65_536)
@@ -165,7 +165,7 @@ def test_h_4_cl_huge(daemon: Daemon, length: str) -> None:
     ],
     ids=["2^64", "2^96", "negative", "extension", "trailer", "1-byte chunks", "too long"],
 )  # fmt: skip
-def test_h_5_chunk_abuse(daemon: Daemon, data: bytes, expected: set[int]) -> None:
+def test_bad_chunks_h5(daemon: Daemon, data: bytes, expected: set[int]) -> None:
     """H-5: chunks that are no chunks are refused; many small ones cost nothing but time."""
     found = answer(daemon, data)
     (status,) = statuses(found)
@@ -177,7 +177,7 @@ def test_h_5_chunk_abuse(daemon: Daemon, data: bytes, expected: set[int]) -> Non
 @pytest.mark.parametrize(
     "method", ["TRACE", "PUT", "DELETE", "PATCH", "GEt", "PROPFIND", "A" * 9_000]
 )
-def test_h_6_method(daemon: Daemon, method: str) -> None:
+def test_unknown_method_h6(daemon: Daemon, method: str) -> None:
     """H-6: a method that is not there is answered with those that are."""
     data = answer(
         daemon, lines(f"{method} /chat/send/ HTTP/1.1", "Host: localhost", "Connection: close")
@@ -190,14 +190,14 @@ def test_h_6_method(daemon: Daemon, method: str) -> None:
 @pytest.mark.parametrize(
     "line", ["POST", "POST  /", " POST /", "PO\x00ST /", "P\xd6ST /", "(POST) /"]
 )
-def test_h_6_malformed(daemon: Daemon, line: str) -> None:
+def test_malformed_request_line_h6(daemon: Daemon, line: str) -> None:
     """H-6: what is no request line is refused, and no method is looked for in it."""
     data = answer(daemon, lines(f"{line} HTTP/1.1", "Host: localhost", "Connection: close"))
     assert statuses(data) in ([400], [404], [405])
     problem(data)
 
 
-def test_h_6_options(daemon: Daemon) -> None:
+def test_options_h6(daemon: Daemon) -> None:
     """H-6: OPTIONS is answered."""
     data = answer(daemon, request("OPTIONS", "/chat/send/", Connection="close"))
     assert statuses(data) == [204]
@@ -215,7 +215,7 @@ def test_h_6_options(daemon: Daemon) -> None:
         ("*", 404), ("chat/send/", 404),
     ],
 )  # fmt: skip
-def test_h_7_path(daemon: Daemon, path: str, status: int) -> None:
+def test_odd_path_h7(daemon: Daemon, path: str, status: int) -> None:
     """H-7: each address is one thing."""
     data = answer(daemon, request("POST", path, b'{"message":"x"}', **JSON))
     assert statuses(data) in ([[404], [400]] if status == 404 else [[200]])
@@ -223,7 +223,7 @@ def test_h_7_path(daemon: Daemon, path: str, status: int) -> None:
 
 @pytest.mark.parametrize("over", [0, 1])
 @pytest.mark.parametrize("by", ["length", "chunks"])
-def test_h_8_body_limit(daemon: Daemon, over: int, by: str) -> None:
+def test_body_limit_h8(daemon: Daemon, over: int, by: str) -> None:
     """H-8: a body may have so many bytes, and not one more; nothing becomes a temporary file."""
     body = b'{"message":"x"}'.ljust(LIMIT + over)
     pieces = [body[at : at + 10_000] for at in range(0, len(body), 10_000)]
@@ -250,7 +250,7 @@ PARTS = {"Content_Type": "multipart/form-data; boundary=b"}
     ],
     ids=["a megabyte", "as many fields as fit", "10,000 parts", "as many parts as fit"],
 )  # fmt: skip
-def test_h_9_form_bomb(daemon: Daemon, path: str, body: bytes, headers: dict[str, str]) -> None:
+def test_form_bomb_h9(daemon: Daemon, path: str, body: bytes, headers: dict[str, str]) -> None:
     """H-9: fields and parts in masses are refused unparsed, wherever they go."""
     before = daemon.worked()
     connection = daemon.raw(request("POST", path, **headers, Content_Length=str(len(body))))
@@ -268,14 +268,14 @@ def test_h_9_form_bomb(daemon: Daemon, path: str, body: bytes, headers: dict[str
     ["text/plain", "", "application/json; charset=utf-16", "application/jsonx", "*/*", "json",
      "multipart/form-data; boundary=x", "text/html", "application/json, text/plain"],
 )  # fmt: skip
-def test_h_10_media_type(daemon: Daemon, media: str) -> None:
+def test_media_type_h10(daemon: Daemon, media: str) -> None:
     """H-10: what is neither JSON nor a form, in UTF-8, is not guessed at."""
     data = answer(daemon, post(b'{"message":"x"}', Content_Type=media))
     assert statuses(data) == [415]
     assert problem(data)["code"] == "unsupported_media_type"
 
 
-def test_h_11_expect(daemon: Daemon) -> None:
+def test_expect_continue_h11(daemon: Daemon) -> None:
     """H-11: who asks whether to send a body that is too long is told no, and not first yes."""
     too_long = post(b"", Expect="100-continue", Content_Length=str(LIMIT + 1))
     data = answer(daemon, too_long)
@@ -299,7 +299,7 @@ def test_h_11_expect(daemon: Daemon) -> None:
     ],
     ids=["request line", "header", "chunk", "trailer"],
 )
-def test_h_12_bare_lf(daemon: Daemon, data: bytes) -> None:
+def test_bare_line_feed_h12(daemon: Daemon, data: bytes) -> None:
     """H-12: a line that ends with LF alone is refused at once; no more of it is waited for."""
     found = answer(daemon, data)
     assert statuses(found) == [400]

@@ -1,4 +1,4 @@
-"""The named cases of odd rooms and texts, with a real daemon: each is a test of that name."""
+"""The named cases of odd rooms and texts, with a real daemon: test names end with them."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def refused_everywhere(daemon: Daemon, segment: str) -> None:
 
 
 @pytest.mark.parametrize("room", ["é", "e\u0301", "ｒｏｏｍ", "ﬁle", "RÖOM"])
-def test_r_1_canonical(daemon: Daemon, room: str) -> None:
+def test_canonical_name_r1(daemon: Daemon, room: str) -> None:
     """R-1: names are ASCII, so that there is one way to write each; nothing is folded."""
     refused_everywhere(daemon, quote(room))
 
 
-def test_r_1_case(daemon: Daemon) -> None:
+def test_case_of_names_r1(daemon: Daemon) -> None:
     """R-1: case counts, and percent-encoding does not."""
     for room, text in (("Room", "a"), ("ROOM", "b"), ("%52oom", "c")):
         assert post(daemon, json.dumps({"message": text}).encode(), room)[0] == 200
@@ -85,7 +85,7 @@ def test_r_1_case(daemon: Daemon) -> None:
 @pytest.mark.parametrize(
     "room", ["r\u043e\u043em", "a\u200bb", "a\u202eb", "\ufeffa", "\u0301", "\ue000", "a\u00adb"]
 )  # fmt: skip
-def test_r_2_confusable(daemon: Daemon, room: str) -> None:
+def test_confusable_name_r2(daemon: Daemon, room: str) -> None:
     """R-2: what looks like another name, or like none, is no name."""
     refused_everywhere(daemon, quote(room))
 
@@ -95,7 +95,7 @@ def test_r_2_confusable(daemon: Daemon, room: str) -> None:
     ["a%2Fb", "a%252Fb", "..", ".", "%2e%2e", "%00", "%0d%0a", "%ff", "", "x" * 129, "x" * 10_000,
      "a%20b", "a+b", "%", "%zz", "a;b", "a,b"],
 )  # fmt: skip
-def test_r_3_separators(daemon: Daemon, segment: str) -> None:
+def test_separators_in_name_r3(daemon: Daemon, segment: str) -> None:
     """R-3: what could be taken for something else in a path, a header or a log is no name."""
     refused_everywhere(daemon, segment)
     eventually(lambda: "livechat_rooms 0.0" in daemon.curl(f"{daemon.url}/metrics"))
@@ -104,7 +104,7 @@ def test_r_3_separators(daemon: Daemon, segment: str) -> None:
 @pytest.mark.parametrize(
     "room", ["*", "[a-z]", "?", "a:b", "__keyspace@0__:x", "{slot}", "\\", "'", '"', "$", "|"]
 )  # fmt: skip
-def test_r_4_redis_name(daemon: Daemon, room: str) -> None:
+def test_name_like_redis_keys_r4(daemon: Daemon, room: str) -> None:
     """R-4: what means something to Redis is no name."""
     refused_everywhere(daemon, quote(room, safe=""))
 
@@ -112,7 +112,7 @@ def test_r_4_redis_name(daemon: Daemon, room: str) -> None:
 @pytest.mark.parametrize(
     "text", ["007", "42", "1_000", "1e5", "nan", "+1", "null", "true", "0x10", " 1 ", "-0", "{}"]
 )  # fmt: skip
-def test_r_6_number_like_text(daemon: Daemon, text: str) -> None:
+def test_number_like_text_r6(daemon: Daemon, text: str) -> None:
     """R-6: a text that looks like a number stays the text that it is, on every way."""
     with daemon.socket("r6") as member:
         member.send(json.dumps({"message": text}))
@@ -131,7 +131,7 @@ def test_r_6_number_like_text(daemon: Daemon, text: str) -> None:
         ("\\r\\n\\t\\b", True),
     ],
 )  # fmt: skip
-def test_r_7_text_bytes(daemon: Daemon, text: str, kept: bool) -> None:
+def test_text_bytes_r7(daemon: Daemon, text: str, kept: bool) -> None:
     """R-7: a text is kept exactly, or refused; livechat's limit is 16 KiB of UTF-8."""
     body = f'{{"message": "{text}"}}'.encode()
     status, _ = post(daemon, body, "r7")
@@ -152,7 +152,7 @@ def test_r_7_text_bytes(daemon: Daemon, text: str, kept: bool) -> None:
     [b"%b", b'{"message":%b}', b'{"message":"x","other":%b}', b'{"message":"x","other":"]%b'],
     ids=["all", "message", "ignored", "in a text"],
 )  # fmt: skip
-def test_r_8_json_depth(daemon: Daemon, depth: int, body: bytes) -> None:
+def test_json_depth_r8(daemon: Daemon, depth: int, body: bytes) -> None:
     """R-8: JSON as deep as one likes is an error like any other, in keys that are ignored too."""
     for opening, closing in ((b"[", b"]"), (b'{"a":', b"}")):
         times = min(depth, 90_000 // len(opening + closing))
@@ -164,7 +164,7 @@ def test_r_8_json_depth(daemon: Daemon, depth: int, body: bytes) -> None:
             assert json.loads(member.recv())["error"]["code"] == "bad_json"
 
 
-def test_r_8_as_deep_as_may_be(daemon: Daemon) -> None:
+def test_as_deep_as_may_be_r8(daemon: Daemon) -> None:
     """R-8: one less is allowed, and brackets in texts are none."""
     for text in ("x", "[" * 100, '\\"' + "{" * 100):
         sent = {"message": text, "other": json.loads("[" * 31 + "]" * 31)}
@@ -174,7 +174,7 @@ def test_r_8_as_deep_as_may_be(daemon: Daemon) -> None:
 @pytest.mark.parametrize(
     "number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 5_000, "1", "0x1"]
 )
-def test_r_9_json_numbers(daemon: Daemon, number: str) -> None:
+def test_json_numbers_r9(daemon: Daemon, number: str) -> None:
     """R-9: a number is no message, whether it is one of JSON's or not."""
     status, _ = post(daemon, f'{{"message": {number}}}'.encode())
     assert status == 400

@@ -37,7 +37,7 @@ def under_siege(daemon: Daemon) -> Iterator[None]:
         ("https://localhost:{port}", 101), ("", 101),
     ],
 )  # fmt: skip
-def test_s_1_cswsh(daemon: Daemon, origin: str, status: int) -> None:
+def test_cross_site_websocket_s1(daemon: Daemon, origin: str, status: int) -> None:
     """S-1: pages of other origins open no WebSocket, and read no events and no history."""
     given = {"Host": f"localhost:{daemon.port}", "Origin": origin.format(port=daemon.port)}
     for data in (
@@ -54,7 +54,7 @@ def test_s_1_cswsh(daemon: Daemon, origin: str, status: int) -> None:
         connection.close()
 
 
-def test_s_1_two_origins(daemon: Daemon) -> None:
+def test_two_origins_s1(daemon: Daemon) -> None:
     """S-1: two origins are none."""
     own = f"https://localhost:{daemon.port}"
     given = {"Host": f"localhost:{daemon.port}", "Origin": own, "origin": own}
@@ -68,7 +68,7 @@ def test_s_1_two_origins(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("media", ["text/plain", "", "text/plain; application/json"])
-def test_s_2_simple_requests(daemon: Daemon, media: str) -> None:
+def test_simple_requests_s2(daemon: Daemon, media: str) -> None:
     """S-2: what a page may send without asking is refused for what it is, whoever sends it."""
     for origin in ("https://evil.example", "null", ""):
         given = {"Content_Type": media, "Origin": origin, **CLOSE}
@@ -107,7 +107,7 @@ ATTACKS = """
 """
 
 
-def test_s_2_csrf_send(daemon: Daemon, tab: Callable[..., Tab]) -> None:
+def test_csrf_send_s2(daemon: Daemon, tab: Callable[..., Tab]) -> None:
     """S-1, S-2: a page of another origin, in a real browser, stores nothing and reads nothing."""
     daemon.curl("-d", "message=secret", f"{daemon.url}/chat/send/secret/")
     page = "<!doctype html><html lang=en><title>x</title><body>"
@@ -133,13 +133,15 @@ def test_s_2_csrf_send(daemon: Daemon, tab: Callable[..., Tab]) -> None:
         ("GET", "/openapi.json", b"", 200), ("GET", "/metrics", b"", 403),
     ],
 )  # fmt: skip
-def test_s_7_headers(daemon: Daemon, method: str, path: str, body: bytes, status: int) -> None:
+def test_security_headers_s7(
+    daemon: Daemon, method: str, path: str, body: bytes, status: int
+) -> None:
     """S-7: every answer has the headers that browsers want, and none says what the server is."""
     given = {"Host": "127.0.0.1", "Via": "1.1 x", **CLOSE}
     safe(answer(daemon, request(method, path, body, **given)), status)
 
 
-def test_s_7_early_refusals(daemon: Daemon) -> None:
+def test_early_refusals_s7(daemon: Daemon) -> None:
     """S-7: so have those of requests that were not read to their end."""
     for data, status in (
         (b"nonsense\r\n\r\n", 400),
@@ -174,14 +176,14 @@ def safe(data: bytes, status: int) -> None:
      "/static/./chat.js", "/static//chat.js", "/static/chat.js/", "/../../etc/passwd",
      "/static/%252e%252e/x", "/state/admin-password", "/.git/config"],
 )  # fmt: skip
-def test_s_10_traversal(daemon: Daemon, path: str) -> None:
+def test_traversal_s10(daemon: Daemon, path: str) -> None:
     """S-10: no path leads to a file that is not the pages', and none to a listing."""
     data = answer(daemon, request("GET", path, **CLOSE))
     assert statuses(data)[0] in (400, 404)
     assert b"application/problem+json" in data
 
 
-def test_s_11_range_bomb(daemon: Daemon) -> None:
+def test_range_bomb_s11(daemon: Daemon) -> None:
     """S-11: ranges in masses give one file, once."""
     many = "bytes=" + ",".join(["0-"] * 2_500)
     data = answer(daemon, request("GET", "/static/livechat.css", Range=many, **CLOSE))
@@ -190,7 +192,7 @@ def test_s_11_range_bomb(daemon: Daemon) -> None:
     assert len(data) < size + 2_000
 
 
-def test_s_12_log_injection(start: Callable[..., Daemon]) -> None:
+def test_log_injection_s12(start: Callable[..., Daemon]) -> None:
     """S-12: what clients choose is a line of its own in no log, and texts and keys in none."""
     daemon = start("--access-log=access.log")
     secret, key = "a-secret-text", "k" * 20

@@ -1,4 +1,4 @@
-"""The named cases of hostile WebSockets, with a real daemon: each is a test of that name."""
+"""The named cases of hostile WebSockets, with a real daemon: test names end with them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def head(first: int, size: int, *, masked: bool = True) -> bytes:
     return bytes([first, (0x80 if masked else 0) | 127]) + size.to_bytes(8, "big") + b"mask"
 
 
-def test_w_2_limit(daemon: Daemon) -> None:
+def test_message_limit_w2(daemon: Daemon) -> None:
     """W-2: as many bytes as a message may have; one more; frames that announce far more."""
     fits, over = ("x" * 16_384, "x" * 16_385)
     with daemon.socket("w2") as member:
@@ -70,7 +70,7 @@ def test_w_2_limit(daemon: Daemon) -> None:
     ("piece", "count"), [(b"x" * 16_384, 200), (b"", 65), (b"x", 70_000)],
     ids=["16 KiB", "empty", "1 byte"],
 )  # fmt: skip
-def test_w_3_fragments(daemon: Daemon, piece: bytes, count: int) -> None:
+def test_endless_fragments_w3(daemon: Daemon, piece: bytes, count: int) -> None:
     """W-3: a message in pieces without end is ended, at its size or at their number."""
     data = client_frame(b"x", fin=False) + client_frame(piece, opcode=0, fin=False) * count
     # Memory left behind by the first is used again by the others.
@@ -81,7 +81,7 @@ def test_w_3_fragments(daemon: Daemon, piece: bytes, count: int) -> None:
 
 
 @pytest.mark.parametrize("how", ["whole", "in two frames", "after another"])
-def test_w_4_bomb(daemon: Daemon, how: str) -> None:
+def test_compression_bomb_w4(daemon: Daemon, how: str) -> None:
     """W-4: nothing is decompressed: compression is offered in vain, and refused where used."""
     packer = zlib.compressobj(9, wbits=-15)
     bomb = packer.compress(b" " * (64 << 20)) + packer.flush(zlib.Z_SYNC_FLUSH)
@@ -109,7 +109,7 @@ def test_w_4_bomb(daemon: Daemon, how: str) -> None:
     ],
     ids=["corrupt", "RSV1 on a continuation"],
 )
-def test_w_5_corrupt_deflate(daemon: Daemon, data: bytes) -> None:
+def test_corrupt_deflate_w5(daemon: Daemon, data: bytes) -> None:
     """W-5: without compression its bit is an error of the protocol."""
     assert ends(daemon, data, Sec_WebSocket_Extensions="permessage-deflate") == 1002
 
@@ -128,7 +128,7 @@ def test_w_5_corrupt_deflate(daemon: Daemon, data: bytes) -> None:
     ids=["fragmented ping", "long ping", "opcode 3", "opcode 11", "RSV2", "RSV3", "unmasked text",
          "unmasked ping", "continues nothing", "interrupts", "16 bits for 1", "63 bits for 126"],
 )  # fmt: skip
-def test_w_6_control(daemon: Daemon, data: bytes) -> None:
+def test_bad_control_frames_w6(daemon: Daemon, data: bytes) -> None:
     """W-6: frames that RFC 6455 forbids end the connection."""
     assert ends(daemon, data) == 1002
 
@@ -137,7 +137,7 @@ def test_w_6_control(daemon: Daemon, data: bytes) -> None:
     "text", [b"\x80", b"\xc0\x80", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xc3", b"a\xff"],
     ids=["80", "C0 80", "ED A0 80", "F5", "cut off", "a FF"],
 )  # fmt: skip
-def test_w_7_utf8(daemon: Daemon, text: bytes) -> None:
+def test_invalid_utf8_w7(daemon: Daemon, text: bytes) -> None:
     """W-7: what is no UTF-8 ends the connection, and at once where it can be seen at once."""
     assert ends(daemon, client_frame(text)) == 1007
     if text != b"\xc3":
@@ -155,7 +155,7 @@ def test_w_7_utf8(daemon: Daemon, text: bytes) -> None:
         (b"", 1000),
     ],
 )  # fmt: skip
-def test_w_8_close(daemon: Daemon, payload: bytes, code: int) -> None:
+def test_close_codes_w8(daemon: Daemon, payload: bytes, code: int) -> None:
     """W-8: a close frame that may not be is refused, one that may be is answered with its code."""
     found = ends(daemon, client_frame(payload, opcode=8))
     assert found == code or (not payload and found in (1000, 1005))
@@ -166,14 +166,14 @@ def test_w_8_close(daemon: Daemon, payload: bytes, code: int) -> None:
     [client_frame(b"x" * 125, opcode=9), client_frame(b"", opcode=10)],
     ids=["ping", "pong"],
 )
-def test_w_9_ping_flood(daemon: Daemon, frame: bytes) -> None:
+def test_ping_flood_w9(daemon: Daemon, frame: bytes) -> None:
     """W-9: pings in masses, whose pongs nobody reads, are a flood."""
     raw = Raw(daemon)
     raw.send(frame * 20_000)
     assert raw.end() == 1008
 
 
-def test_w_9_a_thousand_pings_a_second(daemon: Daemon) -> None:
+def test_a_thousand_pings_a_second_w9(daemon: Daemon) -> None:
     """W-9: nor does it matter if they come in time."""
     raw = Raw(daemon)
     before, began = daemon.memory(), time.monotonic()
@@ -185,7 +185,7 @@ def test_w_9_a_thousand_pings_a_second(daemon: Daemon) -> None:
     assert daemon.memory() - before < 2 << 20
 
 
-def test_w_10_a_message_too_many(daemon: Daemon) -> None:
+def test_a_message_too_many_w10(daemon: Daemon) -> None:
     """W-10: one more a second than are allowed is refused, again and again, and nothing worse."""
     refused = 0
     with daemon.socket("w10") as member:
@@ -205,7 +205,7 @@ def test_w_10_a_message_too_many(daemon: Daemon) -> None:
     assert 45 + 3 * 21 - allowed - 1 <= refused < 20
 
 
-def test_w_10_message_flood(daemon: Daemon) -> None:
+def test_message_flood_w10(daemon: Daemon) -> None:
     """W-10: messages over the rate are refused, and in masses a flood; the room goes on."""
     with daemon.socket("w10") as member:
         raw = Raw(daemon, "w10")
@@ -218,7 +218,7 @@ def test_w_10_message_flood(daemon: Daemon) -> None:
         assert heard < 100
 
 
-def test_w_13_half_handshake(daemon: Daemon) -> None:
+def test_half_handshake_w13(daemon: Daemon) -> None:
     """W-13: who stops anywhere in a handshake is gone within its time."""
     whole = request("GET", "/ws/chat/w13/", **HANDSHAKE)
     with ExitStack() as stack:

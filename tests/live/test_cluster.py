@@ -51,7 +51,7 @@ def uses(daemon: Daemon, worker: str = ANY) -> int:
     return len(re.findall(USABLE.format(worker), daemon.log.text))
 
 
-def test_f_7_a_worker_is_killed(daemon: Daemon) -> None:
+def test_a_worker_is_killed_f7(daemon: Daemon) -> None:
     """Only its own connections end."""
     talk, before = Talk(daemon, "killed"), uses(daemon)
     talk.go_on(lambda: os.kill(daemon.workers()[0], signal.SIGKILL))
@@ -61,7 +61,7 @@ def test_f_7_a_worker_is_killed(daemon: Daemon) -> None:
     daemon.log.wait_for(USABLE.format(ANY), before + 1)
 
 
-def test_f_1_redis_is_restarted(daemon: Daemon, redis: RedisServer) -> None:
+def test_redis_is_restarted_f1(daemon: Daemon, redis: RedisServer) -> None:
     """A restart of Redis costs no connection, and everything goes on where it was."""
     talk = Talk(daemon, "restarted")
     talk.go_on(redis.restart)
@@ -71,7 +71,7 @@ def test_f_1_redis_is_restarted(daemon: Daemon, redis: RedisServer) -> None:
     report("Redis is restarted", counts)
 
 
-def test_f_2_redis_stands_still(daemon: Daemon, redis: RedisServer) -> None:
+def test_redis_stands_still_f2(daemon: Daemon, redis: RedisServer) -> None:
     """A Redis stopped for five seconds refuses senders, none of whom waits for its end."""
 
     def stop() -> None:
@@ -88,7 +88,7 @@ def test_f_2_redis_stands_still(daemon: Daemon, redis: RedisServer) -> None:
     report("Redis stands still for 5 s", counts)
 
 
-def test_f_3_connections_are_cut(daemon: Daemon, redis: RedisServer) -> None:
+def test_connections_are_cut_f3(daemon: Daemon, redis: RedisServer) -> None:
     """Connections to Redis that are cut, three times, cost no member and no message."""
 
     def cut() -> None:
@@ -110,7 +110,7 @@ def test_f_3_connections_are_cut(daemon: Daemon, redis: RedisServer) -> None:
     report("connections are cut", counts)
 
 
-def test_f_8_a_worker_that_stands_still(daemon: Daemon, redis: RedisServer) -> None:
+def test_a_worker_that_stands_still_f8(daemon: Daemon, redis: RedisServer) -> None:
     """Redis gives up what it does not read; when it goes on, it reads what it missed."""
     limit = ("CONFIG", "SET", "client-output-buffer-limit")
     redis.ask(*limit, "pubsub 256kb 64kb 1")

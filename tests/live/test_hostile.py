@@ -55,7 +55,7 @@ def drip(daemon: Daemon, data: bytes, pause: float) -> tuple[float, bytes]:
     raise AssertionError("it was never answered")
 
 
-def test_t_4_half_a_handshake_and_all_that_drips(daemon: Daemon) -> None:
+def test_half_a_handshake_and_all_that_drips_t4(daemon: Daemon) -> None:
     """T-4, W-13: heads that drip, silence, half a TLS handshake: gone when their time is up."""
     head = _Stage.HEAD.value
     with ThreadPoolExecutor(8) as pool:

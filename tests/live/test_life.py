@@ -129,7 +129,7 @@ def closed(member: Member) -> int | None:
         return reason.rcvd.code if reason.rcvd else None
 
 
-def test_f_9_sigterm(start: Callable[..., Daemon]) -> None:
+def test_sigterm_f9(start: Callable[..., Daemon]) -> None:
     """SIGTERM sends clients 1012, stores all that was sent, and ends the process."""
     daemon = start("--rate=0", "--rate-per-ip=0")
     members = [daemon.socket() for _ in range(20)]

@@ -49,7 +49,7 @@ def test_s_client(daemon: Daemon, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["-tls1", "-tls1_1"])
-def test_t_1_old_versions(daemon: Daemon, version: str) -> None:
+def test_old_versions_t1(daemon: Daemon, version: str) -> None:
     """Older ones are refused."""
     assert "Cipher is (NONE)" in s_client(daemon, version, "-cipher", "ALL:@SECLEVEL=0")
 
@@ -59,13 +59,13 @@ def test_t_1_old_versions(daemon: Daemon, version: str) -> None:
     ["AES128-SHA", "AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA384",
      "DHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-CCM8", "NULL", "aNULL"],
 )  # fmt: skip
-def test_t_2_weak_ciphers(daemon: Daemon, cipher: str) -> None:
+def test_weak_ciphers_t2(daemon: Daemon, cipher: str) -> None:
     """T-2: without forward secrecy, or without authenticated encryption, there is no TLS 1.2."""
     said = s_client(daemon, "-tls1_2", "-cipher", f"{cipher}:@SECLEVEL=0")
     assert "Cipher is (NONE)" in said
 
 
-def test_t_2_weak_ciphers_of_rsa(tmp_path: Path) -> None:
+def test_weak_ciphers_of_rsa_t2(tmp_path: Path) -> None:
     """T-2: nor where the certificate is one that older ciphers could use."""
     chain, key = tmp_path / "rsa.crt", tmp_path / "rsa.key"
     tool(
@@ -86,13 +86,13 @@ def test_t_2_weak_ciphers_of_rsa(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "cipher", ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"]
 )
-def test_t_2_strong_ciphers(daemon: Daemon, cipher: str) -> None:
+def test_strong_ciphers_t2(daemon: Daemon, cipher: str) -> None:
     """T-2: with both there is."""
     assert f"Cipher is {cipher}" in s_client(daemon, "-tls1_2", "-cipher", cipher)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_t_6_resumption(daemon: Daemon, version: str, tmp_path: Path) -> None:
+def test_resumption_t6(daemon: Daemon, version: str, tmp_path: Path) -> None:
     """Resumption with a ticket does not send the certificate again."""
     option, session = f"-tls{version.replace('.', '_')}", str(tmp_path / "session")
     asked = request("GET", "/healthz", Connection="close")
@@ -103,7 +103,7 @@ def test_t_6_resumption(daemon: Daemon, version: str, tmp_path: Path) -> None:
     assert "Reused, TLSv" in again
 
 
-def test_t_5_no_renegotiation(daemon: Daemon) -> None:
+def test_no_renegotiation_t5(daemon: Daemon) -> None:
     """A client of TLS 1.2 that asks for new keys by a new handshake gets none."""
     said = s_client(daemon, "-tls1_2", said=b"R\n")
     assert "RENEGOTIATING" in said
@@ -161,14 +161,14 @@ def closed(daemon: Daemon, data: bytes, within: float = PATIENCE) -> bytes:
     "data",
     [b"\x00" * 100, b"x" * 16_384, bytes(range(256)) * 64, b"\x16\x03\x01\xff\xff" + b"x" * 99],
 )
-def test_t_4_no_tls(daemon: Daemon, data: bytes) -> None:
+def test_no_tls_t4(daemon: Daemon, data: bytes) -> None:
     """Bytes that are no TLS are closed on, with at most a line in the log."""
     closed(daemon, data, HANDSHAKE + 2)
     assert daemon.curl(f"{daemon.url}/healthz")
     assert "Traceback" not in daemon.log.text
 
 
-def test_t_3_plain_http(start: Callable[..., Daemon]) -> None:
+def test_plain_http_t3(start: Callable[..., Daemon]) -> None:
     """Plain HTTP on the port is logged in plain words."""
     daemon = start()
     closed(daemon, request("GET", "/"), HANDSHAKE)

@@ -64,7 +64,7 @@ def port(tmp_path: Path) -> Iterator[str]:
         process.stdout.close()
 
 
-def test_w_1_suite(wstest: Path, port: str, tmp_path: Path) -> None:
+def test_autobahn_suite_w1(wstest: Path, port: str, tmp_path: Path) -> None:
     """W-1: all functional cases are right, and those of limits; none of the others fails."""
     (tmp_path / "spec.json").write_text(
         json.dumps(

@@ -105,7 +105,7 @@ def talk_through(
 
 
 @pytest.mark.parametrize("fsync", ["always", "everysec"])
-def test_f_1_redis_crash(daemon: Daemon, redis: RedisServer) -> None:
+def test_redis_crash_f1(daemon: Daemon, redis: RedisServer) -> None:
     """F-1: Redis is killed, and is back after three seconds."""
 
     def crash() -> None:
@@ -119,7 +119,7 @@ def test_f_1_redis_crash(daemon: Daemon, redis: RedisServer) -> None:
 
 
 @pytest.mark.parametrize("seconds", [3, 30])
-def test_f_2_redis_pause(daemon: Daemon, redis: RedisServer, seconds: int) -> None:
+def test_redis_pause_f2(daemon: Daemon, redis: RedisServer, seconds: int) -> None:
     """F-2: Redis stands still; nobody waits until it goes on."""
 
     def pause() -> None:
@@ -135,7 +135,7 @@ def test_f_2_redis_pause(daemon: Daemon, redis: RedisServer, seconds: int) -> No
     assert talk_through(daemon, name, pause, 2 * seconds + 10).refused
 
 
-def test_f_3_subs_cut(daemon: Daemon, redis: RedisServer) -> None:
+def test_subscriptions_are_cut_f3(daemon: Daemon, redis: RedisServer) -> None:
     """F-3: messages that the subscriptions miss are read from the stream."""
 
     def cut() -> None:
@@ -146,7 +146,7 @@ def test_f_3_subs_cut(daemon: Daemon, redis: RedisServer) -> None:
     talk_through(daemon, "F-3 subscriptions are cut ten times", cut, 30)
 
 
-def test_f_7_worker_kill(daemon: Daemon) -> None:
+def test_worker_kill_f7(daemon: Daemon) -> None:
     """F-7: a worker is killed: its own members lose their connections, and nobody else."""
 
     def kill() -> None:
@@ -156,7 +156,7 @@ def test_f_7_worker_kill(daemon: Daemon) -> None:
     assert 0 < len(talk.closed) < len(talk.members)
 
 
-def test_f_8_worker_stop(daemon: Daemon, redis: RedisServer) -> None:
+def test_worker_stop_f8(daemon: Daemon, redis: RedisServer) -> None:
     """F-8: a worker stands still for a minute; Redis keeps a bounded part of what it would read."""
     before = int(redis.ask("INFO", "memory").partition("used_memory:")[2].split()[0])
 
@@ -173,7 +173,7 @@ def test_f_8_worker_stop(daemon: Daemon, redis: RedisServer) -> None:
     talk_through(daemon, "F-8 a worker stands still for 60 s", stop, 90, breaks=True)
 
 
-def test_f_4_partition(daemon: Daemon, cable: Cable) -> None:
+def test_partition_f4(daemon: Daemon, cable: Cable) -> None:
     """F-4: a network that swallows everything for eight seconds is noticed, and caught up with."""
 
     def fall_silent() -> None:
@@ -186,7 +186,7 @@ def test_f_4_partition(daemon: Daemon, cable: Cable) -> None:
     talk_through(daemon, "F-4 a partition of 8 s", fall_silent, 30)
 
 
-def test_f_5_flap(daemon: Daemon, cable: Cable, redis: RedisServer) -> None:
+def test_flapping_link_f5(daemon: Daemon, cable: Cable, redis: RedisServer) -> None:
     """F-5: a Redis that comes and goes for a minute leaves nothing behind, and fills no log."""
     pids = daemon.workers()
     before = [daemon.descriptors(pid) for pid in pids]
@@ -212,7 +212,7 @@ def test_f_5_flap(daemon: Daemon, cable: Cable, redis: RedisServer) -> None:
     )
 
 
-def test_f_6_lag(daemon: Daemon, cable: Cable) -> None:
+def test_slow_link_f6(daemon: Daemon, cable: Cable) -> None:
     """F-6: with 300 ms on the way to Redis, and with 10 kB/s, nothing that was answered is lost."""
 
     def lag() -> None:
@@ -226,7 +226,7 @@ def test_f_6_lag(daemon: Daemon, cable: Cable) -> None:
     talk_through(daemon, "F-6 300 ms, then 10 kB/s", lag, 40)
 
 
-def test_f_10_rolling(daemon: Daemon) -> None:
+def test_rolling_renewal_f10(daemon: Daemon) -> None:
     """F-10: workers that are restarted one by one lose nothing that was answered."""
 
     def roll() -> None:
@@ -253,7 +253,7 @@ class Rolling(Chaos):
                 self.faults.append("a worker is restarted")
 
 
-def test_f_10_clients_come_back(tmp_path: Path) -> None:
+def test_clients_come_back_f10(tmp_path: Path) -> None:
     """F-10: a client that comes back misses nothing and sends nothing twice."""
     found = run_apart(Rolling(tmp_path, clients=MEMBERS, rooms=20).run(30, 5))
     assert len(found["faults"]) == 1
@@ -263,7 +263,7 @@ def test_f_10_clients_come_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fsync", ["everysec"])
-def test_f_11_disk_full(daemon: Daemon, redis: RedisServer) -> None:
+def test_disk_full_f11(daemon: Daemon, redis: RedisServer) -> None:
     """
     F-11: while Redis cannot write, senders are told so, and readers are not disturbed.
 
@@ -282,7 +282,7 @@ def test_f_11_disk_full(daemon: Daemon, redis: RedisServer) -> None:
     talk_through(daemon, "F-11 Redis's disk is full", fill, 30)
 
 
-def test_f_12_oom(daemon: Daemon, redis: RedisServer) -> None:
+def test_out_of_memory_f12(daemon: Daemon, redis: RedisServer) -> None:
     """F-12: a Redis without memory refuses to store, and goes on when it has some again."""
 
     def starve() -> None:

@@ -22,7 +22,7 @@ ROOMS = 100_000
 AT_A_TIME = 100
 
 
-def test_w_11_no_pong(start: Callable[..., Daemon]) -> None:
+def test_no_pong_w11(start: Callable[..., Daemon]) -> None:
     """W-11: a peer that answers no ping is closed in time, and leaves its room."""
     daemon = start()
     with Client(daemon, "w11") as watcher:
@@ -46,7 +46,7 @@ def left(watcher: Client) -> bool:
     return True
 
 
-def test_r_5_room_flood(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_room_flood_r5(start: Callable[..., Daemon], tmp_path: Path) -> None:
     """
     R-5: a hundred thousand rooms that are made and left leave nothing, and meanwhile operators
     see their page within a second.  (An address has as many rooms as it may have connections.)

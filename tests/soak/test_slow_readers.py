@@ -26,7 +26,7 @@ def members(operator: Operator) -> int:
     return int(re.findall(r"<dt>Members</dt><dd><strong>([\d,]+)", page)[0].replace(",", ""))
 
 
-def test_w_12_slow_readers(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_slow_readers_w12(start: Callable[..., Daemon], tmp_path: Path) -> None:
     """
     W-12: of 400 members fifty stop reading while 100 MB go through the room.
 

@@ -9,7 +9,7 @@ from livechat.web import files
 from livechat.web.html import folder
 
 
-def test_s_10_links_and_directories(tmp_path: Path) -> None:
+def test_links_and_directories_s10(tmp_path: Path) -> None:
     """Only a directory's own files are served: no folders, and no links out of it."""
     (tmp_path / "secret").write_text("secret")
     static = tmp_path / "static" / "chat"

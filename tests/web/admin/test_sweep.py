@@ -67,7 +67,7 @@ def test_some_cannot_be(browser: Browser, world: World) -> None:
     """The page counts users who cannot be banned; the others are banned."""
     browser.get("/admin/")
     answer = post(browser, "ban-shown", users=f"{EVE.subject} g:!operator")
-    assert told(browser, answer).startswith("1 person is banned. 1 is not: This can be nobody")
+    assert told(browser, answer).startswith("1 person is banned. 1 is not: This cannot be an id")
     assert restricted(world) is not None
 
 
