@@ -151,7 +151,7 @@ def test_forms_that_make_no_sense(browser: Browser, world: World, fields: dict[s
 
 def test_operators_and_ids_of_nobody(browser: Browser, world: World) -> None:
     browser.get("/admin/rooms/r/")
-    assert "nobody" in told(browser, act(browser, user="g:!operator"))
+    assert "cannot be an id" in told(browser, act(browser, user="g:!operator"))
     assert list(world.chat.restrictions.items()) == []
 
 
