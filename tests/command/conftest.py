@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,12 @@ class Ran(NamedTuple):
 
 
 Command = Callable[..., Ran]
+
+
+@pytest.fixture(autouse=True)
+def system_trust(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system trusts nobody: to load its authorities costs more than most commands."""
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
 
 
 @pytest.fixture
