@@ -49,12 +49,17 @@ PATIENCE = 180.0
 
 @dataclass(frozen=True)
 class Bench:
-    """Settings of all runs."""
+    """
+    Settings of all runs.
+
+    @ivar sleeps: the load generator sleeps whenever it waits, whatever it measures.
+    """
 
     chain: Path
     key: Path
     server_core: int
     load_core: int
+    sleeps: bool = False
 
     def run(self, scenario: Scenario, peer: Peer) -> Run:
         """Start a server, put it under one load, and stop it."""
@@ -71,7 +76,12 @@ class Bench:
                 parent=ON_DISK,
             ) as server:
                 done = subprocess.run(
-                    ["taskset", "--cpu-list", str(self.load_core), *load(scenario, server)],
+                    [
+                        "taskset",
+                        "--cpu-list",
+                        str(self.load_core),
+                        *load(scenario, server, self.sleeps),
+                    ],
                     capture_output=True,
                     text=True,
                     check=False,
@@ -82,7 +92,7 @@ class Bench:
             return Run(scenario.name, peer.name, problem=str(reason).replace(f"{ROOT}/", ""))
 
 
-def load(scenario: Scenario, server: Running) -> list[str]:
+def load(scenario: Scenario, server: Running, sleeps: bool) -> list[str]:
     """Return the load generator's command."""
     given = {
         "url": server.url,
@@ -93,7 +103,7 @@ def load(scenario: Scenario, server: Running) -> list[str]:
         "aux-pids": ",".join(map(str, server.aux_pids)),
     }
     # A spinning load generator would take its core from the processes beside it.
-    spin = [] if server.aux_pids else ["--spin"]
+    spin = [] if sleeps or server.aux_pids else ["--spin"]
     if scenario.posts and server.peer.sending is not None:
         given |= {"http-url": server.send_url, "http-body": server.peer.sending.body}
     words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
@@ -248,6 +258,12 @@ def arguments() -> argparse.ArgumentParser:
         help="livechat with 10,000 restrictions and settings of 1,000 rooms",
     )
     parser.add_argument(
+        "--sleep",
+        action="store_true",
+        help="the load generator sleeps while it waits, for all: a fair comparison with kinds that"
+        " share its core",
+    )
+    parser.add_argument(
         "--write",
         action="store_true",
         help="write the overview into bench/README.md, and all results into bench/results/",
@@ -293,7 +309,8 @@ def main() -> int:
     peers = [peer for peer in (*ours, *wanted) if peer.name not in missing]
     with TemporaryDirectory() as directory:
         chain, key = make_certificate(Path(directory))
-        results = measure(Bench(chain, key, server_core, load_core), scenarios, peers, runs)
+        bench = Bench(chain, key, server_core, load_core, given.sleep)
+        results = measure(bench, scenarios, peers, runs)
     setting = Setting(description(), runs, given.quick, missing)
     everything = render(results, scenarios, peers, setting)
     short_table = overview(results, scenarios, peers)

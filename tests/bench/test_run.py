@@ -13,8 +13,20 @@ import pytest
 from bench import run
 from bench.ours import BEFORE, OURS
 from bench.peers.catalogue import PEERS, Sending
+from bench.peers.serving import Running
 from bench.results import Run
-from bench.run import BEGIN, END, README, arguments, between, chosen, outcome, plan, rotated
+from bench.run import (
+    BEGIN,
+    END,
+    README,
+    arguments,
+    between,
+    chosen,
+    load,
+    outcome,
+    plan,
+    rotated,
+)  # fmt: skip
 from tests.bench.fakes import CALM, FANOUT, HTTP, RESUME, Fake, fakes
 
 
@@ -33,6 +45,16 @@ def test_outcome_of_loadgen(code: int, output: str, errors: str, problem: str) -
     (peer,) = fakes("livechat")
     found = outcome(FANOUT, peer, subprocess.CompletedProcess([], code, output, errors))
     assert found == Run(FANOUT.name, "livechat", json.loads(output or "{}"), problem)
+
+
+@pytest.mark.parametrize(
+    ("beside", "sleeps", "spins"), [((), False, True), ((7,), False, False), ((), True, False)]
+)
+def test_spinning(beside: tuple[int, ...], sleeps: bool, spins: bool) -> None:
+    """The load generator spins unless its core is shared, or it is asked to sleep for all."""
+    (peer,) = fakes("livechat")
+    command = load(FANOUT, Running(peer, 443, (1,), beside), sleeps)
+    assert ("--spin" in command) == spins
 
 
 def test_rotation() -> None:
