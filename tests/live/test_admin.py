@@ -118,8 +118,8 @@ def test_redis_loses_everything(
         third.log.wait_for(r"Redis at \S+ can be used")
         assert signed_in(third)
         assert signed_in(second)
-        assert "gets them back" in second.log.text
-        assert "gets them back" not in third.log.text
+        assert "puts them back" in second.log.text
+        assert "puts them back" not in third.log.text
 
 
 def test_a_new_password(

@@ -87,7 +87,7 @@ def test_refused(daemon: Daemon) -> None:
     """A token that does not count is said why, and no guest is made of its bearer."""
     url = f"{daemon.url}/chat/history/r/"
     for given, reason in (
-        (token(-1), "over"),
+        (token(-1), "expired"),
         (signed(b"x" * 32, now=time.time()), "no"),
         ("opaque", "no"),
         (signed(now=time.time() + 600), "clocks"),

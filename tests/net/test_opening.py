@@ -24,11 +24,8 @@ GET = b"GET /rooms/a/?name=Ann HTTP/1.1\r\nHost: localhost:10443\r\nX: y\r\n\r\n
 LOCATION = b"\r\nLocation: https://localhost:10443/rooms/a/?name=Ann\r\n"
 
 
-class RedirectTest(PortTest):
-    """Real connections."""
-
-    closing = 1.0
-    handshake = 2.0
+class RedirectingTest(PortTest):
+    """Real connections to a port that redirects."""
 
     def make_port(self, reactor: Any, factory: Any, context: Any) -> TLSPort:
         return TLSPort(reactor, factory, context, REDIRECTS)
@@ -45,6 +42,10 @@ class RedirectTest(PortTest):
         assert end.told == ["connectionMade", "connectionLost"]
         assert end.received == b""
         return found
+
+
+class RedirectTest(RedirectingTest):
+    """Answers to those who speak no TLS."""
 
     async def test_redirect(self) -> None:
         """Whole or in pieces, a request is sent to https; the log has one line a second."""
@@ -74,26 +75,6 @@ class RedirectTest(PortTest):
         fits = GET[:-4] + b"y" * (LONGEST_HEAD - len(GET)) + GET[-4:]
         assert (await self.says(fits)).startswith(b"HTTP/1.1 308 ")
 
-    async def test_half_a_request(self) -> None:
-        """A request that does not end is cut when a handshake would be."""
-        for said in (b"G", GET[:-2]):
-            end, plain = await self.accept()
-            await in_thread(plain.sendall, said)
-            assert await end.lost() is ConnectionAborted
-            plain.close()
-            end, plain = await self.accept()
-            await in_thread(plain.sendall, said)
-            plain.close()
-            assert await end.lost() is ConnectionLost
-        assert len(self.port.shaking) == 0
-
-    async def test_a_peer_that_stays(self) -> None:
-        """A peer that has its answer and does not close is cut off."""
-        end, plain = await self.accept()
-        await in_thread(plain.sendall, GET)
-        assert await in_thread(rest, plain)
-        assert await end.lost() is ConnectionAborted
-
     async def test_a_protocol_that_speaks(self) -> None:
         """Nothing of it goes out without TLS, whenever it is said."""
         end, plain = await self.accept()
@@ -120,6 +101,33 @@ class RedirectTest(PortTest):
         end, peer = await self.connect()
         await in_thread(peer.sendall, GET)
         await end.hears(GET)
+
+
+class CutOffTest(RedirectingTest):
+    """Peers that keep the port waiting."""
+
+    closing = 0.3
+    handshake = 0.5
+
+    async def test_half_a_request(self) -> None:
+        """A request that does not end is cut when a handshake would be."""
+        for said in (b"G", GET[:-2]):
+            end, plain = await self.accept()
+            await in_thread(plain.sendall, said)
+            assert await end.lost() is ConnectionAborted
+            plain.close()
+            end, plain = await self.accept()
+            await in_thread(plain.sendall, said)
+            plain.close()
+            assert await end.lost() is ConnectionLost
+        assert len(self.port.shaking) == 0
+
+    async def test_a_peer_that_stays(self) -> None:
+        """A peer that has its answer and does not close is cut off."""
+        end, plain = await self.accept()
+        await in_thread(plain.sendall, GET)
+        assert await in_thread(rest, plain)
+        assert await end.lost() is ConnectionAborted
 
 
 class BehindAProxyTest(PortTest):

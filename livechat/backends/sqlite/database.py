@@ -353,8 +353,10 @@ class Database:
                 db.execute("PRAGMA synchronous = FULL")
             self._journal.committed()
         except BaseException:
-            # Closing rolls back, and drops SQLite's cache of the disk's contents.
+            # Closing rolls back, and drops SQLite's cache of the disk's contents.  The next reads
+            # open the file anew as well, as it may be another one by then.
             self._stop_writing()
+            self._reader.close()
             self._journal.forget()
             self.kept_clock.rolled_back()
             raise

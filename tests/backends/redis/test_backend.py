@@ -60,7 +60,7 @@ class RedisFaultsTest(ProcessesTest):
             self.server.ask("PUBLISH", "lc:0:{!}", "nonsense")
             await self.traffic(10)
             assert len(await self.all_is_well()) == 10
-        assert any("no livechat says" in event["log_format"] for event in events)
+        assert any("is not livechat's" in event["log_format"] for event in events)
         assert not any(event["log_level"].name == "critical" for event in events)
 
     async def test_redis_is_killed(self) -> None:

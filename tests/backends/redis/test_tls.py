@@ -90,7 +90,7 @@ class ClientCertificateTest(TestCase):
             process.backend._connection.drop("a test")
             await process.troubled("a test")
             await process.usable()
-        lines = [event["reason"] for event in events if "goes on" in event["log_format"]]
+        lines = [event["reason"] for event in events if "stays in use" in event["log_format"]]
         assert len(lines) == 1
         assert lines[0].startswith(f"--redis-certificate: {shown} cannot be used: ")
 

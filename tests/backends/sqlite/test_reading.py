@@ -213,18 +213,29 @@ def test_connections_are_kept(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> No
     assert (busy, left) == (0, 0)
 
 
+def closed(db: sqlite3.Connection) -> bool:
+    try:
+        db.execute("SELECT 1")
+    except sqlite3.ProgrammingError:
+        return True
+    return False
+
+
+def test_a_failed_write_ends_connections(disk: Disk) -> None:
+    """The file may be another one when it is opened anew, so no read stays with the old one."""
+    store = disk.store()
+    say(store, "a")
+    with store._reader.reading() as kept:
+        pass
+    with pytest.raises(OSError, match="no"), store._transaction():
+        raise OSError("no")
+    assert closed(kept)
+
+
 def test_close_ends_connections(disk: Disk) -> None:
     """No connection outlives a failed read, or the end of the file: those that read then, too."""
     store = disk.store()
     say(store, "a")
-
-    def closed(db: sqlite3.Connection) -> bool:
-        try:
-            db.execute("SELECT 1")
-        except sqlite3.ProgrammingError:
-            return True
-        return False
-
     with pytest.raises(OSError, match="no"), store._reader.reading() as failed:
         raise OSError("no")
     assert closed(failed)
