@@ -129,9 +129,13 @@ def read(directory: Path) -> Files:
     bodies = {
         path.name: path.read_bytes()
         for path in directory.glob("*/*")
-        if path.is_file() and path.resolve().parent == path.parent.resolve()
+        if path.is_file() and not (path.is_symlink() and _leads_out(path))
     }
     return Files(bodies)
+
+
+def _leads_out(link: Path) -> bool:
+    return link.resolve().parent != link.parent.resolve()
 
 
 class _Reading:
