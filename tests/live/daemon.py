@@ -118,6 +118,7 @@ class Daemon:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self._terminated = False
+        self._shown = False
         given: dict[str, str | None] = dict(os.environ)
         # Workers' shared files: killed daemons leave none elsewhere.
         given |= {"RUNTIME_DIRECTORY": str(directory), **(environment or {})}
@@ -220,6 +221,10 @@ class Daemon:
 
     def memory(self) -> int:
         """The daemon's resident memory, in bytes."""
+        if not self._shown:
+            # A page makes ready what pages need, which the daemon does later otherwise.
+            self.curl(f"{self.url}/")
+            self._shown = True
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return 1024 * int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0])
 

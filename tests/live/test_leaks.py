@@ -24,7 +24,6 @@ def test_connections_leave_nothing(start: Callable[..., Daemon]) -> None:
     """After thousands of connects and disconnects a daemon is as large as after the first ones."""
     daemon = start("--max-connections-per-ip=0")
     daemon.curl("-d", "message=x", f"{daemon.url}/chat/send/")  # opens the database
-    daemon.curl(f"{daemon.url}/")  # makes ready what pages need, which is done later otherwise
     sockets = daemon.sockets()
     for hang_up in ("--hard-close", "--resume"):
         storm = ("--mode=connect", "--conns=50", "--conc=16", "--warmup=0", hang_up)
