@@ -88,7 +88,7 @@ setup(
     cmdclass={"build_ext": BuildNative, "build_py": BuildWithData, "bdist_wheel": Wheel},
     install_requires=[
         "argon2-cffi>=25.1",
-        # What these two do not document is used; see docs/decisions.md, "The fast path".
+        # Undocumented parts of these two are used; see docs/decisions.md, "The fast path".
         "autobahn>=26.10,<27",
         "cryptography>=46",
         "hiredis>=3",
@@ -100,7 +100,7 @@ setup(
         "pyopenssl>=26.4,<27",
         "service-identity>=24.2",
         "twisted[tls]>=26.10",
-        # What it does not document is used; see docs/decisions.md, "Rooms in Redis".
+        # Undocumented parts of it are used; see docs/decisions.md, "Rooms in Redis".
         "txredisapi>=1.6,<1.7",
         "zope.interface>=7",
     ],

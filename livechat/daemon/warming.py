@@ -1,4 +1,7 @@
-"""Makes ready what pages need, in a thread, when those have come back that a start kept waiting."""
+"""
+Prepares the files and templates of pages in a thread, some seconds after a start: the clients that
+waited for the start go first.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ class Warming(Service):
     def _begin(self) -> None:
         self._waiting = None
         self._thread.call(warm, folder("static"), self._templates).addErrback(
-            lambda failure: _log.failure("What pages need could not be made ready.", failure)
+            lambda failure: _log.failure("Files of pages could not be prepared.", failure)
         )
 
     def stopService(self) -> None:

@@ -102,7 +102,7 @@ class Templates:
         return environment(self.base)
 
     def load(self) -> None:
-        """Load Jinja: what is rendered first does so else."""
+        """Load Jinja, which otherwise waits for the first page."""
         _ = self._environment
 
     def text(self, template: str, **values: Any) -> str:

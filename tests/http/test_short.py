@@ -54,7 +54,7 @@ def test_anything_that_is_sent(steps: list[bytes | str], address: str) -> None:
     ],
 )
 def test_taken(steps: list[str | bytes], count: int) -> None:
-    """Whole sends, actions and handshakes go the short way, one after the other."""
+    """Short requests of each kind are answered without the tree, in their order."""
     assert compare(*steps).taken == count
 
 

@@ -222,7 +222,7 @@ class Daemon:
     def memory(self) -> int:
         """The daemon's resident memory, in bytes."""
         if not self._shown:
-            # A page makes ready what pages need, which the daemon does later otherwise.
+            # The first page prepares files and templates, which the daemon does later otherwise.
             self.curl(f"{self.url}/")
             self._shown = True
         status = Path(f"/proc/{self.process.pid}/status").read_text()
