@@ -15,6 +15,7 @@ from tests.live.daemon import CHEAP, PATIENCE, Daemon
 from tests.live.moderating import OPTIONS
 from tests.live.moderator import Moderator
 from tests.live.site_users import SECRET
+from tests.live.speaker import Speaker
 from tests.live.visitor import Visitor
 from tests.live.workers import WORKERS, ready
 from tests.support.jwts import secret_file
@@ -116,6 +117,20 @@ def moderator(daemon: Daemon) -> Iterator[Callable[[str], Moderator]]:
 
     def make(room: str) -> Moderator:
         made.append(Moderator(daemon, room))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def speaker(daemon: Daemon) -> Iterator[Callable[..., Speaker]]:
+    """Makes people who talk by the protocol."""
+    made: list[Speaker] = []
+
+    def make(room: str, name: str = "Bo", token: str = "") -> Speaker:
+        made.append(Speaker(daemon, room, name, token))
         return made[-1]
 
     yield make
