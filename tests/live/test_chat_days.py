@@ -41,15 +41,15 @@ def test_days(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
         names[3] = dated
     for later, words in names.items():
         ann = visitor(locale="en-US")
-        ann.page.clock.set_fixed_time(now + timedelta(days=later))
+        ann.tab.context.clock.set_fixed_time(now + timedelta(days=later))
         ann.join("days", "Ann")
         expect(ann.page.locator(".day")).to_have_text(words)
     # The day changes while one looks on.
     bob = visitor(locale="en-US")
-    bob.page.clock.install(time=now.replace(hour=23, minute=59, second=0))
+    bob.tab.context.clock.install(time=now.replace(hour=23, minute=59, second=0))
     bob.join("days", "Bob")
     expect(bob.page.locator(".day")).to_have_text("Today")
-    bob.page.clock.fast_forward(90_000)
+    bob.tab.context.clock.fast_forward(90_000)
     expect(bob.page.locator(".day")).to_have_text("Yesterday")
 
 

@@ -276,7 +276,8 @@ def test_ignoring(
     ann = visitor(**NARROW)
     if not storage:
         ann.page.add_init_script(NO_STORAGE)
-    ann.join(room, "Ann")
+    ann.tab.open(f"/rooms/{room}/")
+    ann.introduce("Ann")
     ann.says("mine")
     ann.hears("one", "mine")
     ann.chooses(ann.line("one"), "Ignore this person")
