@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
