@@ -81,13 +81,13 @@ def test_half_a_handshake_and_all_that_drips_t4(daemon: Daemon) -> None:
     "data",
     [b"GET / HTTP/1.1\nHost: localhost\n\n", b"\x00" * 16_384, b"\xff\xd8garbage" * 99],
 )
-def test_no_tls(daemon: Daemon, data: bytes) -> None:
+def test_bytes_that_are_no_tls_are_hung_up_on(daemon: Daemon, data: bytes) -> None:
     """Bytes that are no TLS are hung up on."""
     answer = rest(daemon.raw(data, tls=False))
     assert b"HTTP" not in answer
 
 
-def test_plain_http(daemon: Daemon) -> None:
+def test_plain_http_is_redirected(daemon: Daemon) -> None:
     """Plain HTTP is redirected to https, for the server's own names, and served nothing else."""
     asked = daemon.curl("-L", f"http://localhost:{daemon.port}/healthz?x")
     assert json.loads(asked)["status"] == "ok"
@@ -106,7 +106,7 @@ def test_plain_http(daemon: Daemon) -> None:
         peer.close()
 
 
-def test_bodies(daemon: Daemon) -> None:
+def test_huge_bodies_are_refused_at_once(daemon: Daemon) -> None:
     """Huge bodies are refused at once, and cost no memory."""
     before = daemon.memory()
     head = request("POST", "/nowhere", Content_Length=str(300 * 1024**2), **JSON)
@@ -130,7 +130,7 @@ def test_bodies(daemon: Daemon) -> None:
         client_frame(b"", 10),
     ],
 )
-def test_frames_in_masses(daemon: Daemon, frame: bytes) -> None:
+def test_frames_in_masses_are_stopped(daemon: Daemon, frame: bytes) -> None:
     """Tiny frames in masses are stopped with a close frame, and nobody else notices."""
     before = daemon.memory()
     connection = daemon.raw(UPGRADE)
@@ -141,7 +141,7 @@ def test_frames_in_masses(daemon: Daemon, frame: bytes) -> None:
     assert daemon.memory() - before < 20 * 1024**2
 
 
-def test_huge_frames(daemon: Daemon) -> None:
+def test_a_huge_frame_is_refused_at_its_head(daemon: Daemon) -> None:
     """A frame that announces more than is allowed is refused at its head."""
     for size in (2**40, 2**62, 102_401):
         frame = b"\x81\xff" + size.to_bytes(8, "big") + b"\x01\x02\x03\x04"
@@ -149,7 +149,7 @@ def test_huge_frames(daemon: Daemon) -> None:
         assert (1009).to_bytes(2, "big") in answer
 
 
-def test_slow_reader(daemon: Daemon) -> None:
+def test_a_slow_reader_is_cut(daemon: Daemon) -> None:
     """A member that does not read is cut; its room goes on, and memory is bounded."""
     slow = daemon.raw(UPGRADE)
     before = daemon.memory()
@@ -229,7 +229,7 @@ def test_connections_come_back(start: Callable[..., Daemon]) -> None:
     eventually(lambda: daemon.sockets() <= sockets)
 
 
-def test_peers_that_stay(daemon: Daemon) -> None:
+def test_peers_that_stay_are_cut_off(daemon: Daemon) -> None:
     """A peer that answers neither a close frame nor TLS's goodbye is cut off."""
     sockets = daemon.sockets()
     said = [
