@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.backends.redis.server import RedisServer
-from tests.live.browser import Tab, chromium
+from tests.live.browser import Profiles, Tab, chromium
 from tests.live.daemon import CHEAP, PATIENCE, Daemon
 from tests.live.moderating import OPTIONS
 from tests.live.moderator import Moderator
@@ -78,14 +78,14 @@ def on_both(request: pytest.FixtureRequest, start: Callable[..., Daemon], tmp_pa
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator[Profiles]:
     """A browser, shared by all tests of a process: to start one takes as long as a short test."""
     with chromium() as running:
         yield running
 
 
 @pytest.fixture
-def tab(browser: Browser, daemon: Daemon) -> Iterator[Callable[..., Tab]]:
+def tab(browser: Profiles, daemon: Daemon) -> Iterator[Callable[..., Tab]]:
     """Opens browsers; at the end nothing was wrong in any."""
     tabs: list[Tab] = []
 

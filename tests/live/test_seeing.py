@@ -14,10 +14,9 @@ from typing import Any, Final
 
 import pytest
 import yaml
-from playwright.sync_api import Browser
 
 from tests.backends.redis.server import RedisServer
-from tests.live.browser import Tab
+from tests.live.browser import Profiles, Tab
 from tests.live.daemon import CHEAP, PATIENCE, ROOT, Daemon, Output, eventually
 
 LIVECHAT: Final = str(Path(sys.executable).with_name("livechat"))
@@ -163,7 +162,7 @@ def test_a_trace_shows_members_at_all_workers(several: Daemon) -> None:
         each.close()
 
 
-def test_the_health_page_shows_workers_and_redis(several: Daemon, browser: Browser) -> None:
+def test_the_health_page_shows_workers_and_redis(several: Daemon, browser: Profiles) -> None:
     """The page of two workers and their Redis: live, for everybody, on any window, and dark."""
     views: list[dict[str, Any]] = [
         {},
