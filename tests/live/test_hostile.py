@@ -28,13 +28,13 @@ def twistd() -> str:
     "data",
     [b"GET / HTTP/1.1\nHost: localhost\n\n", b"\x00" * 16_384, b"\xff\xd8garbage" * 99],
 )
-def test_no_tls(daemon: Daemon, data: bytes) -> None:
+def test_bytes_that_are_no_tls_are_hung_up_on(daemon: Daemon, data: bytes) -> None:
     """Bytes that are no TLS are hung up on."""
     answer = rest(daemon.raw(data, tls=False))
     assert b"HTTP" not in answer
 
 
-def test_plain_http(daemon: Daemon) -> None:
+def test_plain_http_is_redirected(daemon: Daemon) -> None:
     """Plain HTTP is redirected to https, for the server's own names, and served nothing else."""
     asked = daemon.curl("-L", f"http://localhost:{daemon.port}/healthz?x")
     assert json.loads(asked)["status"] == "ok"
@@ -53,7 +53,7 @@ def test_plain_http(daemon: Daemon) -> None:
         peer.close()
 
 
-def test_bodies(daemon: Daemon) -> None:
+def test_huge_bodies_are_refused_at_once(daemon: Daemon) -> None:
     """Huge bodies are refused at once, and cost no memory."""
     before = daemon.memory()
     head = request("POST", "/nowhere", Content_Length=str(300 * 1024**2), **JSON)
@@ -77,7 +77,7 @@ def test_bodies(daemon: Daemon) -> None:
         client_frame(b"", 10),
     ],
 )
-def test_frames_in_masses(daemon: Daemon, frame: bytes) -> None:
+def test_frames_in_masses_are_stopped(daemon: Daemon, frame: bytes) -> None:
     """Tiny frames in masses are stopped with a close frame, and nobody else notices."""
     before = daemon.memory()
     connection = daemon.raw(UPGRADE)
@@ -88,7 +88,7 @@ def test_frames_in_masses(daemon: Daemon, frame: bytes) -> None:
     assert daemon.memory() - before < 20 * 1024**2
 
 
-def test_huge_frames(daemon: Daemon) -> None:
+def test_a_huge_frame_is_refused_at_its_head(daemon: Daemon) -> None:
     """A frame that announces more than is allowed is refused at its head."""
     for size in (2**40, 2**62, 102_401):
         frame = b"\x81\xff" + size.to_bytes(8, "big") + b"\x01\x02\x03\x04"

@@ -65,7 +65,7 @@ def test_half_a_handshake_and_all_that_drips_t4(daemon: Daemon) -> None:
             assert b"HTTP" not in each.result()
 
 
-def test_slow_reader(daemon: Daemon) -> None:
+def test_a_slow_reader_is_cut(daemon: Daemon) -> None:
     """A member that does not read is cut; its room goes on, and memory is bounded."""
     slow = daemon.raw(UPGRADE)
     before = daemon.memory()
@@ -102,7 +102,7 @@ def test_requests_without_reading_answers(start: Callable[..., Daemon]) -> None:
     connection.close()
 
 
-def test_peers_that_stay(daemon: Daemon) -> None:
+def test_peers_that_stay_are_cut_off(daemon: Daemon) -> None:
     """A peer that answers neither a close frame nor TLS's goodbye is cut off."""
     sockets = daemon.sockets()
     said = [
