@@ -229,7 +229,7 @@ def test_a_nonce_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
     run(chats())
 
 
-def test_held() -> None:
+def test_a_held_message_lets_others_pass() -> None:
     """A message that waits for a review says so, and lets others pass."""
 
     async def play(wire: Wire, _: int) -> None:
@@ -304,7 +304,7 @@ def test_a_callback_that_fails() -> None:
     assert [str(each) for each in reported] == ["'typing'"]
 
 
-def test_search() -> None:
+def test_a_search_asks_for_pages() -> None:
     """A page of what fits is asked for by the frame that asks for a page."""
     page = {"type": "history", "messages": [], "first": 1, "last": 0, "more": False}
 

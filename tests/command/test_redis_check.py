@@ -39,13 +39,13 @@ class LookTest(TestCase):
         assert abs(found.ahead) < 2
         assert self.server.ask("DBSIZE") == "0"
 
-    async def test_its_settings(self) -> None:
+    async def test_unsafe_settings_are_told(self) -> None:
         self.server.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
         self.server.ask("CONFIG", "SET", "appendonly", "no")
         found = await self.look()
         assert [each.split()[0] for each in found.warnings] == ["may", "has"]
 
-    async def test_rights(self) -> None:
+    async def test_missing_rights_are_told(self) -> None:
         """A user that may do too little is found out before a message is lost."""
         self.server.ask("ACL", "SETUSER", "poor", "on", ">x", "~lc:*", "&lc:*", "+@all", "-xadd")
         found = await self.look(f"unix://poor:x@{self.server.socket}")
@@ -60,7 +60,7 @@ class LookTest(TestCase):
         assert "cannot be used" in (await self.look("redis://127.0.0.1:1")).wrong
         assert "must be redis://" in (await self.look("http://x")).wrong
 
-    async def test_one_that_hangs(self) -> None:
+    async def test_a_redis_that_hangs_is_told(self) -> None:
         import signal  # noqa: PLC0415
 
         self.patching.setattr(redis_check, "WITHIN", 0.2)

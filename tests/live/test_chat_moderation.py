@@ -154,7 +154,8 @@ def test_muted_and_banned(
     failed = ann.page.locator(".failed")
     expect(failed.locator("small")).to_have_text([f"Not sent. You are muted: {MARKUP}"] * 3)
     expect(failed.get_by_role("alert")).to_have_count(1)
-    expect(notice).to_have_text(re.compile(r"^You are muted until \w+ \d+ at \d+:\d\d [AP]M: <img"))
+    later = re.compile(r"^You are muted until \w+ \d+, \d{4} at \d+:\d\d [AP]M: <img")
+    expect(notice).to_have_text(later)
     mo.restricts("42", "ban", reason=f"\u202e{MARKUP}", seconds=3_600)
     expect(ann.page.get_by_role("alert")).to_have_text(
         re.compile(r"^You are banned until \d+:\d\d [AP]M\.$")
@@ -275,7 +276,8 @@ def test_ignoring(
     ann = visitor(**NARROW)
     if not storage:
         ann.page.add_init_script(NO_STORAGE)
-    ann.join(room, "Ann")
+    ann.tab.open(f"/rooms/{room}/")
+    ann.introduce("Ann")
     ann.says("mine")
     ann.hears("one", "mine")
     ann.chooses(ann.line("one"), "Ignore this person")

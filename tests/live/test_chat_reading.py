@@ -180,7 +180,7 @@ def test_message_that_is_too_long(visitor: Callable[..., Visitor], daemon: Daemo
 def test_many_long_texts(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     """However many long messages come at once, the browser lays them out together."""
     ann = visitor(viewport=NARROW, cabled=True).join("flood", "Ann")
-    session = ann.tab.context.new_cdp_session(ann.page)
+    session = ann.page.context.new_cdp_session(ann.page)
     session.send("Performance.enable")
 
     def layouts() -> float:

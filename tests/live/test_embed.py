@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
-from tests.live.browser import Tab
+from tests.live.browser import Profiles, Tab
 from tests.live.daemon import Daemon
 from tests.live.visitor import Visitor, site
 
@@ -24,7 +24,7 @@ HIDDEN = {
 
 
 @pytest.fixture(scope="module")
-def guest(browser: Browser, daemon: Daemon) -> Iterator[Visitor]:
+def guest(browser: Profiles, daemon: Daemon) -> Iterator[Visitor]:
     """A visitor who goes from page to page: nothing of a page is left on the next one."""
     made = Visitor(Tab(browser, daemon))
     yield made

@@ -18,7 +18,7 @@ WINDOWS: Final = ((320, 640, 1), (390, 640, 1), (1280, 640, 1), (640, 430, 2))
 
 def fits(ann: Visitor, width: int, height: int, factor: int) -> None:
     """See that all of a room is in a window, with a menu open and a long text in the composer."""
-    devtools = ann.tab.context.new_cdp_session(ann.page)
+    devtools = ann.page.context.new_cdp_session(ann.page)
     size = {"width": width, "height": height, "deviceScaleFactor": factor, "mobile": False}
     devtools.send("Emulation.setDeviceMetricsOverride", size)
     ann.page.wait_for_function(f"innerWidth === {width} && devicePixelRatio === {factor}")
