@@ -147,7 +147,7 @@ def test_axe(
         assert operator.findings() == []
         for path in (
             "/admin/?q=nothing", "/admin/?page=0", "/admin/rooms/?room=a%20b",
-            "/admin/rooms/axe/", "/admin/rooms/nobody/", f"/admin/rooms/{'x' * 128}/",
+            "/admin/rooms/nobody/", f"/admin/rooms/{'x' * 128}/",
         ):  # fmt: skip
             operator.open(path)
             assert operator.findings() == [], path
