@@ -14,6 +14,7 @@ from tests.live.browser import Profiles, Tab, chromium
 from tests.live.daemon import CHEAP, PATIENCE, Daemon
 from tests.live.moderating import OPTIONS
 from tests.live.moderator import Moderator
+from tests.live.siege import ANSWERED, bystander
 from tests.live.site_users import SECRET
 from tests.live.visitor import Visitor
 from tests.live.workers import WORKERS, ready
@@ -42,6 +43,15 @@ def daemon(
     options = ("--rate=0", "--rate-per-ip=0", *getattr(request.module, "DAEMON", ()))
     with Daemon(directory, *options, twistd=twistd, environment=CHEAP) as running:
         yield running
+
+
+@pytest.fixture
+def others(daemon: Daemon) -> Iterator[None]:
+    """A bystander gets its turn during the test and after it."""
+    with bystander(daemon, 0.05) as waited:
+        yield
+    assert max(waited) < ANSWERED, waited
+    assert "Traceback" not in daemon.log.text
 
 
 @pytest.fixture
