@@ -47,7 +47,7 @@ class RedirectingTest(PortTest):
 class RedirectTest(RedirectingTest):
     """Answers to those who speak no TLS."""
 
-    async def test_redirect(self) -> None:
+    async def test_plain_http_is_redirected_and_logged(self) -> None:
         """Whole or in pieces, a request is sent to https; the log has one line a second."""
         with capturedLogs() as events:
             for pieces in ([GET], [GET + GET], [bytes([byte]) for byte in GET], [GET[:1], GET[1:]]):
@@ -139,7 +139,7 @@ class BehindAProxyTest(PortTest):
         proxies = Proxies([ipaddress.ip_network("127.0.0.1/32")])
         return PrefacedPort(reactor, factory, context, proxies, REDIRECTS)
 
-    async def test_redirect(self) -> None:
+    async def test_plain_http_behind_a_proxy_names_its_client(self) -> None:
         """The same is answered, and the log says whom."""
         for pieces in ([V4 + GET], [V4, GET], [V4[:5], V4[5:] + GET[:1], GET[1:]]):
             self.port._failures = LogLimit(Rate(0, 1))

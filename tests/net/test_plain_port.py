@@ -107,7 +107,7 @@ class TcpTest(TestCase):
         await self.hang_up(end, peer)
         assert end.reason is ConnectionDone
 
-    async def test_addresses(self) -> None:
+    async def test_a_peer_has_an_address(self) -> None:
         """The peer has an address, or none on a socket file."""
         end, peer = await self.connect()
         assert self.ends.addresses[-1] == end.transport.getPeer()
@@ -207,7 +207,7 @@ class FileTest(TcpTest):
         made.connect(str(self.directory / "chat.sock"))
         return made
 
-    async def test_addresses(self) -> None:
+    async def test_a_peer_on_a_socket_file_has_no_address(self) -> None:
         end, peer = await self.connect()
         assert end.transport.getPeer() == end.transport.getHost() == UNIXAddress(None)
         assert end.transport.hostname == ""

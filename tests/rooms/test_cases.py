@@ -112,7 +112,7 @@ class TestHold:
         assert texts(world) == ["yes"]
         assert listed(world) == []
 
-    def test_bounds(self, world: World) -> None:
+    def test_held_messages_of_an_owner_are_bounded(self, world: World) -> None:
         """Held messages are bounded for a user, and for all guests of an address together."""
         rules(world, hold="all")
         ann = user(world)
@@ -219,7 +219,7 @@ class TestReport:
         ((_, case),) = listed(world)
         assert case.message == "x" + "\x01" * 1_499 + "\u2026"
 
-    def test_bounds(self, world: World) -> None:
+    def test_reports_of_an_address_are_bounded(self, world: World) -> None:
         """Five of one address."""
         eve = user(world, "13")
         for number in range(MOST_OF_AN_OWNER + 1):
