@@ -31,7 +31,7 @@ LIVE = HERE / "live"
 #: The longest files of those that run at a time.
 LONG = (
     "test_cases_websocket.py", "test_hostile.py", "test_memory.py", "test_protocol.py",
-    "test_sanitizers.py",
+    "test_sanitizers.py", "test_slow_peers.py",
 )  # fmt: skip
 
 
