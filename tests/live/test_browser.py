@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any, Final
@@ -336,6 +338,11 @@ def test_an_operator_with_a_name(tab: Callable[..., Tab], daemon: Daemon) -> Non
     operator.live()
     say(daemon, "named", "hi")
     expect(page.get_by_text("hi", exact=True)).to_be_visible()
+    # A day later its time has a date, on a page that stayed open, and slept.
+    page.clock.set_fixed_time(datetime.now(UTC) + timedelta(days=1))
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    time = page.locator("[data-messages] time")
+    expect(time).to_have_text(re.compile(r"^\d+/\d+/\d{4}, \d+:\d\d:\d\d"))
     assert operator.findings() == []
     for gone in ("Remove for everyone", "Send"):
         expect(page.get_by_text(gone, exact=True)).to_have_count(0)
