@@ -33,7 +33,7 @@ MARKED = ("live", "soak", "bench", "debian")
 #: The longest files of those that run at a time.
 LONG = (
     "test_cases_websocket.py", "test_hostile.py", "test_memory.py", "test_protocol.py",
-    "test_sanitizers.py",
+    "test_sanitizers.py", "test_slow_peers.py",
 )  # fmt: skip
 
 

@@ -167,7 +167,7 @@ def test_no_circle() -> None:
         pytest.fail(" -> ".join(found.args[1]))
 
 
-def test_core() -> None:
+def test_the_core_imports_no_reactor() -> None:
     """The core knows no reactor, no Autobahn, no web server and no database."""
     found = [
         f"{module} imports {imported}"
@@ -211,7 +211,7 @@ def test_importing_does_nothing() -> None:
     assert {module: done for module, done in found.items() if done} == {}
 
 
-def test_that_guard_works(tmp_path: Path) -> None:
+def test_the_guard_of_statements_works(tmp_path: Path) -> None:
     """The check sees calls, branches and changes of others' names."""
     path = tmp_path / "x.py"
     for line in ("f()", "if SHARED in os.environ:\n    x = 1", "values.ValueClass = y", "d[1] = 2"):
@@ -227,14 +227,14 @@ def test_http_knows_no_chat() -> None:
             assert not known & {"rooms", "members", "identity", "web"}, module
 
 
-def test_redis_libraries() -> None:
+def test_only_the_backend_imports_redis_libraries() -> None:
     """Only the backend for Redis imports its libraries."""
     for module in MODULES:
         if any(name.split(".")[0] in ("txredisapi", "hiredis") for name in imported_by(module)):
             assert module.startswith("livechat.backends.redis."), module
 
 
-def test_the_guard_works(tmp_path: Path) -> None:
+def test_the_guard_of_imports_works(tmp_path: Path) -> None:
     """The check sees imports in functions, those for types, and modules among names."""
     path = tmp_path / "x.py"
     path.write_text(
