@@ -18,6 +18,7 @@ from playwright.sync_api import (
 
 from tests.live.cable import Cable
 from tests.live.daemon import PASSWORD, PATIENCE, ROOT, Daemon
+from tests.live.operators import session
 
 WIDE: Final = {"width": 1280, "height": 860}
 NARROW: Final = {"width": 390, "height": 844}
@@ -40,6 +41,14 @@ _FLAGS: Final = (
     # The name in the files of deploy/.
     "--host-resolver-rules=MAP chat.example.org 127.0.0.1",
 )  # fmt: skip
+#: Placeholders that are wider than their fields.
+CUT: Final = """() => [...document.querySelectorAll("input[placeholder]")].filter((each) => {
+    const { font, paddingLeft, paddingRight } = getComputedStyle(each);
+    const context = new OffscreenCanvas(1, 1).getContext("2d");
+    context.font = font;
+    const room = each.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+    return each.checkVisibility() && context.measureText(each.placeholder).width > room;
+}).map(({ placeholder }) => placeholder)"""
 #: Nothing moves, in the page and in the trees of its elements.
 _STILL: Final = """() => [document, ...document.querySelectorAll("*")]
     .map((each) => each === document ? each : each.shadowRoot)
@@ -196,6 +205,13 @@ class Tab:
         self.page.get_by_role("button", name="Sign in").click()
         self.page.wait_for_url(f"**{path}")
 
+    def enters(self, path: str = "/admin/") -> None:
+        """Open a page as an operator who has signed in before: costs half of `sign_in`."""
+        name, value = session(self.daemon)
+        cookie = {"name": name, "value": value, "url": self.url, "secure": True, "httpOnly": True}
+        self._profile.context.add_cookies([cookie])  # type: ignore[list-item]
+        self.open(path)
+
     def goes_offline(self) -> None:
         """
         Cut the network off.
@@ -210,6 +226,13 @@ class Tab:
         """Mend what was cut, and have the page told."""
         self._cable.refused = False
         self.page.evaluate("dispatchEvent(new Event('online'))")
+
+    @contextmanager
+    def hears_later(self) -> Iterator[None]:
+        """All that is sent to the page meanwhile comes at the end, at once."""
+        self._cable.fall_silent()
+        yield
+        self._cable.go_on()
 
     def composes(self, *keys: str) -> None:
         """Press keys as the one that ends a composition in Safari: it has the code 229."""
@@ -240,8 +263,13 @@ class Tab:
             # By the debugger's way, which the page's policy does not bind.
             self.page.evaluate(f"{_AXE.read_text()}; null")
         serious: list[str] = self.page.evaluate(_SERIOUS)
-        width: int = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        width = self.excess()
         return serious + ([f"{width} pixels too wide"] if width > 0 else [])
+
+    def excess(self) -> int:
+        """The number of pixels by which the page is wider than its window."""
+        width: int = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        return width
 
     def close(self) -> None:
         if self._has_own_context or self._profile.origins - {self.url}:

@@ -16,6 +16,7 @@ from tests.live.moderating import OPTIONS
 from tests.live.moderator import Moderator
 from tests.live.siege import ANSWERED, bystander
 from tests.live.site_users import SECRET
+from tests.live.speaker import Speaker
 from tests.live.visitor import Visitor
 from tests.live.workers import WORKERS, ready
 from tests.support.jwts import secret_file
@@ -126,6 +127,20 @@ def moderator(daemon: Daemon) -> Iterator[Callable[[str], Moderator]]:
 
     def make(room: str) -> Moderator:
         made.append(Moderator(daemon, room))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def speaker(daemon: Daemon) -> Iterator[Callable[..., Speaker]]:
+    """Makes people who talk by the protocol."""
+    made: list[Speaker] = []
+
+    def make(room: str, name: str = "Bo", token: str = "") -> Speaker:
+        made.append(Speaker(daemon, room, name, token))
         return made[-1]
 
     yield make

@@ -9,7 +9,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.live.command import done
-from tests.live.daemon import Daemon, Member, Wscat, rest
+from tests.live.daemon import Daemon, Member, rest
+from tests.live.wscat import Wscat
 from tests.support import HANDSHAKE, client_frame, request, server_frame
 
 

@@ -12,7 +12,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.live.client import Client
-from tests.live.daemon import PATIENCE, Daemon, Output, Wscat
+from tests.live.daemon import PATIENCE, Daemon, Output
+from tests.live.wscat import Wscat
 
 KEY = "k" * 16
 

@@ -19,7 +19,8 @@ import pytest
 from livechat.config import options
 from livechat.errors import Close
 from livechat.options import flag, variable
-from tests.live.daemon import PATIENCE, ROOT, Daemon, Output, Wscat, tool
+from tests.live.daemon import PATIENCE, ROOT, Daemon, Output, tool
+from tests.live.wscat import Wscat
 
 LIVECHAT = str(Path(sys.executable).with_name("livechat"))
 README = (ROOT / "README.md").read_text()

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.live.daemon import CHEAP, Daemon, Wscat, eventually
+from tests.live.daemon import CHEAP, Daemon, eventually
+from tests.live.wscat import Wscat
 from tests.support.https import https_site, with_body
 from tests.support.jwts import jwk, jwk_set, private_key, secret_file, signed
 

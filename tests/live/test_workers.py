@@ -24,13 +24,13 @@ from tests.live.daemon import (
     TWISTD,
     Daemon,
     Output,
-    Wscat,
     eventually,
     refused,
     tool,
 )
 from tests.live.front import SOCKET, by_file
 from tests.live.workers import WORKERS, ready
+from tests.live.wscat import Wscat
 
 
 def options(redis: RedisServer) -> tuple[str, ...]:

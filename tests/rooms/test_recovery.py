@@ -57,7 +57,7 @@ def plays(steps: list[tuple[str, int]], page: int) -> Play:
 
 
 @given(some.lists(_STEPS, min_size=20, max_size=80), some.sampled_from((2, 500)))
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 def test_every_interleaving_delivers_once(steps: list[tuple[str, int]], page: int) -> None:
     """Every number once, in order, in every interleaving."""
     play = plays(steps, page)
@@ -69,7 +69,7 @@ def test_every_interleaving_delivers_once(steps: list[tuple[str, int]], page: in
 
 
 @given(some.lists(_CHANGES, min_size=20, max_size=80), some.sampled_from((2, 500)))
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 def test_what_is_taken_back(steps: list[tuple[str, int]], page: int) -> None:
     """Retracted words reach nobody once this process knows; in the end all see the same."""
     play = plays(steps, page)
@@ -79,7 +79,7 @@ def test_what_is_taken_back(steps: list[tuple[str, int]], page: int) -> None:
 
 
 @given(some.lists(_ROUGH, min_size=20, max_size=80), some.sampled_from((2, 500)))
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 def test_gaps_have_labels(steps: list[tuple[str, int]], page: int) -> None:
     """Entries trimmed, or lost with an old numbering, are reported as missing."""
     plays(steps, page)
