@@ -232,7 +232,8 @@ class Config:
     guests: Literal["on", "read", "off"] = option(
         "on",
         option_values.choice("on", "read", "off"),
-        "The rights of visitors without a token: on (enter any room, and say something), read, off.",
+        "The rights of visitors without a token: on (enter any room, and say something), read, "
+        "off.",
     )
     token_keys: tuple[Path | str, ...] = option(
         None,
@@ -306,8 +307,8 @@ class Config:
     metrics: Literal["loopback", "open", "off"] = option(
         "loopback",
         option_values.choice("loopback", "open", "off"),
-        "Clients that may read /metrics: loopback (this machine, or a request with the token), open (all), "
-        "off.",
+        "Clients that may read /metrics: loopback (this machine, or a request with the token), "
+        "open (all), off.",
     )
     metrics_token: str | None = option(
         None,
