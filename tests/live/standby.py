@@ -79,7 +79,8 @@ def _ordered(orders: socket.socket) -> dict[str, Any]:
 
 def replace_exec() -> None:
     """Have Twisted give its next orders for workers to those that stand by."""
-    usual: Any = Process._trySpawnInsteadOfFork
+    twisted: Any = Process
+    usual = twisted._trySpawnInsteadOfFork
 
     def spawned(
         process: Any,
@@ -106,4 +107,4 @@ def replace_exec() -> None:
         process.status = -1
         return True
 
-    Process._trySpawnInsteadOfFork = spawned
+    twisted._trySpawnInsteadOfFork = spawned
