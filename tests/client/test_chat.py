@@ -38,7 +38,7 @@ async def texts(chat: Chat, count: int) -> list[Any]:
         ("https://host:port", "Port could not be cast"),
     ],
 )
-def test_bad_address(url: str, advice: str) -> None:
+def test_a_bad_address_is_a_value_error(url: str, advice: str) -> None:
     """An address that is none says how it has to be, and is a ValueError, too."""
 
     async def asks() -> None:
@@ -51,7 +51,7 @@ def test_bad_address(url: str, advice: str) -> None:
     assert isinstance(caught.value, ValueError)
 
 
-def test_unreachable() -> None:
+def test_an_unreachable_server_is_waited_for() -> None:
     """The first connection to an address without a server is waited for, up to a bound."""
 
     async def asks() -> None:

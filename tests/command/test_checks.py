@@ -167,7 +167,9 @@ def test_another_server_on_the_port(fake: Fake, command: Command) -> None:
     assert command("check", "--alive").code == 1
 
 
-def test_alive_hangs(fake: Fake, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_hangs_is_not_alive(
+    fake: Fake, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A server that takes connections, and does nothing more, is not alive."""
     monkeypatch.setattr(main, "PULSE", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as hung:

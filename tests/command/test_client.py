@@ -39,7 +39,7 @@ def test_a_request_says_who_asks_and_brings_json(fake: Fake) -> None:
     assert asked.headers["host"] == f"127.0.0.1:{fake.port}"
 
 
-def test_another_certificate(fake: Fake) -> None:
+def test_a_server_with_another_certificate_is_not_sent_the_key(fake: Fake) -> None:
     """A server with another certificate is asked nothing, and so is not sent the key."""
     fake.show(fingerprint="00" * 32)
     with pytest.raises(CommandError, match="another certificate"):

@@ -31,7 +31,7 @@ class LookTest(TestCase):
     async def look(self, url: str = "") -> Found:
         return await look_at(reactor, url or self.server.url, TLSFiles(), "lc")
 
-    async def test_a_good_one(self) -> None:
+    async def test_a_good_redis_has_no_findings(self) -> None:
         """The check finds the version, and leaves no keys behind."""
         found = await self.look()
         version = self.server.ask("INFO", "server").split("_version:")[1].split()[0]
@@ -56,7 +56,7 @@ class LookTest(TestCase):
         found = await self.look(f"unix://livechat:wrong@{self.server.socket}")
         assert "cannot be used" in found.wrong
 
-    async def test_nobody_there(self) -> None:
+    async def test_a_redis_that_is_away_is_told(self) -> None:
         assert "cannot be used" in (await self.look("redis://127.0.0.1:1")).wrong
         assert "must be redis://" in (await self.look("http://x")).wrong
 
@@ -80,7 +80,7 @@ class LookAtClusterTest(TestCase):
     async def look(self, url: str = "") -> Found:
         return await look_at(reactor, url or self.cluster.url, TLSFiles(), "lc")
 
-    async def test_a_good_one(self) -> None:
+    async def test_a_good_cluster_has_no_findings(self) -> None:
         """Nothing is left behind at any of them."""
         found = await self.look()
         assert (found.wrong, found.warnings) == ("", ())
@@ -104,6 +104,6 @@ class LookAtClusterTest(TestCase):
         self.cluster.nodes[0].ask("CLUSTER", "DELSLOTS", "7")
         assert "has no master for 1 of 16384 slots" in (await self.look()).wrong
 
-    async def test_nobody_there(self) -> None:
+    async def test_a_cluster_that_is_away_is_told(self) -> None:
         url = "redis+cluster://127.0.0.1:1,127.0.0.1:2"
         assert "cannot be used" in (await self.look(url)).wrong

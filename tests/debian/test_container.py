@@ -15,7 +15,8 @@ from tests.backends.redis.server import RedisServer, free_port
 from tests.debian.root import Enclosed, Root
 from tests.deploy import containerfile
 from tests.deploy.sheets import CONTAINER, of_cluster
-from tests.live.daemon import ROOT, Wscat, eventually, tool
+from tests.live.daemon import ROOT, eventually, tool
+from tests.live.wscat import Wscat
 
 #: A user that the image does not know.
 NOBODY = "54321"

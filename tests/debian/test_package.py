@@ -14,7 +14,8 @@ import pytest
 
 from livechat.system import environment_file
 from tests.debian.root import PATIENCE, Enclosed, Root
-from tests.live.daemon import ROOT, Wscat, tool
+from tests.live.daemon import ROOT, tool
+from tests.live.wscat import Wscat
 
 USER = "livechat"
 STATE = Path("/var/lib/livechat")

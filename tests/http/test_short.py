@@ -18,9 +18,10 @@ from livechat.http.short import LONGEST_HEAD, MOST_FIELDS
 from tests.http.conversations import conversations
 from tests.http.sides import MOST, PROXY, Side, compare, post, shake
 from tests.support import Port, request
+from tests.support.example_counts import examples
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(conversations(), st.sampled_from(["192.0.2.1", "192.0.2.1", PROXY]))
 @example([post("/chat/send/?wait") + post() + shake() + b"early", "answered", b"more"], PROXY)
 @example([post() + b"\r\n", post()], PROXY)

@@ -89,7 +89,7 @@ def in_keys(redis: RedisServer) -> list[str]:
 
 
 @pytest.mark.parametrize("store", ["SQLite", "Redis"])
-def test_forgotten(
+def test_a_forgotten_user_is_nowhere_within_a_minute(
     start: Callable[..., Daemon], tmp_path: Path, request: pytest.FixtureRequest, store: str
 ) -> None:
     """Within a minute nothing of hers is left; the numbers of others are what they were."""

@@ -18,7 +18,7 @@ def kinds(daemon: Daemon) -> list[str]:
     return sorted(re.sub(r"\d+|/.*/", "", each) for each in daemon.links())
 
 
-def test_like_the_program(tmp_path: Path) -> None:
+def test_a_fork_is_like_the_program(tmp_path: Path) -> None:
     """A fork has the same files open as the program, and logs the same."""
     with Daemon(tmp_path / "one") as fork, Daemon(tmp_path / "two", twistd=TWISTD) as program:
         assert isinstance(fork.process, Forked)
@@ -55,7 +55,7 @@ def test_no_secret_is_shared(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_the_end(tmp_path: Path, number: signal.Signals) -> None:
+def test_the_exit_code_of_a_fork_stays_known(tmp_path: Path, number: signal.Signals) -> None:
     """The exit code stays known after the end, and a later signal goes to nobody."""
     daemon = Daemon(tmp_path)
     daemon.curl(f"{daemon.url}/healthz")  # it takes signals
@@ -78,7 +78,7 @@ def test_the_end(tmp_path: Path, number: signal.Signals) -> None:
         ({"PATH": None}, False),
     ],
 )
-def test_the_environment(variables: dict[str, str | None], suits: bool) -> None:
+def test_other_imports_need_a_fresh_process(variables: dict[str, str | None], suits: bool) -> None:
     """Other variables for imports need a fresh process, not a fork."""
     given = {**os.environ, **variables}
     assert template().suits({name: text for name, text in given.items() if text is not None}) == (

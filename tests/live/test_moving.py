@@ -52,7 +52,7 @@ def said(daemon: Daemon, *texts: str) -> None:
         assert json.loads(answer) == {"message": "Message sent!"}
 
 
-def test_there_and_back(tmp_path: Path) -> None:
+def test_an_export_comes_back_from_redis_in_the_same_bytes(tmp_path: Path) -> None:
     """An export by way of Redis, and back in SQLite, has the same bytes."""
     furnish(tmp_path / "state")
     files = [tmp_path / f"{number}.ndjson" for number in range(3)]
@@ -73,7 +73,7 @@ def test_there_and_back(tmp_path: Path) -> None:
     assert files[2].read_bytes() == files[0].read_bytes()
 
 
-def test_by_way_of_a_cluster(tmp_path: Path) -> None:
+def test_an_export_comes_back_from_a_cluster_in_the_same_bytes(tmp_path: Path) -> None:
     """The same bytes."""
     furnish(tmp_path / "state")
     livechat("--state", tmp_path / "state", "export", tmp_path / "one")
@@ -125,7 +125,7 @@ def test_into_a_redis_that_is_used(tmp_path: Path) -> None:
             assert '"title":"A"' in one.curl(f"{one.url}/chat/rooms/a/")
 
 
-def test_the_restore_drill(tmp_path: Path) -> None:
+def test_a_lost_state_is_restored_from_a_backup(tmp_path: Path) -> None:
     """
     The state is lost, and a backup takes its place: its messages are there, and a client that has
     seen later ones is told of the gap.

@@ -18,14 +18,18 @@ class Described:
 
     def __init__(self, document: Any) -> None:
         self.document = document
-        self._closed = closed(document)
+        # To look through a document for every value costs more than to check the value.
+        self._open, self._closed = (
+            Draft202012Validator({"components": each["components"]})
+            for each in (document, closed(document))
+        )
 
     def fits(self, schema: Any, value: Any, *, more: bool = False) -> bool:
         """
         @param more: there may be keys that are not described.
         """
-        components = (self.document if more else self._closed)["components"]
-        return Draft202012Validator({**schema, "components": components}).is_valid(value)
+        validator = self._open if more else self._closed
+        return bool(validator.evolve(schema=schema).is_valid(value))
 
     def carried(self, operation: str, value: Any, *, more: bool = False) -> list[str]:
         """Find an operation's messages that describe *value*, by name."""

@@ -14,7 +14,7 @@ from tests.support.requests import FORM, JSON
 from tests.web.asking import history, post, texts
 
 
-def test_send(port: Port) -> None:
+def test_a_sent_message_is_answered_and_delivered(port: Port) -> None:
     """A message sent over HTTP is answered, delivered and in the history."""
     wire = port.socket("lobby")
     answer = post(port, {"message": "hi"})
@@ -29,13 +29,13 @@ def test_send(port: Port) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "\u200d", "\u3164"])
-def test_blank_messages(port: Port, text: str) -> None:
+def test_blank_messages_are_delivered(port: Port, text: str) -> None:
     """Messages without visible characters are delivered."""
     assert post(port, {"message": text}).status == 200
     assert texts(port) == [text]
 
 
-def test_names(port: Port) -> None:
+def test_names_are_given_replaced_or_refused(port: Port) -> None:
     """A message has the given name; a reserved one is replaced, an ambiguous one refused."""
     for name in ("Ann", "Admin"):
         assert post(port, {"message": "x"}, f"/chat/send/?name={name}").status == 200
@@ -66,14 +66,14 @@ def test_before_any_message(port: Port) -> None:
         ("/chat/send/%72/?room=r", {"message": "x", "room": "r"}),
     ],
 )
-def test_rooms(port: Port, path: str, body: dict[str, str]) -> None:
+def test_a_room_is_named_in_body_path_or_query(port: Port, path: str, body: dict[str, str]) -> None:
     """A room is named in the body, the path or the query."""
     assert post(port, body, path).status == 200
     assert texts(port, "r/") == texts(port, "?room=r") == ["x"]
     assert texts(port) == []
 
 
-def test_two_rooms(port: Port) -> None:
+def test_a_request_with_two_rooms_is_refused(port: Port) -> None:
     """A request that names two rooms is refused."""
     assert post(port, {"message": "x", "room": "a"}, "/chat/send/b/").code() == "bad_room"
     assert port.ask("GET", "/chat/history/a/?room=b").code() == "bad_room"
@@ -82,7 +82,7 @@ def test_two_rooms(port: Port) -> None:
 @pytest.mark.parametrize(
     "room", ["", ".", "..", "a/b", "é", "a b", "\0", "x" * 129, "a\r\nb", "*", "rооm"]
 )
-def test_bad_rooms(port: Port, room: str) -> None:
+def test_bad_rooms_are_refused(port: Port, room: str) -> None:
     """A name that no room can have is refused, wherever it stands."""
     segment = quote(room, safe="")
     for answer in (
@@ -101,7 +101,7 @@ def test_path_that_is_no_utf8(port: Port) -> None:
 
 
 @pytest.mark.parametrize(("data", "kind"), HOSTILE)
-def test_hostile_json(port: Port, data: bytes, kind: Any) -> None:
+def test_hostile_json_stores_nothing(port: Port, data: bytes, kind: Any) -> None:
     """A body that is no message is refused with its reason, and nothing is stored."""
     answer = port.ask("POST", "/chat/send/", data, **JSON)
     assert (answer.status, answer.code()) == (400, kind.code)
@@ -113,7 +113,7 @@ def test_a_bad_room_type(port: Port) -> None:
     assert post(port, {"message": "x", "room": 7}).code() == "bad_message"
 
 
-def test_form(port: Port) -> None:
+def test_a_form_sends_too(port: Port) -> None:
     """A form works too, so that `curl -d message=hi` does."""
     assert port.ask("POST", "/chat/send/", b"message=h%C3%A9+y%26&room=r", **FORM).status == 200
     assert texts(port, "r/") == ["hé y&"]
@@ -131,7 +131,7 @@ def test_form(port: Port) -> None:
         (b'{"message": "hi"}', "bad_message"),
     ],
 )
-def test_bad_forms(port: Port, body: bytes, code: str) -> None:
+def test_bad_forms_are_refused(port: Port, body: bytes, code: str) -> None:
     """A form that is no message is refused with its reason."""
     assert port.ask("POST", "/chat/send/", body, **FORM).code() == code
 
@@ -156,7 +156,7 @@ def test_json_sent_as_a_form(port: Port) -> None:
         ("application/json, text/plain", 415),
     ],
 )
-def test_media_types(port: Port, media: str, status: int) -> None:
+def test_json_and_forms_are_read(port: Port, media: str, status: int) -> None:
     """JSON and forms are read, in UTF-8; everything else is refused."""
     answer = port.ask("POST", "/chat/send/", b'{"message": "hi"}', Content_Type=media)
     assert answer.status == status
@@ -165,7 +165,7 @@ def test_media_types(port: Port, media: str, status: int) -> None:
         assert "application/json" in answer.headers["accept"]
 
 
-def test_history_windows(port: Port) -> None:
+def test_a_query_chooses_a_part_of_the_history(port: Port) -> None:
     """The query's limit, before and after choose the part of the history; the default is 100."""
     for number in range(1, 151):
         post(port, {"message": str(number)})
@@ -190,18 +190,18 @@ def test_history_windows(port: Port) -> None:
         "before=9&after=1", "room=a&room=a", "limit=%ff", "limit=0x1", "before=nan", "limit=+1",
     ],
 )  # fmt: skip
-def test_bad_queries(port: Port, query: str) -> None:
+def test_bad_queries_are_refused(port: Port, query: str) -> None:
     """A malformed or repeated value is refused."""
     answer = port.ask("GET", f"/chat/history/?{quote(query, safe='=&%')}")
     assert (answer.status, answer.code()) == (400, "bad_query")
 
 
-def test_unknown_parameters(port: Port) -> None:
+def test_unknown_parameters_are_ignored(port: Port) -> None:
     """An unknown parameter is ignored."""
     assert port.ask("GET", "/chat/history/?utm_source=x").status == 200
 
 
-def test_position_and_links(port: Port) -> None:
+def test_headers_have_position_and_links(port: Port) -> None:
     """Headers say where the stream stands and where the neighbouring parts are."""
     for number in range(10):
         post(port, {"message": str(number), "room": "r"})
@@ -218,7 +218,7 @@ def test_position_and_links(port: Port) -> None:
     assert empty.headers["livechat-seq"] == "0"
 
 
-def test_following_links(port: Port) -> None:
+def test_links_lead_through_the_history(port: Port) -> None:
     """Following `prev` from the newest part leads through the whole history."""
     for number in range(25):
         post(port, {"message": str(number)})
@@ -232,7 +232,7 @@ def test_following_links(port: Port) -> None:
     assert found == list(range(1, 26))
 
 
-def test_health(port: Port) -> None:
+def test_the_process_says_if_it_lives_and_is_ready(port: Port) -> None:
     """The process says that it lives, and whether it can take messages."""
     alive = {"status": "ok", "fast_path": "native" if fast.WHY_PURE is None else "pure"}
     assert port.ask("GET", "/healthz").json() == alive
@@ -245,7 +245,7 @@ def test_health(port: Port) -> None:
     port.world.backend.health.trouble = None
 
 
-def test_number_like_texts(port: Port) -> None:
+def test_texts_like_numbers_stay_texts(port: Port) -> None:
     """Texts that look like numbers stay texts, on every way through."""
     wire = port.socket("lobby")
     for text in ("007", "42", "1_000", "1e5", "nan", "+1", "null", "true", ""):

@@ -9,7 +9,7 @@ from tests.support.requests import FORM, JSON
 from tests.web.asking import act, history, post
 
 
-def test_actions(port: Port) -> None:
+def test_a_message_is_said_edited_and_retracted(port: Port) -> None:
     """A message is said, edited and taken back by HTTP; histories follow."""
     plain = port.socket("r")
     said = act(port, {"message": "helo", "reply_to": 7, "data": {"a": [1]}})
@@ -69,7 +69,7 @@ def test_data_and_replies_of_messages(port: Port) -> None:
         (b'{"message":"' + b"x" * 20_000 + b'"}', 400, "message_too_long"),
     ],
 )
-def test_hostile_actions(port: Port, data: bytes, status: int, code: str) -> None:
+def test_hostile_actions_store_nothing(port: Port, data: bytes, status: int, code: str) -> None:
     """A body that is no action is refused with its reason, and nothing is stored."""
     answer = act(port, data)
     assert (answer.status, answer.code()) == (status, code)
@@ -94,7 +94,7 @@ def test_actions_need_json(port: Port) -> None:
     assert port.ask("POST", "/chat/actions/", b"{}", **JSON).status == 400
 
 
-def test_nonces_of_actions(port: Port) -> None:
+def test_header_and_body_share_a_nonce(port: Port) -> None:
     """The header and the body name the same nonce, or one does; a repetition is done once."""
     body = {"message": "x", "nonce": "n"}
     first, again = act(port, body).json(), act(port, body, Idempotency_Key="n").json()

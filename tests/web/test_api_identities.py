@@ -56,7 +56,7 @@ WAYS = [
 
 
 @pytest.mark.parametrize(("method", "path", "body", "headers"), WAYS)
-def test_turned_away(
+def test_a_client_turned_away_is_told_by_every_way(
     guarded: tuple[Port, ByHeader], method: str, path: str, body: bytes, headers: dict[str, str]
 ) -> None:
     """A client that an authenticator turns away is refused by every way, with the reason."""
@@ -93,7 +93,7 @@ def test_gone_while_it_is_asked(
     assert len(port.connections) == len(port.sockets.sockets) == len(port.feeds) == 0
 
 
-def test_known_by_an_authenticator(guarded: tuple[Port, ByHeader]) -> None:
+def test_a_user_of_the_site_is_one_by_every_way(guarded: tuple[Port, ByHeader]) -> None:
     """A site's user is the same by every way, whatever name and key it gives."""
     port, _ = guarded
     asked = "?name=Eve&client=abcdefghijklmnop"
@@ -116,7 +116,7 @@ def token_of(port: Port, user: str, **claims: Any) -> str:
     return minted.token
 
 
-def test_known_by_a_token(port: Port) -> None:
+def test_a_user_with_a_token_is_one_by_every_way(port: Port) -> None:
     """A user with a token is the same by every way, whatever name and key the query gives."""
     asked, given = "?name=Eve&client=abcdefghijklmnop", f"Bearer {token_of(port, '42', name='Ann')}"
     ann = {"id": "42", "name": "Ann", "verified": True}
@@ -131,7 +131,7 @@ def test_known_by_a_token(port: Port) -> None:
 
 
 @pytest.mark.parametrize(("method", "path", "body", "headers"), WAYS)
-def test_a_token_that_is_over(
+def test_an_expired_token_is_refused_by_every_way(
     port: Port, method: str, path: str, body: bytes, headers: dict[str, str]
 ) -> None:
     """An expired token is refused by every way."""
@@ -145,6 +145,6 @@ def test_a_token_that_is_over(
 
 
 @pytest.mark.parametrize("given", ["Bearer opaque", "Basic YTpi", "Bearer "])
-def test_unknown_credentials(port: Port, given: str) -> None:
+def test_unknown_credentials_make_a_guest(port: Port, given: str) -> None:
     """A credential that no extension knows leaves the client a guest."""
     assert port.ask("GET", "/chat/history/r/", Authorization=given).status == 200

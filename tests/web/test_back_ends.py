@@ -25,7 +25,7 @@ from tests.web.back_end import (
 NEWS = {"news": ["join", "send"]}
 
 
-def test_a_batch(key: BackEnd) -> None:
+def test_a_batch_is_answered_in_order(key: BackEnd) -> None:
     """A hundred in two rooms are stored and answered in order, and so are their errors."""
     actions = [say("ab"[n % 2], str(n), nonce=f"n{n}") for n in range(MOST_ACTIONS)]
     actions[10] = {"type": "edit", "room": "a", "ref": 1, "message": "mine?"}
@@ -56,7 +56,7 @@ def test_a_bug_in_an_action(key: BackEnd, monkeypatch: pytest.MonkeyPatch) -> No
     assert results(batch(key, say("a"), say("bug"), say("a"))) == [1, "internal", 2]
 
 
-def test_each_by_its_own_rights(port: Port) -> None:
+def test_each_action_has_the_rights_of_its_key(port: Port) -> None:
     """A key that may only send in one room does that, and nothing else."""
     news = BackEnd(port, rooms=NEWS, name="news")
     found = batch(
@@ -72,7 +72,7 @@ def test_each_by_its_own_rights(port: Port) -> None:
     assert records(port.world) == []
 
 
-def test_guests_and_users(make_world: Callable[..., World]) -> None:
+def test_guests_and_users_send_batches(make_world: Callable[..., World]) -> None:
     """Batches are for all, within their rates; a guest's nonces are as long as elsewhere."""
     port = Port(make_world(rate=1))
     guest, user = BackEnd(port, ""), BackEnd(port, port.world.token())
@@ -82,7 +82,7 @@ def test_guests_and_users(make_world: Callable[..., World]) -> None:
     assert results(batch(user, say("a", nonce="n"), retract)) == [3, 4]
 
 
-def test_beside_an_action(port: Port) -> None:
+def test_extra_fields_beside_an_action_are_ignored(port: Port) -> None:
     """Extra fields beside an action, sent to a room's address, are ignored."""
     for who in (BackEnd(port, ""), BackEnd(port, port.world.token())):
         for more in ({"room": 7}, {"room": "other"}, {"as": {"no": "id"}}):
@@ -91,7 +91,7 @@ def test_beside_an_action(port: Port) -> None:
     assert len(said(port, "r")) == 6
 
 
-def test_for_several_users(key: BackEnd) -> None:
+def test_each_act_has_its_own_user(key: BackEnd) -> None:
     """Each act has its own user, who can change their own messages, and no others."""
     found = batch(
         key,
@@ -108,7 +108,7 @@ def test_for_several_users(key: BackEnd) -> None:
     assert [each.get("user", {}).get("id") for each in history] == ["42", "7", None, "42"]
 
 
-def test_a_key_of_idempotency_for_many(key: BackEnd) -> None:
+def test_a_batch_takes_no_idempotency_key(key: BackEnd) -> None:
     """An Idempotency-Key with a batch is refused: its action would be unclear."""
     answer = batch(key, say("a"), Idempotency_Key="k" * 16)
     assert code(answer) == (400, "bad_request")
@@ -116,7 +116,7 @@ def test_a_key_of_idempotency_for_many(key: BackEnd) -> None:
     assert single.json()["nonce"] == "k" * 16
 
 
-def test_a_single_action(key: BackEnd) -> None:
+def test_a_single_action_needs_no_batch(key: BackEnd) -> None:
     """A single action is answered as at its room's address, and may need no room."""
     assert key.ask("POST", ACTIONS, say("a")).json()["seq"] == 1
     assert code(key.ask("POST", ACTIONS, {"message": "x"})) == (400, "bad_room")
@@ -127,7 +127,7 @@ def test_a_single_action(key: BackEnd) -> None:
     assert [each.action.type for each in records(key.port.world)] == ["revoke", "revoke"]
 
 
-def test_revoked(key: BackEnd) -> None:
+def test_a_revoked_user_is_out_by_every_way(key: BackEnd) -> None:
     """A revoked user is out by every way, and another is not."""
     port = key.port
     wires = []
@@ -145,7 +145,7 @@ def test_revoked(key: BackEnd) -> None:
         assert code(user.ask(method, target, body)) == (401, "token_revoked")
 
 
-def test_patterns(port: Port) -> None:
+def test_settings_are_for_rooms_and_patterns(port: Port) -> None:
     """Settings are for a room, a beginning of rooms, or all, one at a time or in a batch."""
     key = BackEnd(port)
     sets(key, "team-*", slow=5)
@@ -176,7 +176,7 @@ def test_patterns(port: Port) -> None:
         assert code(answer) == (400, "bad_room")
 
 
-def test_everywhere(port: Port) -> None:
+def test_an_act_everywhere_needs_no_room(port: Port) -> None:
     """An action in all rooms needs no room's name."""
     key = BackEnd(port)
     ban = {"type": "restrict", "user": "7", "kind": "ban", "everywhere": True}
@@ -192,7 +192,7 @@ def test_everywhere(port: Port) -> None:
     assert results(batch(lesser, {**ban, "room": "x"}, ban)) == ["forbidden", "forbidden"]
 
 
-def test_reasons(port: Port) -> None:
+def test_a_refusal_has_the_words_of_the_moderator(port: Port) -> None:
     """A refusal has the moderator's own words, and says how long it holds."""
     key = BackEnd(port)
     action = {"type": "restrict", "user": "7", "kind": "mute", "seconds": 60, "reason": "spam"}

@@ -32,7 +32,7 @@ from tests.web.back_end import (
     ],
     ids=range(9),
 )  # fmt: skip
-def test_no_batch(key: BackEnd, body: bytes) -> None:
+def test_a_body_that_is_no_batch_does_nothing(key: BackEnd, body: bytes) -> None:
     """A body that is no batch, or too long, does nothing."""
     answer = key.ask("POST", ACTIONS, body)
     assert answer.status == 400
@@ -68,7 +68,7 @@ def test_broken_actions_in_a_batch(key: BackEnd) -> None:
     assert said(key.port, "a") == ["1", "2"]
 
 
-def test_long_batches(port: Port) -> None:
+def test_a_key_may_send_a_megabyte(port: Port) -> None:
     """A key may send a megabyte; others have the usual bound, with any header."""
     key, usual = BackEnd(port), port.factory.max_body
     text = "x" * 10_000
@@ -135,7 +135,9 @@ HOSTILE: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("action", "expected"), HOSTILE, ids=str)
-def test_hostile_actions(port: Port, action: dict[str, Any], expected: str) -> None:
+def test_hostile_actions_are_not_recorded(
+    port: Port, action: dict[str, Any], expected: str
+) -> None:
     """A hostile action is refused by itself, in its room and in a batch, and not recorded."""
     key = BackEnd(port)
     assert key.ask("POST", f"{ACTIONS}r/", action).code() == expected

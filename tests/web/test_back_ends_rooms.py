@@ -22,7 +22,7 @@ from tests.web.back_end import (
 )
 
 
-def test_looks_count(make_world: Callable[..., World]) -> None:
+def test_looks_are_rate_limited(make_world: Callable[..., World]) -> None:
     """A client that looks too often is told to wait."""
     port = Port(make_world(rate_per_ip=1))
     for target in ("/chat/rooms/r/", "/chat/members/r/"):
@@ -30,7 +30,7 @@ def test_looks_count(make_world: Callable[..., World]) -> None:
         port.world.clock.advance(10)
 
 
-def test_rooms(port: Port) -> None:
+def test_active_rooms_are_paged_by_name(port: Port) -> None:
     """Active rooms are listed by name, in pages, for callers who manage everything."""
     for room in "cab":
         enter(port, room, "Ann", 2)
@@ -52,7 +52,7 @@ def test_rooms(port: Port) -> None:
     assert code(key.ask("GET", "/chat/rooms/?limit=-1")) == (400, "bad_query")
 
 
-def test_listed_rooms(port: Port) -> None:
+def test_others_find_listed_rooms(port: Port) -> None:
     """Others find the active rooms that are listed, and that they may join."""
     key = BackEnd(port)
     for room in ("lobby", "news", "team-a", "team-b"):
@@ -78,7 +78,7 @@ def names(of: BackEnd) -> list[str]:
     return [each["room"] for each in of.ask("GET", "/chat/rooms/").json()["rooms"]]
 
 
-def test_settings_of_a_room(port: Port) -> None:
+def test_words_of_a_room_are_for_moderators(port: Port) -> None:
     """A room's settings are for all, but its filter's words only for moderators."""
     key = BackEnd(port)
     sets(key, "a", words=["bad"], slow=5, members=False)
@@ -86,7 +86,7 @@ def test_settings_of_a_room(port: Port) -> None:
     assert port.ask("GET", "/chat/rooms/a/").json()["settings"] == {"slow": 5}
 
 
-def test_a_room(port: Port) -> None:
+def test_a_room_has_users_place_and_rights(port: Port) -> None:
     """A room has its users, its place and the caller's rights, for callers who may join."""
     enter(port, "a", "Ann", 2)
     enter(port, "a", "Ben")
@@ -143,7 +143,7 @@ def last(port: Port, count: int) -> list[str]:
     return [each["message"] for each in found["messages"]]
 
 
-def test_members(port: Port) -> None:
+def test_members_are_paged_once_each(port: Port) -> None:
     """Users with their names, each once, a page at a time."""
     names = [f"n{number:03}" for number in range(LARGE_ROOM + 5)]
     for name in names:
@@ -161,7 +161,7 @@ def test_members(port: Port) -> None:
     assert port.ask("GET", "/chat/members/b/").json() == {"users": 0, "members": [], "next": None}
 
 
-def test_members_elsewhere(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_members_at_other_processes_are_found(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process without members in the room asks the others for a moment, and forgets."""
     world = port.world
     ben = User("b", "Ben")
@@ -192,7 +192,9 @@ def test_members_that_are_not_told_of(port: Port) -> None:
     ]
 
 
-def test_a_backend_that_is_away(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backend_that_is_away_leaves_nothing_behind(
+    port: Port, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A backend that is away is an error, and leaves nothing behind."""
 
     def away(room: str) -> Any:

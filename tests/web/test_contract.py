@@ -23,7 +23,7 @@ OPERATORS = {Kind.BAD_TOKEN, Kind.WRONG_PASSWORD, Kind.NOT_SIGNED_IN}
 
 
 @pytest.mark.parametrize("name", ["openapi", "asyncapi"])
-def test_served(port: Port, request: pytest.FixtureRequest, name: str) -> None:
+def test_both_documents_are_served(port: Port, request: pytest.FixtureRequest, name: str) -> None:
     """Both documents are there for all, and hold together."""
     answer = port.ask("GET", f"/{name}.json", Origin="https://elsewhere.example")
     document = answer.json()
@@ -40,7 +40,7 @@ def test_served(port: Port, request: pytest.FixtureRequest, name: str) -> None:
     assert "@ivar" not in answer.body.decode()
 
 
-def test_names() -> None:
+def test_no_two_described_structs_share_a_name() -> None:
     """No two structs that are described have the same name."""
     structs = {
         each
@@ -56,7 +56,7 @@ def test_openapi_is_valid(openapi: Described) -> None:
     validate(openapi.document)
 
 
-def test_every_endpoint(port: Port, openapi: Described) -> None:
+def test_every_endpoint_is_described(port: Port, openapi: Described) -> None:
     """All endpoints for programs are described, and nothing else."""
     pages = {"/", "/developers/", "/rooms/", "/rooms/{room}/", "/static/{name}"}
     assert {
@@ -70,7 +70,7 @@ def test_every_endpoint(port: Port, openapi: Described) -> None:
     }
 
 
-def test_every_kind(openapi: Described, asyncapi: Described) -> None:
+def test_every_kind_of_error_is_described(openapi: Described, asyncapi: Described) -> None:
     """Every kind of error is described."""
     texts = (
         openapi.document["components"]["schemas"]["Problem"],
@@ -82,7 +82,7 @@ def test_every_kind(openapi: Described, asyncapi: Described) -> None:
     assert closes.keys() == {str(int(code)) for code in Close}
 
 
-def test_limits(make_world: Callable[..., World]) -> None:
+def test_described_limits_are_those_of_the_chat(make_world: Callable[..., World]) -> None:
     """The described limits are those of the chat."""
     chat = make_world(max_message=10, rate=3).chat
     for document, names in (

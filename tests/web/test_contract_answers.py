@@ -52,7 +52,7 @@ from tests.web.described import HELLO, Described
         ("DELETE", "/chat/history/", b"", {}, "method_not_allowed"),
     ],
 )
-def test_answers(
+def test_answers_of_all_kinds_are_described(
     port: Port,
     openapi: Described,
     method: str,
@@ -70,7 +70,7 @@ def test_answers(
     openapi.check(method, target, answer)
 
 
-def test_moderation(port: Port, openapi: Described) -> None:
+def test_requests_of_moderators_are_described(port: Port, openapi: Described) -> None:
     """Requests of moderators and refusals of restricted users are described."""
     key, user = BackEnd(port), BackEnd(port, port.world.token("7", name="Ann"))
 
@@ -106,7 +106,9 @@ def test_moderation(port: Port, openapi: Described) -> None:
         ("/chat/actions/", b'{"room":"lobby","message":"hi"}'),
     ],
 )
-def test_held(port: Port, openapi: Described, target: str, body: bytes) -> None:
+def test_a_held_message_is_described(
+    port: Port, openapi: Described, target: str, body: bytes
+) -> None:
     """A message that waits for a review is no error: its case is in a header."""
     run(port.world.chat.settings.change("lobby", SettingsChange(hold="all")))
     answer = port.ask("POST", target, body, **JSON, Idempotency_Key="k" * 16)
@@ -119,7 +121,9 @@ def test_held(port: Port, openapi: Described, target: str, body: bytes) -> None:
     assert (again.status, again.headers["livechat-case"]) == (202, case)
 
 
-def test_refusals(make_world: Callable[..., World], openapi: Described) -> None:
+def test_refusals_of_any_request_are_described(
+    make_world: Callable[..., World], openapi: Described
+) -> None:
     """Refusals that any request may get are described too."""
     port = Port(make_world(), most=2, most_per_address=1)
     first, slow = port.connect("192.0.2.1"), port.connect("192.0.2.2")
@@ -136,7 +140,7 @@ def test_refusals(make_world: Callable[..., World], openapi: Described) -> None:
     ]  # fmt: skip
 
 
-def test_failures(
+def test_failures_of_the_server_are_described(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch, openapi: Described
 ) -> None:
     """Failures of a message, and of the server, are described."""

@@ -22,7 +22,7 @@ from tests.support import SOMEBODY, Port, World, request, run
 from tests.web.described import Described
 
 
-def test_asyncapi_is_whole(openapi: Described, asyncapi: Described) -> None:
+def test_each_channel_is_a_path_with_its_messages(openapi: Described, asyncapi: Described) -> None:
     """Each channel is a path, and each of its messages goes one way or the other."""
     document = asyncapi.document
     assert document["asyncapi"] == "3.0.0"
@@ -43,7 +43,9 @@ def test_asyncapi_is_whole(openapi: Described, asyncapi: Described) -> None:
 @pytest.mark.parametrize(
     ("operation", "union"), [("receiveV1", frames.ClientFrame), ("sendV1", frames.ServerFrame)]
 )
-def test_every_frame(asyncapi: Described, operation: str, union: Any) -> None:
+def test_every_frame_is_described_in_its_own_words(
+    asyncapi: Described, operation: str, union: Any
+) -> None:
     """Every frame is described, in the words of its struct."""
     document = asyncapi.document
     carried = document["operations"][operation]["messages"]
@@ -57,7 +59,7 @@ def test_every_frame(asyncapi: Described, operation: str, union: Any) -> None:
         assert " ".join(struct.__doc__.replace("``", "`").split()).startswith(" ".join(words))
 
 
-def test_descriptions_of_fields(asyncapi: Described) -> None:
+def test_fields_are_described_by_their_wire_names(asyncapi: Described) -> None:
     """Fields are described under their names on the wire."""
     fields = asyncapi.document["components"]["schemas"]["Resumed"]["properties"]
     assert "first message that follows" in fields["from"]["description"]
@@ -66,7 +68,9 @@ def test_descriptions_of_fields(asyncapi: Described) -> None:
 
 
 @pytest.mark.parametrize(("value", "frame"), UNDERSTOOD, ids=named)
-def test_understood(asyncapi: Described, value: Any, frame: frames.ClientFrame) -> None:
+def test_an_understood_frame_is_described(
+    asyncapi: Described, value: Any, frame: frames.ClientFrame
+) -> None:
     """A frame that the session understands is described as that frame."""
     assert asyncapi.carried("receiveV1", value, more=True) == [type(frame).__name__]
 
@@ -74,7 +78,7 @@ def test_understood(asyncapi: Described, value: Any, frame: frames.ClientFrame) 
 @pytest.mark.parametrize(
     "value", [value for value, _ in HOSTILE if not isinstance(value, bytes)], ids=str
 )
-def test_refused(asyncapi: Described, value: Any) -> None:
+def test_a_refused_frame_is_not_described(asyncapi: Described, value: Any) -> None:
     """A frame that the session refuses is not described."""
     assert asyncapi.carried("receiveV1", value, more=True) == []
 
@@ -137,7 +141,7 @@ def test_every_frame_as_it_is_sent(make_world: Callable[..., World], asyncapi: D
     }  # fmt: skip
 
 
-def test_plain_frames(world: World, asyncapi: Described) -> None:
+def test_each_frame_of_plain_mode_is_described(world: World, asyncapi: Described) -> None:
     """Each frame of plain mode is described."""
     client = PlainClient(world)
     for data, kind in HOSTILE_JSON:
@@ -153,7 +157,7 @@ def test_plain_frames(world: World, asyncapi: Described) -> None:
     assert asyncapi.carried("sendPlain", said) == ["PlainSaid"]
 
 
-def test_events(port: Port, asyncapi: Described) -> None:
+def test_each_server_sent_event_is_described(port: Port, asyncapi: Described) -> None:
     """Server-sent events are described, by the types of their frames."""
     wire = port.connect()
     wire.send(request("GET", "/chat/events/r/"))

@@ -59,7 +59,7 @@ NAMES = [
         ("GET", "/ws/chat/{room}/", {"history": NUMBERS, "name": NAMES, "client": KEYS}),
     ],
 )
-def test_parameters(
+def test_accepted_parameters_are_those_of_the_schema(
     port: Port, openapi: Described, method: str, path: str, known: dict[str, list[str]]
 ) -> None:
     """The server accepts exactly the values that a parameter's schema allows."""
@@ -85,7 +85,7 @@ def asked(port: Port, method: str, target: str, **headers: str) -> int:
     return status
 
 
-def test_headers(port: Port, openapi: Described) -> None:
+def test_accepted_headers_are_those_of_the_schema(port: Port, openapi: Described) -> None:
     """The server accepts exactly the values that a header's schema allows."""
     for method, path, name, values in (
         # The schema is for requests without `client`; with it more is accepted.

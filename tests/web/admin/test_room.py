@@ -29,7 +29,7 @@ from tests.web.admin.moderating import restrict, seen
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_texts(browser: Browser, world: World, text: str) -> None:
+def test_hostile_texts_are_shown_as_text(browser: Browser, world: World, text: str) -> None:
     """Messages are shown as text, on the page and in events."""
     stream = browser.events("/admin/rooms/r/events")
     stream.events()
@@ -41,7 +41,7 @@ def test_hostile_texts(browser: Browser, world: World, text: str) -> None:
     assert [json.loads(data)["message"] for data in events] == [text]
 
 
-def test_a_room(browser: Browser, world: World) -> None:
+def test_a_room_has_its_newest_messages(browser: Browser, world: World) -> None:
     """A room's page has its state, its newest messages, and how to join."""
     join(world, "r")
     for number in range(1, 121):
@@ -53,7 +53,7 @@ def test_a_room(browser: Browser, world: World) -> None:
     assert 'data-live="/admin/rooms/r/events?after=120"' in text
 
 
-def test_scrolling_back(browser: Browser, world: World) -> None:
+def test_scrolling_back_misses_no_message(browser: Browser, world: World) -> None:
     """From the newest messages one gets to the oldest, and back, without missing one."""
     for number in range(1, 131):
         say(world, str(number))
@@ -75,7 +75,7 @@ def test_scrolling_back(browser: Browser, world: World) -> None:
     assert seen == [str(number) for number in range(1, 131)]
 
 
-def test_sending(browser: Browser, world: World) -> None:
+def test_a_sent_message_arrives_at_members(browser: Browser, world: World) -> None:
     """A test message arrives at every member like any other, and the page says so."""
     client = join(world, "r")
     browser.get("/admin/rooms/r/")
@@ -87,7 +87,7 @@ def test_sending(browser: Browser, world: World) -> None:
     assert shown(text) == ["hello\nworld"]
 
 
-def test_from_an_operator(browser: Browser, world: World) -> None:
+def test_a_message_is_from_its_operator(browser: Browser, world: World) -> None:
     """An operator's message is from an operator, whatever the request says."""
     client = join(world, "r")
     for target in ("/admin/rooms/r/", "/admin/rooms/r/?name=Eve&client=abcdefghijklmnop"):
@@ -98,7 +98,7 @@ def test_from_an_operator(browser: Browser, world: World) -> None:
     assert [each.user for each in said] == [OPERATOR] * 2
 
 
-def test_authors(browser: Browser, world: World) -> None:
+def test_authors_stand_beside_their_messages(browser: Browser, world: World) -> None:
     """A message has its author beside it, if there is one, marked as guest or user."""
     say(world, "from nobody")
     say(world, "from Ann", user=User("kX3vPq0aT7yB", "Ann <b>"))
@@ -119,7 +119,7 @@ def test_authors(browser: Browser, world: World) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE[:8])
-def test_hostile_names(browser: Browser, world: World, name: str) -> None:
+def test_hostile_names_are_shown_as_text(browser: Browser, world: World, name: str) -> None:
     """Names are shown as text."""
     say(world, "x", user=User('"><b>', name))
     text = page(browser, "/admin/rooms/r/")
@@ -194,7 +194,7 @@ def test_edited_and_taken_back(browser: Browser, world: World) -> None:
     assert marks[:3] == [("1", ""), ("2", " hidden"), ("3", " hidden")]
 
 
-def test_searching(browser: Browser, world: World) -> None:
+def test_a_search_ignores_case_and_is_not_live(browser: Browser, world: World) -> None:
     """A search ignores case, its links keep it, and its page is not live."""
     for number in range(120):
         say(world, f"Ｓpam {number}" if number % 2 else "fine")
@@ -211,7 +211,7 @@ def test_searching(browser: Browser, world: World) -> None:
     assert browser.get(f"/admin/rooms/r/?q={'x' * 201}").status == 400
 
 
-def test_messages_of_a_person(browser: Browser, world: World) -> None:
+def test_a_page_of_a_person_has_acts(browser: Browser, world: World) -> None:
     """A person's page has their messages, their restrictions, and forms for acts."""
     for number in range(3):
         say(world, f"{number}", user=EVE)
@@ -229,7 +229,7 @@ def test_messages_of_a_person(browser: Browser, world: World) -> None:
         assert browser.get(f"/admin/rooms/r/?user={bad}").status == 400
 
 
-def test_verified_users(browser: Browser, world: World) -> None:
+def test_verified_users_have_a_mark(browser: Browser, world: World) -> None:
     """A verified user has a mark, and a tag that tells apart ids with the same beginning."""
     for known_as in ("auth0-1001", "auth0-1002", "42"):
         say(world, "hi", user=User(known_as, "Ann", verified=True))

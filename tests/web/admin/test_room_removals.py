@@ -16,7 +16,7 @@ from tests.web.admin.looking import (
 )
 
 
-def test_removing(browser: Browser, world: World) -> None:
+def test_a_removed_message_is_gone_for_all(browser: Browser, world: World) -> None:
     """A removed message is gone for all, and its place says by whose act."""
     client = join(world, "r")
     say(world, "spam", user=EVE)
@@ -65,7 +65,7 @@ def test_removals_that_make_no_sense(
     assert shown(page(browser, "/admin/rooms/r/")) == ["stays"]
 
 
-def test_removals_of_strangers(browser: Browser, world: World) -> None:
+def test_strangers_remove_nothing(browser: Browser, world: World) -> None:
     """A removal without a session, from another site or by a link does nothing."""
     say(world, "stays", user=EVE)
     page(browser, "/admin/rooms/r/")
@@ -93,7 +93,7 @@ def test_removing_too_often(make_world: Callable[..., World]) -> None:
     assert (refused.status, refused.headers["retry-after"]) == (429, "2")
 
 
-def test_removing_in_a_search(browser: Browser, world: World) -> None:
+def test_removing_in_a_search_leads_back_to_it(browser: Browser, world: World) -> None:
     say(world, "spam", user=EVE)
     text = page(browser, "/admin/rooms/r/?q=spam")
     assert 'action="/admin/rooms/r/remove/?q=spam"' in text

@@ -27,7 +27,7 @@ def test_a_bad_last_event_id(browser: Browser) -> None:
     assert wire.answer().code() == "bad_query"
 
 
-def test_room_events(browser: Browser, world: World) -> None:
+def test_missed_messages_come_before_new_ones(browser: Browser, world: World) -> None:
     """Missing messages come first, then new ones, at most ten times a second."""
     for number in range(1, 4):
         say(world, str(number))
@@ -56,7 +56,7 @@ def test_room_events(browser: Browser, world: World) -> None:
     ]
 
 
-def test_coming_back(browser: Browser, world: World) -> None:
+def test_a_browser_that_comes_back_misses_nothing(browser: Browser, world: World) -> None:
     """A browser that was away gets what it missed, each message once."""
     for number in range(1, 11):
         say(world, str(number))
@@ -65,7 +65,7 @@ def test_coming_back(browser: Browser, world: World) -> None:
     assert [json.loads(data)["seq"] for name, data in events if name == "message"] == [8, 9, 10]
 
 
-def test_a_gap_between_page_and_stream(browser: Browser, world: World) -> None:
+def test_a_page_that_missed_much_gets_the_newest(browser: Browser, world: World) -> None:
     """A page that missed very much gets the newest; the numbers show the gap."""
     for number in range(1, 201):
         say(world, str(number))
@@ -74,7 +74,7 @@ def test_a_gap_between_page_and_stream(browser: Browser, world: World) -> None:
     assert seqs == list(range(151, 201))
 
 
-def test_another_database(browser: Browser, world: World) -> None:
+def test_a_page_of_another_database_begins_anew(browser: Browser, world: World) -> None:
     """A page with more messages than the room is told to begin anew."""
     say(world, "a")
     stream = browser.events("/admin/rooms/r/events?after=7")
@@ -158,7 +158,7 @@ def test_a_stream_of_a_room_that_cannot_be_read(
     assert browser.events("/admin/rooms/r/events").answer().code() == "unavailable"
 
 
-def test_the_backend_goes_away(
+def test_a_stream_ends_when_the_backend_goes_away(
     browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stream whose room cannot be watched ends in good order: the browser comes back."""

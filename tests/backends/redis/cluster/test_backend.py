@@ -37,7 +37,7 @@ class ThreeNodesContractTest(ClusterContract, TestCase):
 class MovesTest(ClusterProcessesTest):
     """Slots that move from one master to another, while their rooms talk."""
 
-    async def test_a_slot_that_moves(self) -> None:
+    async def test_a_slot_that_moves_delivers_once(self) -> None:
         """All is delivered once, in order, and refused to nobody; again and again."""
         source, target = self.server, self.others()[0]
         for _ in range(6):
@@ -121,7 +121,7 @@ class PlainTest(ClusterProcessesTest):
     masters = 2
     options = ("--rename-command", "SPUBLISH", "", "--rename-command", "SSUBSCRIBE", "")
 
-    async def test_a_slot_that_moves(self) -> None:
+    async def test_a_slot_moves_without_sharded_channels(self) -> None:
         source, target = self.server, self.others()[0]
         for _ in range(3):
             await self.talk_while(self.cluster.move, SLOT, source, target)
@@ -220,7 +220,7 @@ class NamedTest(ClusterProcessesTest):
         *("--cluster-preferred-endpoint-type", "hostname"),
     )
 
-    async def test_the_seed_address_is_used(self) -> None:
+    async def test_the_announced_name_is_used(self) -> None:
         await self.traffic(10)
         assert len(await self.all_is_well()) == 10
         (node,) = self.nodes()
