@@ -20,12 +20,10 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from playwright.sync_api import Browser
-
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from tests.live.browser import PHONE, WIDE, Tab, chromium  # noqa: E402
+from tests.live.browser import PHONE, WIDE, Profiles, Tab, chromium  # noqa: E402
 from tests.live.command import done  # noqa: E402
 from tests.live.daemon import PASSWORD, Daemon, Member  # noqa: E402
 from tests.live.visitor import Visitor, site  # noqa: E402
@@ -213,7 +211,7 @@ def take_changes(tabs: dict[str, Tab], pages: list[Visitor]) -> None:
         page.page.get_by_role("button", name="Cancel").click()
 
 
-def take_door(browser: Browser, daemon: Daemon) -> None:
+def take_door(browser: Profiles, daemon: Daemon) -> None:
     """A room before one is in it, in two languages."""
     for name, locale in (("door", "en-GB"), ("german", "de-DE")):
         tabs = devices(browser, daemon, locale)
@@ -225,7 +223,7 @@ def take_door(browser: Browser, daemon: Daemon) -> None:
             each.context.close()
 
 
-def take_launcher(browser: Browser, daemon: Daemon, shop: str) -> None:
+def take_launcher(browser: Profiles, daemon: Daemon, shop: str) -> None:
     """A button on another site's page, behind which a visitor is answered."""
     tabs = devices(browser, daemon)
     for kind, each in tabs.items():
@@ -249,7 +247,7 @@ def take_launcher(browser: Browser, daemon: Daemon, shop: str) -> None:
         each.context.close()
 
 
-def take_crowd(browser: Browser, daemon: Daemon) -> None:
+def take_crowd(browser: Profiles, daemon: Daemon) -> None:
     """A room of eighty people, also beside a phone's keyboard."""
     with ExitStack() as stack:
         names = [f"{first} {letter}." for letter in LETTERS for first in FIRST_NAMES][1:]
@@ -295,7 +293,7 @@ def join(page: Visitor, room: str, name: str) -> None:
     page.join(room, name)
 
 
-def devices(browser: Browser, daemon: Daemon, locale: str = "en-GB") -> dict[str, Tab]:
+def devices(browser: Profiles, daemon: Daemon, locale: str = "en-GB") -> dict[str, Tab]:
     """Ann's."""
     return {
         f"{size}-{scheme}": Tab(

@@ -78,7 +78,7 @@ class ActContract(MapContract):
             await publish(backend.messages, Draft("r", text, user))
         return backend
 
-    async def test_nonces_of_amendments(self) -> None:
+    async def test_a_repeated_amendment_is_made_once(self) -> None:
         """An amendment with a nonce that was used for it is not made again, and not delivered."""
         backend = await self.said("a", "b")
         amendments: list[Amendment] = [
@@ -147,7 +147,7 @@ class ActContract(MapContract):
         assert await refused(amend(backend.messages, retract(9, nonce="m"))) is Kind.NOT_FOUND
         assert (await publish(backend.messages, Draft("r", "c", ANN, "m"))).seq == 4
 
-    async def test_recorded(self) -> None:
+    async def test_stored_entries_are_recorded_once(self) -> None:
         """Entries stored from here, and no others, are recorded once, delivered or not."""
         backend = await self.said()
         log = backend.messages
@@ -164,7 +164,7 @@ class ActContract(MapContract):
         others = [entry for room, entry in self.sink.recorded if room != "r"]
         assert [each.seq for each in others if isinstance(each, Message)] == [1, 2, 3]
 
-    async def test_order_of_telling(self) -> None:
+    async def test_the_sink_is_told_before_records_and_receivers(self) -> None:
         """The sink is told first, then it is recorded, and then the receiver is told."""
         backend = await self.said()
         found: list[tuple[int, int]] = []
@@ -180,7 +180,7 @@ class ActContract(MapContract):
         )
         assert found == [(1, 0), (1, 1)]
 
-    async def test_a_receiver_that_raises(self) -> None:
+    async def test_a_receiver_that_raises_spares_the_others(self) -> None:
         """A receiver's exception is logged; the other receivers of the batch are told."""
 
         @implementer(IReceiver)

@@ -33,7 +33,7 @@ from tests.support.outcomes import amend, publish
 class AmendContract(ActContract):
     """Tests of one backend, which the class that mixes it in makes."""
 
-    async def test_replies_and_data(self) -> None:
+    async def test_replies_and_data_are_stored_byte_by_byte(self) -> None:
         """Replies and data are answered, delivered and stored byte by byte."""
         backend = await self.said("a")
         drafts = [Draft("r", "b", ANN, reply_to=1), Draft("r", "", None, reply_to=10**15)]
@@ -47,7 +47,7 @@ class AmendContract(ActContract):
         assert (await self.entries(backend))[1:] == sent
         assert (await backend.messages.read("r", 0, 0)).position.event == 0
 
-    async def test_edit(self) -> None:
+    async def test_an_edit_changes_text_by_an_event(self) -> None:
         """A message has another text under its number; the room hears of it by an event."""
         backend = await self.begin()
         await backend.messages.subscribe("r")
@@ -70,7 +70,7 @@ class AmendContract(ActContract):
         assert position.event == 3
         assert (await backend.messages.newest(["r"])) == {"r": Newest(3, event.time)}
 
-    async def test_edit_again(self) -> None:
+    async def test_a_second_edit_leaves_no_former_words(self) -> None:
         """Words of before are nowhere; the event of them is gone, and its number stays."""
         backend = await self.said("a", "b")
         one = await amend(backend.messages, edit(1, "c", data=Raw(DATA[0])))
@@ -85,7 +85,7 @@ class AmendContract(ActContract):
         assert gone == Gone(3, one.event.time)
         assert event == two.event
 
-    async def test_retract(self) -> None:
+    async def test_a_retraction_leaves_numbers_and_times(self) -> None:
         """Nothing is left of a message and its edits but their numbers and times."""
         backend = await self.said("a", "b")
         await amend(backend.messages, edit(1, "c"))
@@ -103,7 +103,7 @@ class AmendContract(ActContract):
         assert len(self.sink.entries("r")) == 5
         assert (await backend.messages.read("r", 0, 0)).position.event == 5
 
-    async def test_retract_many(self) -> None:
+    async def test_a_hundred_are_retracted_in_one_event(self) -> None:
         """A hundred at once, in one event; numbers of no message are passed over."""
         backend = await self.said(*map(str, range(MOST_REFS + 3)))
         await amend(backend.messages, edit(2, "x"))
@@ -118,7 +118,7 @@ class AmendContract(ActContract):
         assert left == [1, 3, *range(MOST_REFS + 1, event)]
         assert (await self.entries(backend))[event - 1] == Gone(event, amended.event.time)
 
-    async def test_whose(self) -> None:
+    async def test_only_its_author_changes_a_message(self) -> None:
         """Only its author changes a message; a moderator may retract it, and never edits."""
         backend = await self.said("a", "b", "c")
         await publish(backend.messages, Draft("r", "d", BOB))
@@ -148,7 +148,7 @@ class AmendContract(ActContract):
         assert (first.message, first.user) == ("b", VERIFIED)
         assert (await amend(backend.messages, retract(1, user=VERIFIED))).event.by == "author"
 
-    async def test_missing(self) -> None:
+    async def test_missing_messages_are_not_found(self) -> None:
         """No message, an event, what is gone: not found, whoever asks; it takes no number."""
         backend = await self.said("a", "b")
         await amend(backend.messages, edit(1, "c"))
@@ -169,7 +169,7 @@ class AmendContract(ActContract):
         assert (await backend.messages.read("nowhere", 0, 9)).position.seq == 0
         assert await backend.messages.newest(["nowhere"]) == {}
 
-    async def test_too_late(self) -> None:
+    async def test_a_late_edit_is_refused(self) -> None:
         """A message that is older than its author may edit is not edited, but retracted."""
         backend = await self.said("a")
         (message,) = await self.entries(backend)
@@ -191,7 +191,7 @@ class AmendContract(ActContract):
         assert [type(each) for each in found[2:]] == [Gone] * (MOST_EDITS - 1) + [Edited] * 2
         assert [getattr(each, "message", None) for each in found[:2]] == ["19", "c"]
 
-    async def test_order_of_amendments(self) -> None:
+    async def test_amendments_are_numbered_in_order_of_calls(self) -> None:
         """Messages and amendments that are sent together are numbered as they are called."""
         backend = await self.said()
         log = backend.messages
@@ -252,7 +252,7 @@ class AmendContract(ActContract):
         assert (await amend(backend.messages, edit(2, "e"))).event.seq == 6
         assert (await self.entries(backend))[3] == Gone(4, before.entries[3].time)
 
-    async def test_pages_of_entries(self) -> None:
+    async def test_pages_have_entries_in_their_present_state(self) -> None:
         """Any page from anywhere has each entry under its number, in its present state."""
         backend = await self.said("a", "b", "c")
         await publish(backend.messages, Draft("r", "d", BOB, reply_to=1, data=Raw(DATA[0])))

@@ -42,7 +42,7 @@ class ArchiveContract(ActContract):
             if not cursor:
                 return sorted(found)
 
-    async def test_rooms(self) -> None:
+    async def test_every_room_with_entries_is_named(self) -> None:
         """Every room in which something is kept is named, the audit too, however many there are."""
         backend = await self.begin()
         assert await self.named(backend) == []
@@ -52,7 +52,7 @@ class ArchiveContract(ActContract):
         await backend.messages.read("never", 0, 1)
         assert await self.named(backend) == [AUDIT_ROOM, *rooms]
 
-    async def test_hidden(self) -> None:
+    async def test_hidden_entries_are_read_and_redacted(self) -> None:
         """Hidden entries are read or missing, never in part; redacted, they are gone."""
         backend = await self.said(*"abcdef", history_limit=0)
         await backend.stop()
@@ -66,7 +66,7 @@ class ArchiveContract(ActContract):
         page = await backend.archive.read("r", 0, 100)
         assert all(each.message != "a" for each in page.messages)
 
-    async def test_emptied(self) -> None:
+    async def test_emptied_messages_keep_their_numbers(self) -> None:
         """Nothing is left of messages and their edits; the numbers of others are what they were."""
         backend = await self.said("a", "b")
         await amend(backend.messages, edit(1, "c", data=Raw(DATA[0])))
@@ -83,7 +83,7 @@ class ArchiveContract(ActContract):
         position = (await backend.messages.read("r", 0, 0)).position
         assert (position.seq, position.oldest, position.event) == (5, 1, 5)
 
-    async def test_emptied_edit(self) -> None:
+    async def test_the_event_of_an_edit_is_emptied_alone(self) -> None:
         """The event of an edit can be emptied without its message; events without words cannot."""
         backend = await self.said("a", "b")
         await amend(backend.messages, edit(1, "c"))
@@ -98,7 +98,7 @@ class ArchiveContract(ActContract):
         # The message is edited on as before.
         await amend(backend.messages, edit(1, "d"))
 
-    async def test_rewritten(self) -> None:
+    async def test_a_rewritten_message_keeps_the_rest(self) -> None:
         """A message has another text, the rest of it as before; the newest one too."""
         backend = await self.begin()
         drafts = [Draft("r", "a", ANN, reply_to=7, data=Raw(DATA[1])), Draft("r", "b"),
@@ -115,7 +115,7 @@ class ArchiveContract(ActContract):
         await publish(backend.messages, Draft("r", "d"))
         assert [each.seq for each in await self.entries(backend)] == [1, 2, 3, 4, 5]
 
-    async def test_nothing_to_redact(self) -> None:
+    async def test_missing_entries_are_refused(self) -> None:
         """Missing entries are refused, and take no number."""
         backend = await self.said("a", "b")
         await amend(backend.messages, retract(1))

@@ -28,10 +28,12 @@ settings.load_profile("livechat")
 
 HERE = Path(__file__).parent
 LIVE = HERE / "live"
+#: Folders whose tests are all marked with the folder's name.
+MARKED = ("live", "soak", "bench", "debian")
 #: The longest files of those that run at a time.
 LONG = (
     "test_cases_websocket.py", "test_hostile.py", "test_memory.py", "test_protocol.py",
-    "test_sanitizers.py",
+    "test_sanitizers.py", "test_slow_peers.py",
 )  # fmt: skip
 
 
@@ -65,8 +67,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if worker is None or [Path(each).absolute() for each in session.config.args] != [HERE]:
         return
     number, count = int(worker["workerid"].removeprefix("gw")), worker["workercount"]
-    folder = LIVE if session.config.option.markexpr == "alone" else HERE
-    paths = [path for path in folder.rglob("test_*.py") if "node_modules" not in path.parts]
+    paths = [
+        path
+        for path in HERE.rglob("test_*.py")
+        if "node_modules" not in path.parts
+        if may_have(path.relative_to(HERE).parts[0], session.config.option.markexpr)
+    ]
     for path in sorted(paths)[number::count]:
         # The collection tells of a module that cannot be imported.
         with suppress(Exception):
@@ -79,10 +85,17 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Ignore all but live tests when only `alone` is wanted: their import takes long."""
-    if config.option.markexpr == "alone" and collection_path.parent == HERE:
-        return collection_path != LIVE or None
-    return None
+    """Ignore folders of which no test is wanted: their import takes long."""
+    if collection_path.parent != HERE:
+        return None
+    return not may_have(collection_path.name, config.option.markexpr) or None
+
+
+def may_have(name: str, wanted: str) -> bool:
+    """Check if a file or folder of tests may have some that a marker expression wants."""
+    if wanted == "alone":
+        return name == LIVE.name
+    return name not in MARKED or f"not {name}" not in wanted.split(" and ")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -94,7 +107,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     selection = Selection(HERE) if "processes" in config.option.markexpr else None
     for item in items:
         folder = item.path.relative_to(HERE).parts[0]
-        if folder in ("live", "soak", "bench", "debian"):
+        if folder in MARKED:
             item.add_marker(folder)
         assert item.get_closest_marker("alone") is None or LIVE in item.path.parents, item.nodeid
         if selection is not None and selection.starts_processes(item.path):

@@ -43,7 +43,7 @@ class BackendContract(PaceContract):
             found += page.messages
             after = found[-1].seq
 
-    async def test_interface(self) -> None:
+    async def test_a_backend_has_all_methods(self) -> None:
         """A backend has all methods with their arguments, and no trouble."""
         backend = await self.begin()
         assert verifyObject(IBackend, backend)
@@ -53,12 +53,12 @@ class BackendContract(PaceContract):
         assert verifyObject(ISharedMap, shared_map(backend))
         assert backend.trouble() is None
 
-    async def test_reports(self) -> None:
+    async def test_the_own_report_comes_first(self) -> None:
         """A process's own report comes first; alone, it is the only one."""
         backend = await self.begin()
         assert await backend.processes.reports() == [REPORT]
 
-    async def test_numbers(self) -> None:
+    async def test_messages_of_each_room_are_numbered(self) -> None:
         """Each room's messages are numbered 1, 2, 3, ..., whatever happens in others."""
         backend = await self.begin()
         for text, room, seq in (("a", "x", 1), ("b", "y", 1), ("c", "x", 2), ("d", "x", 3)):
@@ -68,7 +68,7 @@ class BackendContract(PaceContract):
             (1, "a"), (2, "c"), (3, "d"),
         ]  # fmt: skip
 
-    async def test_newest(self) -> None:
+    async def test_the_newest_message_of_each_room_is_known(self) -> None:
         """The newest message of each room is known, those nobody asked for are left out."""
         backend = await self.begin(history_limit=1)
         assert await backend.messages.newest(["x", "y", "%"]) == {}
@@ -80,7 +80,7 @@ class BackendContract(PaceContract):
         many = await backend.messages.newest([*map(str, range(10_000)), "z"])
         assert many == {"z": Newest(1, said[1].time)}
 
-    async def test_order_of_calls(self) -> None:
+    async def test_messages_are_numbered_in_order_of_calls(self) -> None:
         """Messages that are sent together are numbered in the order of the calls."""
         backend = await self.begin()
         await backend.messages.subscribe("r")
@@ -120,7 +120,7 @@ class BackendContract(PaceContract):
         assert epoch == same == (await backend.messages.read("r", 0, 0)).position.epoch
         assert (first.seq, second.seq) == (1, 2)
 
-    async def test_unknown_room(self) -> None:
+    async def test_an_unknown_room_is_empty_with_an_epoch(self) -> None:
         """A room in which nothing was said is empty, and has an epoch that stays."""
         backend = await self.begin()
         page = await backend.messages.read("nowhere", 0, 10)
@@ -129,13 +129,13 @@ class BackendContract(PaceContract):
         await publish(backend.messages, Draft("nowhere", "x"))
         assert (await backend.messages.read("nowhere", 0, 10)).position.epoch == page.position.epoch
 
-    async def test_epochs_differ(self) -> None:
+    async def test_two_rooms_have_two_epochs(self) -> None:
         """Two rooms have two epochs."""
         backend = await self.begin()
         epochs = {(await backend.messages.read(room, 0, 0)).position.epoch for room in ("a", "b")}
         assert len(epochs) == 2
 
-    async def test_pages(self) -> None:
+    async def test_a_page_has_what_follows(self) -> None:
         """A page has what follows, oldest first, at most as many as asked for."""
         backend = await self.begin()
         for number in range(1, 8):
@@ -204,7 +204,7 @@ class BackendContract(PaceContract):
         assert [message.user for message in self.sink.messages("r")] == users
         assert [message.user for message in await self.all(backend, "r")] == users
 
-    async def test_nonces(self) -> None:
+    async def test_a_repeated_nonce_is_stored_once(self) -> None:
         """Messages with the same nonce in a room are stored and delivered once."""
         backend = await self.begin()
         await backend.messages.subscribe("r")
@@ -247,7 +247,7 @@ class BackendContract(PaceContract):
         backend = await self.begin()
         assert isinstance(await publish(backend.messages, Draft("r", "a", None, "n")), Repeated)
 
-    async def test_secret(self) -> None:
+    async def test_the_secret_stays_over_a_restart(self) -> None:
         """The secret is long, and the same after a restart."""
         backend = await self.begin()
         secret = await backend.processes.secret()
@@ -275,7 +275,7 @@ class BackendContract(PaceContract):
             raise AssertionError("half a surrogate pair was stored")
         assert ((await before).seq, (await after).seq) == (1, 2)
 
-    async def test_limit_by_count(self) -> None:
+    async def test_a_count_keeps_the_newest(self) -> None:
         """Only the newest messages are kept, and numbering goes on."""
         backend = await self.begin(history_limit=3)
         for number in range(1, 501):
@@ -284,7 +284,7 @@ class BackendContract(PaceContract):
         assert [message.seq for message in page.messages] == [498, 499, 500]
         assert (page.position.seq, page.position.oldest) == (500, 498)
 
-    async def test_limit_by_age(self) -> None:
+    async def test_an_age_removes_the_oldest(self) -> None:
         """Messages expire by age; numbering goes on after all of them have."""
         backend = await self.begin(history_age=60)
         await publish(backend.messages, Draft("r", "a"))
@@ -300,7 +300,7 @@ class BackendContract(PaceContract):
         assert (page.position.seq, page.position.oldest) == (2, 3)
         assert (await publish(backend.messages, Draft("r", "c"))).seq == 3
 
-    async def test_internal_rooms(self) -> None:
+    async def test_internal_rooms_have_a_bound_of_their_own(self) -> None:
         """Neither bound of the others holds for them, but one of their own."""
         backend = await self.begin(history_limit=3, history_age=60, audit_age=600)
         for number in range(500):
@@ -332,7 +332,7 @@ class BackendContract(PaceContract):
         second = await publish(backend.messages, Draft("r", "b"))
         assert second.time >= first.time
 
-    async def test_wrong_clock(self) -> None:
+    async def test_a_jumping_clock_stamps_no_message(self) -> None:
         """A clock that jumps stamps no message and hides none, unless it holds."""
         backend = await self.begin(history_age=60)
         first = await publish(backend.messages, Draft("r", "a"))
@@ -355,7 +355,7 @@ class BackendContract(PaceContract):
         backend = await self.begin(history_age=60)
         assert await self.all(backend, "r") == [first]
 
-    async def test_start_again(self) -> None:
+    async def test_messages_are_there_after_a_restart(self) -> None:
         """Messages are there after a restart, under the same epoch and numbers."""
         backend = await self.begin()
         for text in ("a", "b"):
@@ -374,7 +374,7 @@ class BackendContract(PaceContract):
         assert all(deferred.called for deferred in sent)
         assert [message.seq for message in await gatherResults(sent)] == list(range(1, 3_001))
 
-    async def test_after_stop(self) -> None:
+    async def test_a_stopped_backend_takes_nothing(self) -> None:
         """A backend that stops takes nothing any more, and stopping twice is nothing."""
         backend = await self.begin()
         await backend.stop()

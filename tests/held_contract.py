@@ -121,7 +121,7 @@ class HeldContract(MapContract):
         assert await backend.outbox.rewind(A, 0) == 1
         assert texts(await take(backend)) == ["e", "f"]
 
-    async def test_bounded(self) -> None:
+    async def test_held_entries_are_bounded_in_a_room(self) -> None:
         """Beyond the bound the oldest are dropped, and the first number says how many."""
         self.patch(bounds, "MOST", 20)
         backend = await self.told(history_limit=3)
@@ -140,7 +140,7 @@ class HeldContract(MapContract):
         await self.settle(backend)
         assert numbers(await first(backend)) == list(range(51, 101))
 
-    async def test_bounded_in_all(self) -> None:
+    async def test_held_entries_are_bounded_in_all_rooms(self) -> None:
         """A single bound holds for all rooms; the room that holds most loses first."""
         self.patch(bounds, "MOST", 30)
         backend = await self.told(history_limit=1)

@@ -50,7 +50,7 @@ class MapContract:
     async def ready(self, backend: Any) -> None:
         """Wait until *backend* has reached its store, if that takes time."""
 
-    async def test_map(self) -> None:
+    async def test_a_map_keeps_values_until_dropped_or_over(self) -> None:
         """A map has what was put into it, until it is dropped or over; names are apart."""
         backend = await self.begin()
         one, other = shared_map(backend), shared_map(backend, "y")
@@ -78,7 +78,7 @@ class MapContract:
         assert await gatherResults(both) == [True, False]
         assert shared.get("a") == b"3"
 
-    async def test_map_ends(self) -> None:
+    async def test_a_value_ends_with_its_second(self) -> None:
         """A value ends with its second, for a comparison too; another one may have its place."""
         shared = shared_map(await self.begin())
         assert await shared.put("a", b"1", NOW + 60)
@@ -92,7 +92,7 @@ class MapContract:
         self.set_time(1_000)
         assert shared.get("a") == b"3"
 
-    async def test_map_bounds(self) -> None:
+    async def test_a_full_map_takes_no_more_keys(self) -> None:
         """A full map takes no more keys and drops none; what is too long is refused."""
         shared = shared_map(await self.begin())
         for key, until in (("a", None), ("b", NOW + 60), ("c", None)):
@@ -124,7 +124,7 @@ class MapContract:
             self.set_time(10 * turn + 10)
             assert shared.items() == [("stays", b"1")]
 
-    async def test_map_of_many(self) -> None:
+    async def test_a_full_map_of_many_drops_nothing(self) -> None:
         """A full map of many keys is changed as one of few is: nothing is dropped on the way."""
         backend = await self.begin()
         shared = shared_map(backend, most=600)
@@ -144,7 +144,7 @@ class MapContract:
         await shared.catch_up()
         assert dict(shared.items()) == {f"{n}": b"%d" % n if n % 2 else b"x" for n in range(600)}
 
-    async def test_map_is_watched(self) -> None:
+    async def test_watchers_are_told_of_changed_keys(self) -> None:
         """Watchers are told of keys that change, after the change, and not of others."""
         shared = shared_map(await self.begin())
         told: list[tuple[str, bytes | None]] = []

@@ -38,7 +38,7 @@ from tests.told_outside import (
 class OutboxContract(HeldContract):
     """Tests of one backend, which the class that mixes it in makes."""
 
-    async def test_outbox(self) -> None:
+    async def test_an_outbox_has_all_methods(self) -> None:
         """All methods are there, with the arguments that they take."""
         assert verifyObject(IOutbox, (await self.begin()).outbox)
 
@@ -58,7 +58,7 @@ class OutboxContract(HeldContract):
         assert [each.epoch for each in found] == [await epoch_of(backend, room) for room in "rs"]
         assert {each.since for each in found} <= {None, after.time, new.time}
 
-    async def test_told_in_order(self) -> None:
+    async def test_entries_wait_in_order_until_told(self) -> None:
         """Each entry waits until it was told, in order, however small the pages are."""
         backend = await self.told()
         said = await say(backend, *map(str, range(25)))
@@ -72,7 +72,7 @@ class OutboxContract(HeldContract):
         later = await say(backend, "later")
         assert await take(backend) == later
 
-    async def test_keep_again(self) -> None:
+    async def test_a_receiver_named_again_keeps_its_cursors(self) -> None:
         """A receiver that is named again keeps its cursors; a room with all told waits no more."""
         backend = await self.told()
         await say(backend, "a", "b")
@@ -80,7 +80,7 @@ class OutboxContract(HeldContract):
         await backend.outbox.keep([A])
         assert texts(await first(backend)) == ["b"]
 
-    async def test_dropped_receiver(self) -> None:
+    async def test_a_dropped_receiver_holds_nothing(self) -> None:
         """A receiver that is named no more holds nothing; named again, it is a new one."""
         backend = await self.told(A, B, history_limit=2)
         await say(backend, *"abcdef")
@@ -96,7 +96,7 @@ class OutboxContract(HeldContract):
         assert await backend.outbox.rewind(A, 0) == 1
         assert texts(await first(backend)) == ["e", "f"]
 
-    async def test_pages(self) -> None:
+    async def test_one_call_reads_several_rooms(self) -> None:
         """One call reads several rooms, each as far as it is told of and up to its limit."""
         backend = await self.told(A, B)
         said = {room: await say(backend, *"abc", room=room) for room in "rst"}
@@ -109,7 +109,7 @@ class OutboxContract(HeldContract):
         other = await backend.outbox.pages(B, {"s": 9})
         assert list(other["s"].entries) == said["s"]
 
-    async def test_two_receivers(self) -> None:
+    async def test_receivers_have_cursors_of_their_own(self) -> None:
         """Each has its own cursors; entries are held for the slower one."""
         backend = await self.told(A, B, history_limit=1)
         said = await say(backend, *"abcd")
@@ -137,7 +137,7 @@ class OutboxContract(HeldContract):
         await say(backend, "d")
         assert texts(await first(backend)) == ["d"]
 
-    async def test_other_epochs(self) -> None:
+    async def test_a_cursor_of_another_numbering_stays(self) -> None:
         """A cursor of another numbering stays; those beside it go on."""
         backend = await self.told()
         for room in ("r", "s"):
@@ -150,7 +150,7 @@ class OutboxContract(HeldContract):
         """Have all numberings begin anew; return the backend that goes on."""
         raise AssertionError
 
-    async def test_epoch_of_cursors(self) -> None:
+    async def test_the_told_epoch_stays_known(self) -> None:
         """The epoch already told stays known under a new numbering, until more is told."""
         backend = await self.told(A, B)
         await say(backend, "a", "b")
@@ -174,7 +174,7 @@ class OutboxContract(HeldContract):
         assert room.epoch == await epoch_of(backend)
         assert new.before != new.epoch
 
-    async def test_many_rooms(self) -> None:
+    async def test_many_rooms_are_found_and_told(self) -> None:
         """All are found, by name; one call tells of many."""
         backend = await self.told()
         names = sorted(f"r{number}" for number in range(40))
@@ -203,7 +203,7 @@ class OutboxContract(HeldContract):
         assert five.text == "best"
         assert len(await take(backend, limit=2)) == 5
 
-    async def test_erased(self) -> None:
+    async def test_held_words_are_erased_by_author_or_all(self) -> None:
         """Held words that no retraction finds are emptied, of one author or of all."""
         backend = await self.told(history_limit=2)
         await say(backend, "a", "wrong")
@@ -222,7 +222,7 @@ class OutboxContract(HeldContract):
         assert texts(await take(backend)) == ["c", "d"]
         assert await backend.outbox.erase("nowhere") == 0
 
-    async def test_rewind(self) -> None:
+    async def test_rewound_entries_wait_again(self) -> None:
         """Kept entries since a time wait again; no cursor moves forward."""
         backend = await self.told(A, B)
         await say(backend, "a")
@@ -242,7 +242,7 @@ class OutboxContract(HeldContract):
         assert texts(await first(backend)) == ["a", "b", "c"]
         assert len(await first(backend, B)) == 3
 
-    async def test_events_room(self) -> None:
+    async def test_events_wait_in_a_room_of_their_own(self) -> None:
         """Unnumbered events wait in an internal room, and go once they were told."""
         backend = await self.told()
         said = await say(backend, *map(str, range(30)), room=EVENTS_ROOM)
@@ -255,7 +255,7 @@ class OutboxContract(HeldContract):
         await self.settle(backend)
         assert len(await self.shown(backend, EVENTS_ROOM)) <= 1
 
-    async def test_restart(self) -> None:
+    async def test_untold_entries_wait_after_a_restart(self) -> None:
         """Entries not yet told wait after a restart; those told without an end are told again."""
         backend = await self.told(history_limit=1)
         said = await say(backend, *"abcdef")
@@ -269,13 +269,13 @@ class OutboxContract(HeldContract):
         await self.settle(backend)
         assert await take(backend) == said[2:]
 
-    async def test_leads(self) -> None:
+    async def test_the_only_process_leads(self) -> None:
         """The only process leads, and goes on leading."""
         backend = await self.told()
         assert await backend.outbox.lead() > 0
         assert await backend.outbox.lead() > 0
 
-    async def test_watched(self) -> None:
+    async def test_the_leader_hears_of_new_entries(self) -> None:
         """The process that leads hears of rooms with new entries."""
         backend = await self.told()
         await backend.outbox.lead()
@@ -293,7 +293,7 @@ class OutboxContract(HeldContract):
         await both
         assert heard == {"r", "s"}
 
-    async def test_bad_receivers(self) -> None:
+    async def test_bad_receivers_are_refused(self) -> None:
         """Names and counts that are none are refused; a receiver of no name is not known."""
         backend = await self.told()
         for bad in ([""], ["x" * 65], ["a b"], ["a/b"], ["\u00e9"], [f"x{n}" for n in range(11)]):
@@ -313,7 +313,7 @@ class OutboxContract(HeldContract):
             assert await refused(call()) is Kind.NOT_FOUND
         assert await waiting(backend) == []
 
-    async def test_bad_rooms(self) -> None:
+    async def test_bad_rooms_are_refused(self) -> None:
         """Names that no room has are refused; a room in which nothing was said is empty."""
         backend = await self.told()
         for bad in ("x" * 16_384, "", "..", "a b", AUDIT_ROOM, "!other", "\0", "\ud800"):
@@ -327,7 +327,7 @@ class OutboxContract(HeldContract):
         await say(backend, "a", room="nowhere")
         assert len(await first(backend, room="nowhere")) == 1
 
-    async def test_bad_limits(self) -> None:
+    async def test_bad_limits_are_taken_as_what_there_is(self) -> None:
         """Limits of nothing and of everything are taken as what there is."""
         backend = await self.told()
         await say(backend, "a", "b")

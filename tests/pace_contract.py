@@ -53,7 +53,7 @@ class PaceContract(MapContract):
 
     set_clock: Callable[[float], None]
 
-    async def test_slow(self) -> None:
+    async def test_slow_mode_spaces_messages_of_a_key(self) -> None:
         """A key sends one message in so many seconds in each room; a refused one counts nothing."""
         backend = await self.begin()
         await backend.messages.subscribe("r")
@@ -107,7 +107,7 @@ class PaceContract(MapContract):
         assert self.sink.messages("r") == list(page.messages)
         assert (page.messages[2].reply_to, page.messages[2].data) == (1, Raw(b'{"e":1}'))
 
-    async def test_slow_and_nonces(self) -> None:
+    async def test_a_repetition_passes_slow_mode(self) -> None:
         """A repetition is answered as before; a refused draft has not used its nonce."""
         backend = await self.begin()
         await outcome(backend, paced("a", slow=10, nonce="n"))
@@ -159,7 +159,7 @@ class PaceContract(MapContract):
             found = await outcomes(backend, *(paced("a", key, slow=10) for key in keys * 2))
             assert [waits(each) for each in found] == [expected] * len(keys) + [10] * len(keys)
 
-    async def test_rate(self) -> None:
+    async def test_a_room_takes_its_rate(self) -> None:
         """A room takes so many messages in a second, whoever sends them."""
         backend = await self.begin()
         drafts = [paced(str(n), str(n), rate=1) for n in range(100)]
@@ -172,7 +172,7 @@ class PaceContract(MapContract):
         assert waits(await outcome(backend, paced("x", rate=1, room="x"))) is None
         assert waits(await outcome(backend, Draft("r", "x"))) is None
 
-    async def test_rate_is_even(self) -> None:
+    async def test_a_rate_admits_evenly_after_a_second(self) -> None:
         """A second's worth comes at once, and then one in its time; another rate holds at once."""
         backend = await self.begin()
         for moment, much in ((0, 10), (0.1, 1), (0.55, 4), (0.6, 1), (9, 10)):
@@ -189,7 +189,7 @@ class PaceContract(MapContract):
         self.set_time(10.5)
         assert waits(await outcome(backend, paced("a", rate=1))) is None
 
-    async def test_rate_and_slow(self) -> None:
+    async def test_a_refusal_by_one_rule_spares_the_other(self) -> None:
         """A message that one rule refuses does not count for the other."""
         backend = await self.begin()
         await outcome(backend, paced("a", "g:1", slow=10, rate=1))
@@ -226,7 +226,7 @@ class PaceContract(MapContract):
         await amend(backend.messages, Edit("r", 8, "x", ANN.subject))
         assert (await backend.messages.read("r", 0, 0)).position.oldest == 9
 
-    async def test_limit_that_changes(self) -> None:
+    async def test_a_changed_limit_holds_from_the_next_entry(self) -> None:
         """A smaller one holds from the next entry on; with a larger one nothing comes back."""
         backend = await self.begin()
         limits = {"r": (0, 0), "s": (0, 0)}

@@ -23,7 +23,7 @@ from livechat.addresses import MODE, Address, parse
         "unix:/a:", "unix:/a:660",
     ],
 )  # fmt: skip
-def test_no_addresses(text: str) -> None:
+def test_texts_that_are_no_address_are_refused(text: str) -> None:
     """Text that is no address is refused with a sentence."""
     with pytest.raises(ValueError, match=r"^must "):
         parse(text)
@@ -45,7 +45,7 @@ def test_no_addresses(text: str) -> None:
         (r"unix:/a\\:mode=600", Address("unix", path=Path("/a\\"), mode=0o600)),
     ],
 )
-def test_addresses(text: str, address: Address) -> None:
+def test_an_address_is_read_back(text: str, address: Address) -> None:
     """An address is what its text says, and is written so that it is read again."""
     assert parse(text) == address
     assert parse(str(address)) == address

@@ -19,7 +19,7 @@ def config(given: dict[str, Any] | None = None, /, **environment: str) -> Config
     return Config.of(given or {}, environment, HERE)
 
 
-def test_defaults() -> None:
+def test_defaults_are_those_of_the_documentation() -> None:
     """Without a word, the daemon does what the documentation says."""
     made = config()
     assert (made.port, made.interface, made.default_room) == (10443, "loopback", "lobby")
@@ -33,7 +33,7 @@ def test_defaults() -> None:
     assert made.origin == frozenset()
 
 
-def test_precedence() -> None:
+def test_an_option_wins_over_the_environment() -> None:
     """An option wins over the environment, the environment over the default."""
     assert config({"port": "1"}, LIVECHAT_PORT="2").port == 1
     assert config(LIVECHAT_PORT="2").port == 2
@@ -43,7 +43,7 @@ def test_precedence() -> None:
 
 
 @pytest.mark.parametrize("option", options(), ids=flag)
-def test_every_option(option: Any) -> None:
+def test_every_option_is_known_and_explained(option: Any) -> None:
     """Each option is known to twistd, has a variable, and is explained."""
     value = {
         "port": "1", "interface": "::", "default-room": "r", "origin": "https://a",
@@ -98,7 +98,7 @@ def test_every_option(option: Any) -> None:
         ("backend", "Memory:"), ("backend", " a:"),
     ],
 )  # fmt: skip
-def test_bad_values(name: str, value: str) -> None:
+def test_a_bad_value_is_one_line(name: str, value: str) -> None:
     """A bad value ends in one line, which says where it is and what it may be."""
     with pytest.raises(StartError) as caught:
         config({name: value})
@@ -112,7 +112,7 @@ def test_bad_values(name: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["*", "https://*.org", "example.org", "https://a/b", "ftp://a"])
-def test_bad_origins(value: str) -> None:
+def test_a_bad_origin_is_refused(value: str) -> None:
     """An origin that is none is refused, as option and in the environment."""
     with pytest.raises(StartError, match=r"^--origin: "):
         config({"origin": ["https://a", value]})
@@ -120,7 +120,7 @@ def test_bad_origins(value: str) -> None:
         config(LIVECHAT_ORIGIN=f"https://a {value}")
 
 
-def test_no_limits() -> None:
+def test_rates_can_be_without_limits() -> None:
     """Rates, connections and history can be without limits; sizes cannot."""
     names = [
         "rate", "rate-per-ip", "max-connections", "max-connections-per-ip", "history-limit",
@@ -130,7 +130,7 @@ def test_no_limits() -> None:
     assert [getattr(made, name.replace("-", "_")) for name in names] == [0] * 6
 
 
-def test_paths() -> None:
+def test_paths_are_relative_to_the_directory() -> None:
     """Paths are relative to the daemon's directory; a dash is the log itself."""
     made = config({"state": "data", "certificate": "/etc/c.pem", "access-log": "-"})
     assert made.state == HERE / "data"
@@ -158,13 +158,13 @@ def test_secrets_are_no_options() -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "59", "59s", "never", ""])
-def test_sessions_end(text: str) -> None:
+def test_sessions_cannot_be_endless(text: str) -> None:
     """An operator's session always ends."""
     with pytest.raises(StartError, match="--admin-session"):
         Config.of({"admin-session": text}, {}, HERE)
 
 
-def test_redis() -> None:
+def test_the_nearest_address_of_redis_counts() -> None:
     """Redis's address comes from the nearest of three sources; several are one option."""
     for given, environment, expected in (
         ({}, {}, ()),
@@ -179,20 +179,20 @@ def test_redis() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "two words", "acme/filter.py", "acme..Filter", "acme-x"])
-def test_bad_extensions(value: str) -> None:
+def test_a_bad_extension_is_refused(value: str) -> None:
     """An extension has a dotted name."""
     with pytest.raises(StartError, match=r"^--extension: .* must be a dotted name"):
         config({"extension": ["acme.Filter", value]})
 
 
-def test_extensions() -> None:
+def test_extensions_keep_their_order() -> None:
     """Extensions keep their order, in which authenticators are asked, and are loaded once."""
     assert config().extension == ()
     assert config({"extension": ["b.B", "a.A", "b.B"]}).extension == ("b.B", "a.A")
     assert config(LIVECHAT_EXTENSION="b.B a.A").extension == ("b.B", "a.A")
 
 
-def test_backend() -> None:
+def test_a_backend_is_named_without_its_password() -> None:
     """Rooms are kept in one place; its URL may have a password, so it is not shown."""
     found = config({"backend": "acme://u:hunter2@h", "workers": "2"})
     assert found.backend == "acme://u:hunter2@h"
@@ -204,7 +204,7 @@ def test_backend() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_workers() -> None:
+def test_workers_need_a_shared_backend() -> None:
     """Several processes need a place for their rooms, and each may know which it is."""
     with pytest.raises(StartError, match=r"^--workers: more than one need --redis"):
         config({"workers": "2"})
@@ -212,7 +212,7 @@ def test_workers() -> None:
     assert Config.of({}, {WORKER: "3"}, HERE).worker == 3
 
 
-def test_proxies() -> None:
+def test_trusted_networks_are_needed_for_headers() -> None:
     """Networks are networks, and what is said by nobody cannot be believed."""
     for wrong in ("nonsense", "10.0.0.1/8", "10.0.0.0/33", ""):
         with pytest.raises(
@@ -226,19 +226,19 @@ def test_proxies() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "a.b", "/a", "/a=", "a=b.c", "=b.c"])
-def test_bad_mounts(value: str) -> None:
+def test_a_bad_mount_is_refused(value: str) -> None:
     """A mount is a path and a name."""
     with pytest.raises(StartError, match=r"^--mount: .* must be a path and a dotted name"):
         config({"mount": ["/a=b.c", value]})
 
 
-def test_mounts() -> None:
+def test_mounts_keep_their_order() -> None:
     """Mounts keep their order."""
     assert config({"mount": ["/b=b.B", "/a=a.A"]}).mount == (("/b", "b.B"), ("/a", "a.A"))
     assert config(LIVECHAT_MOUNT="/b=b.B /a=a.A").mount == (("/b", "b.B"), ("/a", "a.A"))
 
 
-def test_token_keys() -> None:
+def test_token_keys_are_files_or_addresses() -> None:
     """Files are in the daemon's directory; the keys of an address sign for other servers too."""
     assert config().token_keys == ()
     address = "https://issuer.example/jwks.json"
@@ -284,7 +284,7 @@ def test_webhooks_that_cannot_be(
     assert "geheim" not in str(caught.value)
 
 
-def test_webhooks() -> None:
+def test_receivers_are_named_once() -> None:
     """Receivers are those that are named, each once."""
     made = config(LIVECHAT_WEBHOOK="https://a.example/x http://127.0.0.1:1/ https://a.example/x")
     assert made.webhook == ("https://a.example/x", "http://127.0.0.1:1/")

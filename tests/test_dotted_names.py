@@ -32,7 +32,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
         ("def (", "SyntaxError: invalid syntax (broken.py, line 1)"),
     ],
 )
-def test_broken_module(write: Write, tmp_path: Path, text: str, said: str) -> None:
+def test_a_broken_module_is_one_line(write: Write, tmp_path: Path, text: str, said: str) -> None:
     """A module that cannot be imported is explained in one line: what happened, and where."""
     write("broken", text)
     with pytest.raises(StartError) as caught:
@@ -64,7 +64,7 @@ def test_no_such_name(write: Write, name: str, said: str) -> None:
     assert str(caught.value).startswith(f"--mount: {said}")
 
 
-def test_found(write: Write) -> None:
+def test_a_name_is_a_module_or_in_one(write: Write) -> None:
     """A name may mean a module, or anything in one."""
     write("fine", "thing = 7")
     assert find("acme.fine.thing", "--mount") == 7

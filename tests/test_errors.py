@@ -10,7 +10,7 @@ from livechat.errors import RETRY_AFTER, ChatError, Close, Kind
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_codes(kind: Kind) -> None:
+def test_a_kind_has_its_code_and_status(kind: Kind) -> None:
     """A kind is its code, which is a word for programs, and has a known error status."""
     assert kind.value == kind.code
     assert kind.code.isascii()
@@ -26,7 +26,7 @@ def test_only_passing_trouble_says_when_to_retry() -> None:
     assert ChatError(Kind.RATE_LIMITED, "x", retry_after=7).retry_after == 7
 
 
-def test_close_codes() -> None:
+def test_every_close_code_may_be_sent() -> None:
     """Every close code may be sent (RFC 6455, section 7.4)."""
     for code in Close:
         assert code in (1000, 1001, 1008, 1009, 1012, 1013) or 4000 <= code <= 4999

@@ -141,7 +141,7 @@ def refused(write: Write, text: str, *names: str) -> str:
         ),
     ],
 )
-def test_broken_extension(write: Write, text: str, said: str) -> None:
+def test_a_broken_extension_is_one_line(write: Write, text: str, said: str) -> None:
     """Any fault of an extension is one line that says where and what."""
     line = refused(write, text)
     assert line.startswith("--extension acme.ours.Ours")
@@ -181,7 +181,9 @@ class Raises(ExtensionBase):
         (["Raises"], "a:", r"^--extension acme.ours.Raises: it is away$"),
     ],
 )
-def test_wrong_backend(write: Write, names: list[str], url: str, said: str) -> None:
+def test_rooms_have_exactly_one_backend(
+    write: Write, names: list[str], url: str, said: str
+) -> None:
     """Rooms are kept by exactly one backend."""
     write("ours", HEAD + BACKENDS)
     extension = [f"acme.ours.{name}" for name in names]
@@ -190,7 +192,7 @@ def test_wrong_backend(write: Write, names: list[str], url: str, said: str) -> N
         found.backend(REACTOR)
 
 
-def test_backend(write: Write) -> None:
+def test_the_scheme_chooses_the_backend(write: Write) -> None:
     """The kind of the URL decides, and the extension that knows it reads the rest."""
     found = loaded(write, BACKENDS, "One", "Raises", backend="a://b")
     with pytest.raises(StartError, match="it is away"):
@@ -211,7 +213,7 @@ class Worse(ExtensionBase):
 """
 
 
-def test_resources(write: Write) -> None:
+def test_resources_of_extensions_are_mounted(write: Write) -> None:
     """Resources of all extensions are mounted, each at a path of its own."""
     chat = object()
     assert loaded(write, RESOURCES, "One", "Two").resources(chat) == {"/a": chat, "/b": 7}
@@ -222,7 +224,7 @@ def test_resources(write: Write) -> None:
             loaded(write, RESOURCES, name).resources(chat)
 
 
-def test_loaded(write: Write) -> None:
+def test_an_extension_is_asked_once(write: Write) -> None:
     """An extension is a class or an object, is asked once, and keeps its place."""
     text = """
 class P(PolicyBase): pass
@@ -246,7 +248,7 @@ ours = Ours()
     assert (len(found.policies), len(found.listeners), len(found.authenticators)) == (2, 4, 2)
 
 
-def test_nothing_is_asked_for() -> None:
+def test_without_extensions_none_are_loaded() -> None:
     """A livechat without extensions has none, whatever plugins of Twisted there are."""
     found = load(Config.of({}, {}, Path("/")))
     assert (found.names, found.policies, found.listeners, found.authenticators) == ([], [], [], [])
@@ -265,7 +267,7 @@ def plugins(write: Write, tmp_path: Path) -> Callable[[str, str], None]:
     return lambda name, text: write(f"plugins/{name}", text)
 
 
-def test_plugins(plugins: Write) -> None:
+def test_objects_are_plugins_and_classes_are_not(plugins: Write) -> None:
     """Objects are plugins; classes, and what is no extension, are not."""
     plugins("any_name", OURS + "one = Ours()\nother = 7\n")
     plugins("livechat_acme", "from acme.plugins.any_name import *\nan = one\n")

@@ -11,7 +11,7 @@ import pytest
 from livechat.limits.rates import address_key
 from tests.support import HANDSHAKE, Port, client_frame, request
 
-ROOMS = 200
+ROOMS = 100
 #: Bytes that a room with one member may take, the member's connection not counted ...
 ROOM = 4_096
 #: ... and that each may leave.

@@ -49,7 +49,7 @@ NAMES = {
 }
 
 
-def test_messages(port: Port) -> None:
+def test_a_message_counts_for_each_member(port: Port) -> None:
     """A message counts as stored once, and as delivered for each member."""
     with counts(stored=2, delivered=6, written=2):
         wires = [port.socket() for _ in range(3)]
@@ -60,7 +60,7 @@ def test_messages(port: Port) -> None:
                 assert wire.heard() == ["x"]
 
 
-def test_refusals(port: Port) -> None:
+def test_refusals_count_by_code(port: Port) -> None:
     """Each refusal counts by its code, whoever is told of it and however."""
     with counts(bad_json=1, bad_room=2, not_found=1, ok=1, strange=1):
         wire = port.socket()
@@ -79,7 +79,7 @@ def test_refusals(port: Port) -> None:
         (struct.pack("!H", 4321), "other"), (struct.pack("!H", 3999), "other"),
     ],
 )  # fmt: skip
-def test_closes(port: Port, frame: bytes | None, name: str) -> None:
+def test_closes_count_by_bounded_codes(port: Port, frame: bytes | None, name: str) -> None:
     """A close counts by its code, of which a peer cannot invent more than one more."""
     with counts(**{name: 1}):
         wire = port.socket()
@@ -88,7 +88,7 @@ def test_closes(port: Port, frame: bytes | None, name: str) -> None:
         wire.hang_up()
 
 
-def test_turned_away(port: Port) -> None:
+def test_unanswered_connections_count(port: Port) -> None:
     """Connections that nobody even answers count."""
     full = Port(port.world, most=1)
     with counts(turned_away=1):
@@ -98,7 +98,7 @@ def test_turned_away(port: Port) -> None:
                 break
 
 
-def test_pulse() -> None:
+def test_a_late_timer_tells_the_lag() -> None:
     """A timer that is late says how long something else took."""
     clock = Clock()
     pulse = metrics.Pulse(clock)
@@ -109,7 +109,7 @@ def test_pulse() -> None:
             pulse.measure()
 
 
-def test_no_names(make_world: Callable[..., World]) -> None:
+def test_no_label_holds_a_name_of_clients(make_world: Callable[..., World]) -> None:
     """No label holds what clients choose."""
     port = Port(make_world())
     port.ask("GET", "/chat/history/a-secret-room/?name=a-secret-name")
@@ -119,7 +119,7 @@ def test_no_names(make_world: Callable[..., World]) -> None:
     assert b"secret" not in metrics.text().lower()
 
 
-def test_an_environment_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_foreign_directory_of_figures_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory for figures that somebody else has set does not matter to a lone process."""
     monkeypatch.setenv(metrics.SHARED, "/nowhere")
     monkeypatch.setattr(values, "ValueClass", values.MultiProcessValue())
@@ -128,7 +128,7 @@ def test_an_environment_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     assert b"livechat_turned_away_total 1.0" in generate_latest(process.figures.registry)
 
 
-def test_several_processes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_any_process_answers_for_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Any process answers for all, and one that takes another's place goes on with its figures."""
     monkeypatch.setenv(metrics.SHARED, str(tmp_path))
     monkeypatch.setattr(values, "ValueClass", None)

@@ -43,7 +43,9 @@ def config(*listen: str, **options: str) -> Config:
         ),
     ],
 )
-def test_contradictions(listen: list[str], options: dict[str, str], expected: str) -> None:
+def test_contradictory_options_stop_the_start(
+    listen: list[str], options: dict[str, str], expected: str
+) -> None:
     """Contradictory options are one line at the start."""
     with pytest.raises(StartError) as caught:
         config(*listen, **options)
@@ -51,7 +53,7 @@ def test_contradictions(listen: list[str], options: dict[str, str], expected: st
     assert "\n" not in str(caught.value)
 
 
-def test_the_environment() -> None:
+def test_variables_count_as_options_do() -> None:
     """Variables count as options do; the supervisor's own come to workers all the same."""
     both = {"LIVECHAT_LISTEN": "tls:1 http:2", "LIVECHAT_PORT": "3"}
     with pytest.raises(StartError, match="LIVECHAT_PORT: --listen is given as well"):
@@ -60,7 +62,7 @@ def test_the_environment() -> None:
     assert made.listen == (parse("tls:1"), parse("http:2"))
 
 
-def test_addresses() -> None:
+def test_the_port_is_the_default_address() -> None:
     """Without a word it is the port; paths are relative to the daemon's directory."""
     assert config().listen == (Address("tls", "loopback", 10443, given=False),)
     assert config(port="7", interface="::").listen == (Address("tls", "::", 7, given=False),)
@@ -69,13 +71,13 @@ def test_addresses() -> None:
 
 
 @pytest.mark.parametrize("value", ["chat", "/a b", "//a", "/a//b", "/..", "/a/./b", "/a?b", "/%61"])
-def test_no_prefixes(value: str) -> None:
+def test_bad_prefixes_are_refused(value: str) -> None:
     """A prefix is a path that can be written in one way only."""
     with pytest.raises(StartError, match=r"--prefix: .* must be a path"):
         Config.of({"prefix": value}, {}, HERE)
 
 
 @pytest.mark.parametrize("value", ["/chat-app", "/chat-app/", "/a/b.c", "/", ""])
-def test_prefixes(value: str) -> None:
+def test_the_last_slash_of_a_prefix_goes(value: str) -> None:
     """The last slash of a prefix is left out."""
     assert Config.of({"prefix": value}, {}, HERE).prefix == value.rstrip("/")

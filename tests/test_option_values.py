@@ -33,7 +33,7 @@ CASES: list[tuple[Callable[[str], Any], str, object, tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("parse", "text", "value", "refused"), CASES, ids=lambda each: "")
-def test_values(
+def test_a_text_gives_its_value(
     parse: Callable[[str], Any], text: str, value: object, refused: tuple[str, ...]
 ) -> None:
     """A text gives its value, and a wrong one a sentence that says what it must be."""

@@ -23,7 +23,7 @@ class Few:
 SIZE, HIDDEN, SEVERAL = fields(Few)
 
 
-def test_names() -> None:
+def test_flag_and_variable_follow_the_name() -> None:
     """Flag and variable are derived from the option's name."""
     assert (flag(SIZE), variable(SIZE)) == ("a-size", "LIVECHAT_A_SIZE")
 
@@ -37,19 +37,21 @@ def test_names() -> None:
         ({"a-size": "4"}, {"SIZE": "2", "LIVECHAT_A_SIZE": "3"}, 4),
     ],
 )
-def test_order(given: dict[str, Any], environment: dict[str, str], found: int) -> None:
+def test_the_command_line_wins(
+    given: dict[str, Any], environment: dict[str, str], found: int
+) -> None:
     """The command line wins over the variable, that over another's, and all over the default."""
     assert value(SIZE, given, environment) == found
 
 
-def test_several() -> None:
+def test_a_repeated_option_has_several_values() -> None:
     """Repeated on a command line, separated by blanks in the environment."""
     assert value(SEVERAL, {"several": ["1", "2"]}, {}) == (1, 2)
     assert value(SEVERAL, {"several": []}, {"LIVECHAT_SEVERAL": "3 4"}) == (3, 4)
     assert value(SEVERAL, {}, {}) == ()
 
 
-def test_secrets() -> None:
+def test_secrets_are_never_on_a_command_line() -> None:
     """Secrets are not read from a command line, and no error shows a private value."""
     assert value(HIDDEN, {"hidden": "x"}, {}) is None
     assert "x" not in repr(Few(1, "x", ()))

@@ -56,7 +56,7 @@ def test_one_clear_line(tmp_path: Path, arguments: list[str], expected: str) -> 
     assert "\n" not in text
 
 
-def test_working_directory(tmp_path: Path) -> None:
+def test_the_rundir_counts_before_the_change(tmp_path: Path) -> None:
     """The --rundir of twistd counts before twistd has gone there; a missing one is told."""
     assert _working_directory(Options()) == Path.cwd()
     assert _working_directory(given(tmp_path)) == tmp_path
@@ -64,7 +64,7 @@ def test_working_directory(tmp_path: Path) -> None:
         _working_directory(given(tmp_path / "missing"))
 
 
-def test_clock(tmp_path: Path) -> None:
+def test_the_clock_is_monotonic(tmp_path: Path) -> None:
     """The reactor's time is monotonic before anything is built on it."""
     reactor = memory_reactor()
     with pytest.raises(SystemExit):
@@ -72,7 +72,7 @@ def test_clock(tmp_path: Path) -> None:
     assert reactor.seconds is time.monotonic
 
 
-def test_dispatch(tmp_path: Path) -> None:
+def test_epoll_gets_the_dispatch(tmp_path: Path) -> None:
     """A reactor on epoll gets livechat's dispatch."""
     reactor: Any = EPollReactor()
     with pytest.raises(SystemExit):

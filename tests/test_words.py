@@ -64,13 +64,13 @@ def first_word(text: str) -> str:
 @pytest.mark.parametrize(
     ("text", "word"), [("What it is.", "What"), ("*name* is.", ""), ("Who's who.", "Who")]
 )
-def test_first_words(text: str, word: str) -> None:
+def test_first_words_are_found(text: str, word: str) -> None:
     """The first word of a docstring is found, and markup is none."""
     assert first_word(text) == word
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_subjects(folder: str) -> None:
+def test_docstrings_name_their_subject(folder: str) -> None:
     """No docstring begins with a pronoun or a question."""
     found = docstrings(folder)
     assert found
@@ -90,17 +90,17 @@ def continues(text: str) -> bool:
         ("twistd's view.", False), ("*name* is known.", False),
     ],
 )  # fmt: skip
-def test_continuations(text: str, expected: bool) -> None:
+def test_docstrings_that_continue_a_name_are_found(text: str, expected: bool) -> None:
     """A small letter or a preposition at the beginning continues the name."""
     assert continues(text) is expected
 
 
-def test_sentences_of_their_own() -> None:
+def test_docstrings_do_not_continue_a_name() -> None:
     """No docstring of livechat completes the name above it."""
     assert [line(*each) for each in docstrings("livechat") if continues(each[1])] == []
 
 
-def test_glossary() -> None:
+def test_words_of_the_glossary_are_used() -> None:
     """Every word of the glossary is used in the code."""
     page = (ROOT / "docs" / "architecture.md").read_text()
     table = page[page.index("## Words") : page.index("## The map")]

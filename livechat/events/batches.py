@@ -18,9 +18,9 @@ MOST_BYTES: Final = 1 << 20
 #: events do.
 MANY: Final = 50
 GATHER_MANY: Final = 0.5
-#: Seconds of rest after a batch of so many events: those who chat come first.  Beyond so many
-#: entries that wait there is none: a burst may be told later, but a flood must not be lost.  Nor is
-#: there any where events are so long that fewer fill a batch: their bytes are bounded, too.
+#: Seconds of rest after a full batch: those who chat come first.  There is no rest while `MUCH`
+#: entries wait, or where fewer long events fill a batch: waiting entries are bounded in number and
+#: bytes, so a burst may be told later, but a flood would be lost.
 REST: Final = 0.3
 MUCH: Final = 50_000
 

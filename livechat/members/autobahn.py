@@ -80,7 +80,7 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
     def with_options(cls, factory: WebSocketServerFactory) -> type[Self]:
         """Make a class with the present options of *factory*."""
         options = {name: getattr(factory, name) for name in WebSocketServerProtocol.CONFIG_ATTRS}
-        return type(cls.__name__, (cls,), _opened(factory) | options)
+        return type(cls.__name__, (cls,), _opened(factory, options) | options)
 
     def __init__(self) -> None:
         # Autobahn's is skipped: the class has its attributes already, and nothing awaits the
@@ -198,12 +198,13 @@ class _Nowhere:
         """Drop *data*."""
 
 
-def _opened(factory: WebSocketServerFactory) -> dict[str, Any]:
+def _opened(factory: WebSocketServerFactory, options: dict[str, Any]) -> dict[str, Any]:
     """
     Return the state of a connection just opened by Autobahn, as far as all share it; and the
     beginning of the answer to its handshake.
     """
-    sample: Any = WebSocketServerProtocol()
+    # Autobahn formats the options that it copies for its log, which takes longer than all else.
+    sample: Any = type("Sample", (WebSocketServerProtocol,), options | {"CONFIG_ATTRS": ()})()
     sample.log = make_logger("critical")
     sample.factory, sample.transport = factory, _Nowhere()
     # No timers are started for it.

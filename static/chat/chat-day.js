@@ -6,8 +6,8 @@
 
 import { element } from "./dom.js";
 
-/** Milliseconds. */
-export const DAY = 86_400_000;
+/** Milliseconds of most days; of some it is 23 or 25 hours. */
+const DAY = 86_400_000;
 
 /**
  * The name of a day: today, yesterday, or its date, with the year where that is another.
@@ -17,8 +17,7 @@ export const DAY = 86_400_000;
  * @param {number} [now]
  */
 export function nameDay(t, time, now = Date.now()) {
-  // Not each day has 24 hours.
-  const ago = Math.round((midnight(now).getTime() - midnight(time).getTime()) / DAY);
+  const ago = Math.round((midnight(now) - midnight(time)) / DAY);
   if (ago === 0 || ago === 1) {
     const [first, ...rest] = new Intl.RelativeTimeFormat(t.locale, { numeric: "auto" }).format(ago ? -1 : 0, "day");
     return first.toLocaleUpperCase(t.locale) + rest.join("");
@@ -28,11 +27,14 @@ export function nameDay(t, time, now = Date.now()) {
 }
 
 /** @param {number} time */
-function midnight(time) {
-  const date = new Date(time);
-  date.setHours(0, 0, 0, 0);
-  return date;
-}
+const midnight = (time) => new Date(time).setHours(0, 0, 0, 0);
+
+/**
+ * The end of a time's day: the beginning of the next one.
+ *
+ * @param {number} time
+ */
+export const endOfDay = (time) => new Date(time).setHours(24, 0, 0, 0);
 
 /**
  * The line of a day; it leads to others.

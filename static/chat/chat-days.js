@@ -6,7 +6,7 @@
  * @import { Chat } from "./livechat.js"
  */
 
-import { DAY, nameDay } from "./chat-day.js";
+import { endOfDay, nameDay } from "./chat-day.js";
 import { textField } from "./chat-dialog.js";
 import { find } from "./dom.js";
 
@@ -74,8 +74,8 @@ export class Days {
 
   #name() {
     clearTimeout(this.#timer);
-    const now = new Date();
-    this.#timer = Number(setTimeout(() => this.#name(), new Date(now).setHours(24, 0, 0, 0) - now.getTime()));
+    const now = Date.now();
+    this.#timer = Number(setTimeout(() => this.#name(), endOfDay(now) - now));
     for (const each of this.#frame.querySelectorAll(".day button")) {
       const text = nameDay(this.#t, Number(each instanceof HTMLElement && each.dataset.time));
       if (each.textContent !== text) each.textContent = text;
@@ -101,7 +101,7 @@ export class Days {
     try {
       const found = await firstSince(this.#chat, this.#chat.place?.seq ?? 0, since);
       if (!found) return this.#tell([t("days.none")]);
-      if (found.time >= since + DAY) this.#tell([t("days.next", { day: nameDay(t, found.time) })]);
+      if (found.time >= endOfDay(since)) this.#tell([t("days.next", { day: nameDay(t, found.time) })]);
       this.#jump(found.seq);
     } catch {
       this.#tell([t("days.failed")]);

@@ -83,9 +83,7 @@ function restricted(t, kind, until, now) {
   if (until === undefined) return t(kind);
   const [end, today] = [new Date(until), new Date(now)];
   if (end.toDateString() === today.toDateString()) return t(`${kind}.until`, { time: t.time(until) });
-  const year = end.getFullYear() === today.getFullYear() ? undefined : "numeric";
-  const time = t.date(until, { day: "numeric", month: "long", year, hour: "numeric", minute: "2-digit" });
-  return t(`${kind}.until`, { time });
+  return t(`${kind}.until`, { time: t.date(until, { dateStyle: "long", timeStyle: "short" }) });
 }
 
 /**

@@ -137,7 +137,7 @@ export function speak(catalogue, locale, more = async () => {}) {
     /** ltr, or rtl. */
     direction: String(catalogue.direction),
     number: (/** @type {number} */ number) => numbers.format(number),
-    time: (/** @type {number} */ ms) => date(ms, { hour: "numeric", minute: "2-digit" }),
+    time: (/** @type {number} */ ms) => date(ms, { timeStyle: "short" }),
     moment: (/** @type {number} */ ms) => date(ms, { dateStyle: "medium", timeStyle: "medium" }),
   });
 }

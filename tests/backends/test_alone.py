@@ -24,7 +24,7 @@ from tests.map_contract import REPORT
 from tests.support import kind, result
 
 
-def test_nobody_else() -> None:
+def test_a_lone_process_reports_on_itself() -> None:
     """A lone process reports on itself, and has nobody to tell of its users."""
     relay, registry = LonePresenceRelay(), LoneProcessRegistry(lambda: b"secret")
     assert verifyObject(IPresenceRelay, relay)
@@ -94,7 +94,7 @@ def test_a_store_that_fails_or_hangs() -> None:
     keeping.asked[2][1].callback(None)
 
 
-def test_room() -> None:
+def test_an_expired_key_makes_room() -> None:
     """An expired key makes room for a new one; a full map drops nothing."""
     keeping = Keeping()
     for key, until in (("a", 99), ("b", 101), ("c", 0)):

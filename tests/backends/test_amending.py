@@ -32,7 +32,7 @@ def test_edits_that_are_refused(found: Message | None, edits: int, since: int, k
     assert caught.value.kind is kind
 
 
-def test_edit() -> None:
+def test_an_author_may_edit_up_to_the_bounds() -> None:
     """An author may edit up to the last moment, and up to the last of the allowed edits."""
     edit = Edit("r", 1, "x", ANN.subject, MINE.time)
     assert check_edit(edit, MINE, MOST_EDITS - 1) is MINE
@@ -42,7 +42,7 @@ def test_edit() -> None:
     ("found", "by"),
     [((MINE,), "author"), ((MINE, OTHERS), "moderator"), ((NOBODYS,), "moderator")],
 )
-def test_retraction(found: tuple[Message, ...], by: str) -> None:
+def test_retracting_others_takes_a_moderator(found: tuple[Message, ...], by: str) -> None:
     """All of one's own is the author's act; with any other it takes a moderator."""
     refs = tuple(each.seq for each in found)
     assert check_retraction(Retraction("r", refs, ANN.subject, moderates=True), found) == by

@@ -46,7 +46,7 @@ def refused(*lines: dict[str, Any] | bytes) -> str:
     return str(raised.value)
 
 
-def test_pieces() -> None:
+def test_an_export_is_read_piece_by_piece() -> None:
     reading = Reading(file_of(*GOOD))
     value, room, entries, end = reading.pieces()
     assert value == Value("rooms", "a", Raw(b'{"title": "A"}'))
@@ -83,7 +83,7 @@ def test_a_room_without_entries() -> None:
 
 
 @pytest.mark.parametrize("kept", range(len(GOOD)))
-def test_cut_off(kept: int) -> None:
+def test_a_file_that_was_cut_off_is_not_whole(kept: int) -> None:
     """A file that ends between two lines, or within one, is not whole."""
     assert "ends before" in refused(*GOOD[:kept])
     whole = file_of(*GOOD).getvalue()
@@ -109,7 +109,7 @@ def test_a_line_is_missing(missing: int) -> None:
         ROOM | {"time": 1 << 53}, ROOM | {"top": "2"}, ROOM | {"top": True}, ROOM | {"top": 2.5},
     ],
 )  # fmt: skip
-def test_no_room(line: Any) -> None:
+def test_an_entry_without_its_room_is_refused(line: Any) -> None:
     assert refused(HEAD, VALUE, line, ONE, TWO, END).startswith("line 3: ")
 
 
@@ -124,7 +124,7 @@ def test_no_room(line: Any) -> None:
         {"rest": []}, {"more": 1},
     ],
 )  # fmt: skip
-def test_no_entry(change: dict[str, Any]) -> None:
+def test_a_line_that_is_no_entry_is_refused(change: dict[str, Any]) -> None:
     assert refused(HEAD, VALUE, ROOM, ONE | change, TWO, END).startswith("line 4: ")
 
 
@@ -144,5 +144,5 @@ def test_no_entry(change: dict[str, Any]) -> None:
         ((HEAD, b'{"line":"room","name":"' + b"a" * LONGEST_LINE), "more than"),
     ],
 )
-def test_out_of_order(lines: tuple[Any, ...], said: str) -> None:
+def test_entries_out_of_order_are_refused(lines: tuple[Any, ...], said: str) -> None:
     assert said in refused(*lines)

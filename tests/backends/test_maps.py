@@ -7,7 +7,7 @@ import pytest
 from livechat.backends.maps import LONGEST_KEY, MOST_OVER, MapCopy, MapEntry
 
 
-def test_copy() -> None:
+def test_an_expired_key_is_hidden_from_the_copy() -> None:
     """An expired key is hidden, and counts until its room is needed."""
     now = [100.0]
     copy = MapCopy("x", lambda: now[0], most=2, largest=3)
@@ -73,12 +73,12 @@ def test_a_clock_that_is_set_back() -> None:
 @pytest.mark.parametrize(
     ("key", "value"), [("", b"1"), ("x" * (LONGEST_KEY + 1), b"1"), ("x", b"1234")]
 )
-def test_too_long(key: str, value: bytes) -> None:
+def test_keys_and_values_have_a_length(key: str, value: bytes) -> None:
     with pytest.raises(ValueError, match="has"):
         MapCopy("x", lambda: 0, most=2, largest=3).check(key, value)
 
 
-def test_replaced() -> None:
+def test_a_replaced_copy_tells_only_changes() -> None:
     """Only what has changed is told."""
     copy = MapCopy("x", lambda: 0, most=9, largest=9)
     copy.replace({"same": MapEntry(b"1"), "other": MapEntry(b"1"), "gone": MapEntry(b"1")})

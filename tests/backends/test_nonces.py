@@ -33,7 +33,7 @@ def known(seq: int = 1, time: int = 0, nonce: str = "n") -> Known:
     return Known.of(draft(nonce=nonce), Message("a", seq, time), SECRET)
 
 
-def test_find() -> None:
+def test_a_nonce_is_known_by_its_room() -> None:
     """A nonce is known by its room, for the text that it was used for."""
     found = Nonces(lambda: 0.0, lambda: SECRET)
     assert found.find(draft()) is None
@@ -46,7 +46,7 @@ def test_find() -> None:
     assert other.kind is Kind.NONCE_REUSED
 
 
-def test_forgotten() -> None:
+def test_a_nonce_is_forgotten_after_a_while() -> None:
     """After a while it is new again, and takes no room any more."""
     clock = Clock()
     found = Nonces(clock.seconds, lambda: SECRET)
@@ -73,7 +73,7 @@ def test_the_time_of_day_is_set(set_by: int) -> None:
     assert found.find(draft(nonce="m")) is not None
 
 
-def test_from_before() -> None:
+def test_loaded_nonces_are_known_for_the_rest_of_their_time() -> None:
     """Nonces loaded at a start are known for the rest of their time."""
     clock = Clock()
     found = Nonces(clock.seconds, lambda: SECRET)
@@ -103,14 +103,14 @@ def left(found: Nonces, owner: str, count: int) -> list[int]:
     return [n for n in range(count) if found.find(draft(nonce=f"{owner}{n}")) is not None]
 
 
-def test_very_many(few: Nonces) -> None:
+def test_an_address_over_its_share_keeps_its_newest_nonces(few: Nonces) -> None:
     """An address over its share keeps its newest nonces."""
     few.add(of("a", 15), 0)
     assert len(few) == 10
     assert left(few, "a", 15) == list(range(5, 15))
 
 
-def test_strangers(few: Nonces) -> None:
+def test_addresses_with_many_nonces_flush_their_own(few: Nonces) -> None:
     """Addresses with many nonces flush their own; addresses with few lose none."""
     few.add(of("victim", 1), 0)
     for start in range(0, 100, 5):
@@ -130,7 +130,7 @@ def test_very_many_addresses(few: Nonces) -> None:
     assert [n for n in range(30) if left(few, f"{n:02}", 1)] == list(range(20, 30))
 
 
-def test_nothing_is_left(few: Nonces) -> None:
+def test_forgotten_nonces_take_no_room(few: Nonces) -> None:
     """Forgotten nonces take no room, and neither do those that are used again."""
     clock = Clock()
     found = Nonces(clock.seconds, lambda: SECRET)
@@ -144,7 +144,7 @@ def test_nothing_is_left(few: Nonces) -> None:
     assert not found._counts
 
 
-def test_digests() -> None:
+def test_acts_that_differ_have_digests_that_differ() -> None:
     """Acts that differ in anything differ in their digests, and so do secrets."""
     acts: list[Submission] = [
         Draft("r", "a"), Draft("r", "1"), Draft("r", "a", reply_to=1), Draft("r", "a", reply_to=2),
@@ -159,7 +159,7 @@ def test_digests() -> None:
     assert not digests & {nonces.digest(act, b"t" * 32) for act in acts}
 
 
-def test_amendments() -> None:
+def test_a_repeated_amendment_has_its_number() -> None:
     """A repeated amendment is answered with its number and time."""
     found = Nonces(lambda: 0.0, lambda: SECRET)
     edit = Edit("r", 1, "b", "g:1", nonce="m")

@@ -16,7 +16,7 @@ from livechat.errors import ChatError, Kind
 from livechat.protocol.names import AUDIT_ROOM, EVENTS_ROOM
 
 
-def test_receivers() -> None:
+def test_names_of_receivers_are_plain_and_few() -> None:
     """Names are plain, and not too many."""
     assert check_receivers(["a", "B-1", "a"]) == {"a", "B-1"}
     assert check_receivers([]) == frozenset()
@@ -25,7 +25,7 @@ def test_receivers() -> None:
             check_receivers(bad)
 
 
-def test_rooms() -> None:
+def test_receivers_are_told_of_all_rooms_of_clients() -> None:
     """Receivers are told of all rooms that clients can name, and of events."""
     for name in ("r", "x" * 128, EVENTS_ROOM):
         assert check_room(name) == name
@@ -37,7 +37,7 @@ def test_rooms() -> None:
         assert raised.value.kind is Kind.BAD_ROOM
 
 
-def test_limits() -> None:
+def test_the_limit_of_a_page_is_bounded() -> None:
     """A page is bounded, and never less than nothing."""
     limits = (-(10**30), -1, 0, 7, LONGEST_PAGE, 10**30)
     assert [bounded(each) for each in limits] == [0, 0, 0, 7, LONGEST_PAGE, LONGEST_PAGE]
@@ -53,6 +53,8 @@ def test_limits() -> None:
         (11, 9, 5, 10),  # a history that shows nothing
     ],
 )
-def test_first_held(oldest: int, told: int, most: int, first: int) -> None:
+def test_the_first_held_number_is_within_the_bound(
+    oldest: int, told: int, most: int, first: int
+) -> None:
     """Held is what waits, within the bound; a history keeps what it shows."""
     assert first_held(oldest, told, 10, most) == first

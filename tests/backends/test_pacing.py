@@ -24,7 +24,7 @@ def test_what_is_over_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("rate", [1, 3, 7, 999, 1_000])
-def test_every_rate(rate: int) -> None:
+def test_any_rate_admits_a_second_at_once(rate: int) -> None:
     """A second's worth at once, then as many in each second."""
     paces, throttle = Pacing(), Throttle("", 0, rate)
     found = [paces.admit("r", "", throttle, NOW) for _ in range(1_001)]

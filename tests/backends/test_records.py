@@ -33,20 +33,20 @@ ENTRIES = [
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
-def test_entries(entry: Entry) -> None:
+def test_an_entry_is_read_back_from_its_record(entry: Entry) -> None:
     """An entry is read back as it was."""
     user = entry.user if isinstance(entry, Message) else None
     assert to_entry(to_record(entry), entry.seq, entry.time, user) == entry
 
 
-def test_plain() -> None:
+def test_a_plain_text_takes_no_more_than_itself() -> None:
     """A plain text takes no more than its text."""
     assert to_record(Message("a", 1, 5, ANN)) == (RecordKind.MESSAGE, "a", None)
     assert to_entry(Record(0, "a", ""), 1, 5, None) == Message("a", 1, 5)
     assert to_record(Gone(1, 5)) == (RecordKind.GONE, "", None)
 
 
-def test_edited() -> None:
+def test_the_number_of_edits_is_kept_and_hidden() -> None:
     """The number of edits is kept, and not shown."""
     extra = Extra(reply_to=1, edited=9, edits=3, event=7)
     text = extra_to_text(extra)
@@ -58,6 +58,6 @@ def test_edited() -> None:
     "record",
     [Record(4, "a"), Record(-1, "a"), Record(0, "a", "{"), Record(1, "", '{"by":"me"}')],
 )
-def test_bad_records(record: Record) -> None:
+def test_bad_records_are_refused(record: Record) -> None:
     with pytest.raises(ValueError, match=r"."):
         to_entry(record, 1, 5, None)

@@ -8,20 +8,20 @@ from livechat.backends.retention import EVENTS_SECONDS, Retention, RoomRetention
 from livechat.protocol.names import AUDIT_ROOM, EVENTS_ROOM
 
 
-def test_by_count() -> None:
+def test_a_count_keeps_the_newest() -> None:
     """So many newest ones, or all of them."""
     assert [Retention(3).first_by_count(top) for top in (0, 1, 3, 4, 100)] == [1, 1, 1, 2, 98]
     assert Retention().first_by_count(100) == 1
 
 
-def test_by_age() -> None:
+def test_an_age_keeps_entries_of_so_many_seconds() -> None:
     """An age keeps entries of so many seconds, or all of them."""
     assert Retention(0, 60).first_time(100_000) == 40_000
     assert Retention().first_time(100_000) == 0
 
 
 @pytest.mark.parametrize("age", [0, 600])
-def test_internal_rooms(age: int) -> None:
+def test_internal_rooms_have_an_age_of_their_own(age: int) -> None:
     """Internal rooms have an age of their own and no count; that age holds for them alone."""
     retention = Retention(3, 60, age)
     assert retention.of("r") == retention.of("audit") == retention
@@ -31,7 +31,7 @@ def test_internal_rooms(age: int) -> None:
 
 
 @pytest.mark.parametrize("server", [Retention(), Retention(3, 60, 0), Retention(0, 0, 60)])
-def test_events_room(server: Retention) -> None:
+def test_the_room_of_events_keeps_next_to_nothing(server: Retention) -> None:
     """The room of events keeps next to nothing, whatever the others keep."""
     rooms = RoomRetention(server)
     rooms.retain(lambda _: (9, 9))

@@ -32,7 +32,7 @@ class List:
         return one
 
 
-def test_answered_once() -> None:
+def test_the_first_result_is_the_answer() -> None:
     """The first result is the answer, and later ones are ignored."""
     answer = Answer()
     one = List().send(receiver=answer)
@@ -42,7 +42,7 @@ def test_answered_once() -> None:
     assert result(answer.fired) is MESSAGE
 
 
-def test_late() -> None:
+def test_each_sender_is_answered_when_its_time_is_up() -> None:
     """Each sender is answered when its own time is up, and a timer runs only for one."""
     senders = List()
     first, last = Answer(), Answer()
@@ -58,7 +58,7 @@ def test_late() -> None:
     assert senders.clock.getDelayedCalls() == []
 
 
-def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_and_characters_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Too many messages, and too many characters, are refused until some were answered."""
     monkeypatch.setattr(waiting, "MESSAGES", 2)
     monkeypatch.setattr(waiting, "CHARACTERS", 5)
@@ -73,7 +73,7 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     senders.send("xxxx")
 
 
-def test_size() -> None:
+def test_texts_data_and_retractions_count_towards_the_size() -> None:
     """All that is stored counts: texts, data, and messages that are retracted."""
     assert size(Draft("r", "abc")) == 3
     assert size(Draft("r", "abc", data=Raw(b"{}"))) == 5
@@ -81,7 +81,7 @@ def test_size() -> None:
     assert size(Retraction("r", (1, 2))) == 2 * size(Retraction("r", (1,))) > 0
 
 
-def test_emptied() -> None:
+def test_the_end_waits_for_all_answers() -> None:
     """The end is waited for until everybody was answered."""
     senders = List()
     assert senders.all.emptied().called

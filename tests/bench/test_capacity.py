@@ -11,7 +11,7 @@ ROOMS = Load("rooms", 100_000, 5, 0.2)
 EVENT = Load("an event", 100_000, 100_000, 2.0)
 
 
-def test_listeners() -> None:
+def test_a_process_has_all_members_or_each_has_its_own() -> None:
     """A lone process has all members; of many, each member of a small room has its own."""
     assert listeners(5, 1) == 1
     assert listeners(1, 100) == pytest.approx(1)
@@ -19,7 +19,7 @@ def test_listeners() -> None:
     assert listeners(10**6, 10) == 10
 
 
-def test_work() -> None:
+def test_work_is_counted_by_hand() -> None:
     """By hand: one process, one room, a message a second."""
     costs = Costs(
         send=20, store=10, push=2, hear=15, deliver=13, keep=25, note=12, learn=15, frame=200

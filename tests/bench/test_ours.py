@@ -34,7 +34,7 @@ def test_livechat_of_another_working_copy(tmp_path: Path) -> None:
     assert before(tmp_path).program == (str(program),)
 
 
-def test_moderated(tmp_path: Path) -> None:
+def test_restrictions_of_before_the_start_are_found(tmp_path: Path) -> None:
     """Livechat finds the restrictions and settings written before its start."""
     write_maps(tmp_path / "state")
     file, rules = MapsFile(tmp_path / "state"), make_free_rules(Time(Clock()))
@@ -49,7 +49,7 @@ def test_moderated(tmp_path: Path) -> None:
     assert rules.settings.of("room0").topic == SETTINGS.topic
 
 
-def test_existing_rooms(tmp_path: Path) -> None:
+def test_messages_of_existing_rooms_are_found(tmp_path: Path) -> None:
     """Livechat finds a message in each of the rooms."""
     place = Place(1, tmp_path, tmp_path, tmp_path)
     assert replace(LIVECHAT, existing=3).first(place) == {}

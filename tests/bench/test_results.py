@@ -9,7 +9,7 @@ from bench.scenarios import DELIVERIES
 from tests.bench.fakes import FANOUT, runs
 
 
-def test_medians() -> None:
+def test_a_median_has_its_spread() -> None:
     results = Results(runs("livechat", 5, 1, 3))
     assert results.median(FANOUT.name, "livechat", DELIVERIES.key) == 3
     assert results.spread(FANOUT.name, "livechat", DELIVERIES.key) == pytest.approx(4 / 3)
@@ -25,7 +25,7 @@ def test_failed_runs_do_not_count() -> None:
     assert results.failed(FANOUT.name, "livechat") == [failed]
 
 
-def test_shares() -> None:
+def test_shares_are_of_the_whole() -> None:
     found = runs("livechat", 1, 1, aux_cpu_s=1, srv_cpu_s=4)
     assert share(found, "aux_cpu_s", "srv_cpu_s") == 0.25
     assert share([], "aux_cpu_s", "srv_cpu_s") is None

@@ -50,14 +50,16 @@ def test_outcome_of_loadgen(code: int, output: str, errors: str, problem: str) -
 @pytest.mark.parametrize(
     ("beside", "sleeps", "spins"), [((), False, True), ((7,), False, False), ((), True, False)]
 )
-def test_spinning(beside: tuple[int, ...], sleeps: bool, spins: bool) -> None:
+def test_the_load_generator_spins_unless_it_shares_its_core(
+    beside: tuple[int, ...], sleeps: bool, spins: bool
+) -> None:
     """The load generator spins unless its core is shared, or it is asked to sleep for all."""
     (peer,) = fakes("livechat")
     command = load(FANOUT, Running(peer, 443, (1,), beside), sleeps)
     assert ("--spin" in command) == spins
 
 
-def test_rotation() -> None:
+def test_servers_take_turns() -> None:
     assert [rotated("abc", by) for by in range(4)] == [
         list("abc"), list("bca"), list("cab"), list("abc"),
     ]  # fmt: skip

@@ -26,7 +26,9 @@ def state(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "words", [[], ["--plain"], ["--workers", "2", "--resume"], ["--rooms", "20"]]
 )
-def test_crowd(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_members_of_a_crowd_come_hear_and_leave(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     """Members come, get a message, and leave."""
     crowd.main(["--members", "40", "--seconds", "1", "--rounds", "1", "--messages", "1", *words])
     said = capsys.readouterr().out
@@ -36,7 +38,7 @@ def test_crowd(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert "when all have left" in said
 
 
-def test_many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_areas_run_on_fifty_rooms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All areas, of fifty rooms."""
     words = ["--rooms", "50", "--active", "20", "--seconds", "1", "--times", "2", "--rounds", "1"]
     many.main([*words, "--directory", str(tmp_path)])
@@ -48,7 +50,7 @@ def test_many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_cost(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_kinds_of_processes_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
     """All kinds of processes."""
     words = ["--members", "3", "--rooms", "2", "--small", "2", "--seconds", "1", "--rounds", "1"]
     cost.main(words)
@@ -58,14 +60,18 @@ def test_cost(capsys: pytest.CaptureFixture[str]) -> None:
     assert not any("Redis 0;" in line for line in lines if "; workers:" in line)
 
 
-def test_large(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_servers_take_turns_on_one_large_file(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Servers take turns, and the file stays."""
     large.main(["--state", str(state), "--pairs", "2", "--seconds", "5"])
     assert "median of 2 pairs" in capsys.readouterr().out
     assert (state / "livechat.sqlite3").exists()
 
 
-def test_moving(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rooms_move_both_ways_while_members_talk(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Both ways, while members talk."""
     moving.main(["--state", str(state), "--rounds", "1", "--seconds", "1"])
     said = capsys.readouterr().out

@@ -8,7 +8,7 @@ from bench.scenarios import PING_EVERY, ROUNDS, SCENARIOS
 from livechat.members.pinging import PING_EVERY as SECONDS_BETWEEN_PINGS
 
 
-def test_clusters() -> None:
+def test_clusters_have_scenarios_of_their_own() -> None:
     """Clusters have scenarios of their own, beside few others."""
     for scenario in SCENARIOS:
         found = {peer.name for peer in (*OURS, *PEERS) if scenario.suits(peer)}

@@ -11,7 +11,7 @@ from bench.table import Setting, render, short
 from tests.bench.fakes import CALM, FANOUT, RESUME, fakes, rendered, rows, runs
 
 
-def test_numbers() -> None:
+def test_numbers_are_written_for_readers() -> None:
     numbers = (None, 0.0, 4.204, 9.996, 38.44, 977.2, 999.7, 4_040, 92_730, 999_600, 5_366_150)
     assert [*map(short, numbers)] == [
         *("–", "0.00", "4.20", "10.0", "38.4", "977", "1.0k", "4.0k", "93k", "1.00M", "5.37M")
@@ -60,7 +60,7 @@ def test_only_some_failures_are_listed() -> None:
     assert len(text) < 10_000
 
 
-def test_remarks() -> None:
+def test_remarks_stand_below_the_table() -> None:
     found = Results(runs("a", 1, 2, cli_cpu_pct=97.0, aux_cpu_s=1.0, srv_cpu_s=4.0))
     text = rendered(found, "a")
     assert rows(text)[2][2] == "1.50†"

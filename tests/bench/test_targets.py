@@ -24,7 +24,7 @@ SMALLER = Target(FANOUT.name, DELIVERIES, 1.0, "ws", most=True)
         (SMALLER, 101, 100, False),
     ],
 )
-def test_verdicts(target: Target, ours: float, theirs: float, met: bool) -> None:
+def test_each_target_has_its_verdict(target: Target, ours: float, theirs: float, met: bool) -> None:
     verdict = judge(target, Results([*runs("livechat", ours), *runs("ws", theirs)]))
     assert verdict is not None
     assert (verdict.ours, verdict.theirs, verdict.met) == (ours, theirs, met)

@@ -23,7 +23,7 @@ def test_cpu_and_memory() -> None:
     assert files(me) >= 3
 
 
-def test_catches() -> None:
+def test_caught_signals_are_known() -> None:
     me = os.getpid()
     before = signal.signal(signal.SIGUSR2, lambda *_: None)
     try:
@@ -38,7 +38,7 @@ def test_low_port() -> None:
     assert 10_500 <= low_port() < 20_000
 
 
-def test_timed() -> None:
+def test_the_usage_of_a_command_is_its_own() -> None:
     """A command's own CPU and memory are counted, not those of this process."""
     used = timed([sys.executable, "-c", "x = bytearray(50 << 20); print('done')"])
     assert used.output == "done\n"
@@ -47,7 +47,7 @@ def test_timed() -> None:
     assert "at most" in str(used)
 
 
-def test_timed_fails() -> None:
+def test_a_command_that_fails_is_told() -> None:
     with pytest.raises(RuntimeError, match="why"):
         timed([sys.executable, "-c", "import sys; sys.exit('why')"])
 

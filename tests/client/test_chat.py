@@ -38,7 +38,7 @@ async def texts(chat: Chat, count: int) -> list[Any]:
         ("https://host:port", "Port could not be cast"),
     ],
 )
-def test_bad_address(url: str, advice: str) -> None:
+def test_a_bad_address_is_a_value_error(url: str, advice: str) -> None:
     """An address that is none says how it has to be, and is a ValueError, too."""
 
     async def asks() -> None:
@@ -51,7 +51,7 @@ def test_bad_address(url: str, advice: str) -> None:
     assert isinstance(caught.value, ValueError)
 
 
-def test_unreachable() -> None:
+def test_an_unreachable_server_is_waited_for() -> None:
     """The first connection to an address without a server is waited for, up to a bound."""
 
     async def asks() -> None:
@@ -229,7 +229,7 @@ def test_a_nonce_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
     run(chats())
 
 
-def test_held() -> None:
+def test_a_held_message_lets_others_pass() -> None:
     """A message that waits for a review says so, and lets others pass."""
 
     async def play(wire: Wire, _: int) -> None:
@@ -304,7 +304,7 @@ def test_a_callback_that_fails() -> None:
     assert [str(each) for each in reported] == ["'typing'"]
 
 
-def test_search() -> None:
+def test_a_search_asks_for_pages() -> None:
     """A page of what fits is asked for by the frame that asks for a page."""
     page = {"type": "history", "messages": [], "first": 1, "last": 0, "more": False}
 

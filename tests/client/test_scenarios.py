@@ -33,7 +33,7 @@ NAMES = {"replyTo": "reply_to", "retryMs": "retry"}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each["name"])
-def test_scenario(scenario: Frame, request: pytest.FixtureRequest) -> None:
+def test_scenarios_play_as_written(scenario: Frame, request: pytest.FixtureRequest) -> None:
     if "state" not in scenario:
         request.getfixturevalue("hurries")
     run(_plays(scenario))

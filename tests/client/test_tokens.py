@@ -36,7 +36,9 @@ async def hangs() -> str:
         (hangs, "No token came in time."),
     ],
 )
-def test_no_token(give: Callable[[], Any], reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_function_without_a_token_is_called_again(
+    give: Callable[[], Any], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A function that gives none is called again later, and nothing is asked without one."""
     monkeypatch.setattr("livechat_client.tokens.ANSWER", 0.05)
     statuses: list[Status] = []
@@ -114,7 +116,7 @@ def test_another_token_on_the_same_connection(monkeypatch: pytest.MonkeyPatch) -
     run(chats())
 
 
-def test_another_user(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_of_another_user_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """A token of somebody else begins a connection anew; nothing goes out in their name."""
     monkeypatch.setattr("livechat_client.tokens.APART", 0.0)
 

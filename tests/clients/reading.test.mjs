@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { nameDay } from "../../static/chat/chat-day.js";
+import { endOfDay, nameDay } from "../../static/chat/chat-day.js";
 import { firstSince } from "../../static/chat/chat-days.js";
 import { look } from "../../static/chat/chat-names.js";
 import { calls, parse, plain } from "../../static/chat/chat-text.js";
@@ -152,10 +152,35 @@ describe("chat-days.js", () => {
     assert.equal(name("en", 2026, 2, 30), "Monday, March 30");
     assert.equal(name("de", 2026, 2, 28), "Gestern");
     assert.equal(name("de", 2025, 11, 31), "Mittwoch, 31. Dezember 2025");
-    // Yesterday stays yesterday on a day of 23 or of 25 hours.
-    const [summer, winter] = [new Date(2026, 2, 30), new Date(2026, 9, 26)].map((each) => each.getTime());
-    for (const each of [summer, winter]) assert.equal(nameDay(speak({}, "en"), each - 1, each), "Yesterday");
   });
+
+  const HOUR = 3_600_000;
+  // A day's hours, where clocks go forward or back on it: in Chile at midnight, on Lord Howe Island by half an hour.
+  const days = {
+    "UTC": [[2026, 2, 29, 24], [2028, 1, 29, 24]],
+    "Europe/Berlin": [[2026, 2, 29, 23], [2026, 9, 25, 25], [2040, 11, 31, 24]],
+    "America/St_Johns": [[2026, 2, 8, 23], [2026, 10, 1, 25]],
+    "America/Santiago": [[2026, 3, 4, 25], [2026, 8, 6, 23]],
+    "Australia/Lord_Howe": [[2026, 3, 5, 24.5], [2026, 9, 4, 23.5]],
+    "Pacific/Kiritimati": [[2026, 11, 31, 24]],
+  };
+  for (const [zone, changes] of Object.entries(days)) {
+    it(`names days of any length, in ${zone}`, (t) => {
+      const before = process.env.TZ;
+      t.after(() => (before === undefined ? delete process.env.TZ : (process.env.TZ = before)));
+      process.env.TZ = zone;
+      for (const [year, month, day, hours] of changes) {
+        const begin = new Date(year, month, day).getTime();
+        const end = endOfDay(begin);
+        assert.equal((end - begin) / HOUR, hours, `${year}-${month + 1}-${day}`);
+        assert.equal(endOfDay(end - 1), end);
+        const name = (time, now) => nameDay(speak({}, "en"), time, now);
+        assert.deepEqual([name(begin, end - 1), name(end - 1, begin)], ["Today", "Today"]);
+        assert.deepEqual([name(begin, end), name(begin - 1, end - 1)], ["Yesterday", "Yesterday"]);
+        assert.match(name(begin - 1, end), /day, \w+ \d+/);
+      }
+    });
+  }
 
   /** A room of messages with these times; a number without a time has no message. */
   const roomOf = (times, isGone = () => false) => {

@@ -259,6 +259,7 @@ describe("livechat.js, with a scripted server", { concurrency: 16, timeout: 110_
       });
       const ann = join(t, script.url);
       await open(ann);
+      await until(ann, () => asked);
       await new Promise((later) => setTimeout(later, 100));
       assert.equal(asked, 1, `${heartbeat}`);
       ann.close();

@@ -1,7 +1,8 @@
-// static/chat/texts.js: the choice of a language, and its texts with their values.
+// static/chat/texts.js and chat-door.js: the choice of a language, and its texts with their values.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { whyMute } from "../../static/chat/chat-door.js";
 import germanMore from "../../static/chat/texts-de-more.js";
 import germanFirst from "../../static/chat/texts-de.js";
 import englishMore from "../../static/chat/texts-en-more.js";
@@ -10,7 +11,10 @@ import { choose, speak, textsFor } from "../../static/chat/texts.js";
 
 const english = { ...englishFirst, ...englishMore };
 const german = { ...germanFirst, ...germanMore };
-const NOON = Date.UTC(2026, 10, 27, 12, 5);
+const DAY = [[0, 8], [9, 5], [12, 0], [13, 5], [23, 59]];
+const at = (hour, minute, day = 27) => new Date(2026, 10, day, hour, minute).getTime();
+/** Browsers have a narrow space, or another one, before AM. */
+const spaced = (text) => text.replace(/\s/g, " ");
 
 /** Give the browser these languages. */
 function browse(languages) {
@@ -88,12 +92,26 @@ describe("texts.js says", () => {
     assert.equal(shown(en.nodes("ban.title", { name: { name: "Ann" } })), "Ban [Ann]");
   });
   it("nothing for a value that is missing", () => assert.equal(en("ban.title"), "Ban "));
-  it("times and dates as the language does", () => {
-    assert.match(en.time(NOON), /^\d?\d:05\s[AP]M$/);
-    assert.match(de.time(NOON), /^\d\d:05$/);
-    assert.equal(de.date(NOON, { day: "numeric", month: "long", timeZone: "UTC" }), "27. November");
-    assert.match(de.moment(NOON), /^27\.11\.2026/);
+  it("dates as the language does", () => {
+    assert.equal(de.date(at(0, 8), { day: "numeric", month: "long" }), "27. November");
+    assert.equal(de.moment(at(0, 8)), "27.11.2026, 00:08:00");
   });
+  const clocks = {
+    en: "12:08 AM, 9:05 AM, 12:00 PM, 1:05 PM, 11:59 PM",
+    "en-GB": "00:08, 09:05, 12:00, 13:05, 23:59",
+    de: "00:08, 09:05, 12:00, 13:05, 23:59",
+    "de-AT": "00:08, 09:05, 12:00, 13:05, 23:59",
+    fr: "00:08, 09:05, 12:00, 13:05, 23:59",
+    es: "0:08, 9:05, 12:00, 13:05, 23:59",
+    fa: "۰:۰۸, ۹:۰۵, ۱۲:۰۰, ۱۳:۰۵, ۲۳:۵۹",
+    "ar-EG": "١٢:٠٨ ص, ٩:٠٥ ص, ١٢:٠٠ م, ١:٠٥ م, ١١:٥٩ م",
+  };
+  for (const [locale, expected] of Object.entries(clocks)) {
+    it(`the hours of a day in ${locale}`, () => {
+      const t = speak(english, locale);
+      assert.equal(spaced(DAY.map(([hour, minute]) => t.time(at(hour, minute))).join(", ")), expected);
+    });
+  }
   it("which texts there are", () => {
     assert.deepEqual(["you", "toString", "problem.x"].map(en.has), [true, false, false]);
   });
@@ -101,4 +119,27 @@ describe("texts.js says", () => {
     assert.equal(en.direction, "ltr");
     assert.equal(speak({ ...english, direction: "rtl" }, "ar").direction, "rtl");
   });
+});
+
+describe("chat-door.js says until when one is muted", () => {
+  /** The words for somebody who is muted until one time, at another. */
+  const muted = (locale, until, now) => {
+    const t = speak(locale === "de" ? german : english, locale);
+    const restriction = { kind: "mute", until };
+    return spaced(whyMute(t, { can: new Set(), restriction, settings: {}, user: null, now: () => now })[0]);
+  };
+  const year = (...date) => new Date(...date).getTime();
+  const cases = [
+    ["today", "en", at(0, 8), at(0, 1), "You are muted until 12:08 AM."],
+    ["today", "de", at(0, 8), at(0, 1), "Sie sind stummgeschaltet bis 00:08."],
+    ["tomorrow", "en", at(0, 8, 28), at(23, 59), "You are muted until November 28, 2026 at 12:08 AM."],
+    ["tomorrow", "de", at(9, 5, 28), at(23, 59), "Sie sind stummgeschaltet bis 28. November 2026 um 09:05."],
+    ["tomorrow", "en-GB", at(13, 5, 28), at(23, 59), "You are muted until 28 November 2026 at 13:05."],
+    ["next year", "de", year(2027, 0, 1), year(2026, 11, 31, 23, 59), "Sie sind stummgeschaltet bis 1. Januar 2027 um 00:00."],
+    ["a leap day", "en", year(2028, 1, 29, 12), year(2028, 1, 28), "You are muted until February 29, 2028 at 12:00 PM."],
+  ];
+  for (const [when, locale, until, now, expected] of cases) {
+    it(`${when} in ${locale}`, () => assert.equal(muted(locale, until, now), expected));
+  }
+  it("without an end", () => assert.equal(muted("en", undefined, at(0, 8)), "You are muted."));
 });

@@ -53,7 +53,9 @@ def left_over(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir() if path.name.startswith("."))
 
 
-def test_what_is_in_it(state: Path, command: Command, tmp_path: Path) -> None:
+def test_a_backup_has_databases_and_small_files(
+    state: Path, command: Command, tmp_path: Path
+) -> None:
     """The databases with all that was stored, and the small files; nothing of the moment."""
     target = tmp_path / "backup.tar"
     ran = command("backup", str(target))
@@ -70,7 +72,9 @@ def test_what_is_in_it(state: Path, command: Command, tmp_path: Path) -> None:
     assert left_over(tmp_path) == []
 
 
-def test_standard_output(state: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backup_goes_to_a_pipe_and_to_no_terminal(
+    state: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same archive goes to a file of somebody else, but to no terminal."""
     poured = io.BytesIO()
     backup.pour(state, poured, {})
@@ -118,7 +122,7 @@ def test_one_of_before_stays_until_the_new_one_is_whole(
     assert left_over(tmp_path) == []
 
 
-def test_the_newest_messages(tmp_path: Path, command: Command) -> None:
+def test_a_backup_has_the_messages_of_the_journal(tmp_path: Path, command: Command) -> None:
     """A backup of a store that is used has what is in its journal; a start from it finds that."""
     disk = Disk(tmp_path / "state")
     store = disk.store()
@@ -161,7 +165,9 @@ def test_places_that_cannot_be(state: Path, command: Command, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("variable", ["LIVECHAT_REDIS", "REDIS_URL", "LIVECHAT_BACKEND"])
-def test_rooms_elsewhere(state: Path, command: Command, tmp_path: Path, variable: str) -> None:
+def test_a_backup_of_rooms_in_redis_is_refused(
+    state: Path, command: Command, tmp_path: Path, variable: str
+) -> None:
     """The command says what to do instead, and makes nothing."""
     target = tmp_path / "b.tar"
     ran = command("backup", str(target), **{variable: "redis://x"})

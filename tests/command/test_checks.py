@@ -93,7 +93,7 @@ def test_every_fault_has_a_cure(fake: Fake, command: Command, tmp_path: Path) ->
     "options",
     [["--port=x"], ["--nonsense"], ["--workers=2"], ["--certificate=/nowhere.pem"], ["more"]],
 )
-def test_bad_options(command: Command, options: list[str]) -> None:
+def test_bad_options_are_a_finding(command: Command, options: list[str]) -> None:
     ran = command("check", "--", *options)
     assert ran.code == 1
     assert "FAIL" in ran.out
@@ -105,7 +105,7 @@ def test_options_of_the_environment(command: Command) -> None:
     assert "LIVECHAT_MAX_MESSAGE" in ran.out
 
 
-def test_certificates(command: Command, tmp_path: Path) -> None:
+def test_certificates_that_end_are_findings(command: Command, tmp_path: Path) -> None:
     """A certificate that is over, or not of its key, is a fault; a near end is a warning."""
     good, key = issue(tmp_path)
     _, other = issue(tmp_path, name="other.example")
@@ -118,7 +118,7 @@ def test_certificates(command: Command, tmp_path: Path) -> None:
         assert (ran.code, found(ran)["certificate"]) == (code, [state])
 
 
-def test_files_of_others(fake: Fake, command: Command) -> None:
+def test_files_open_to_others_are_findings(fake: Fake, command: Command) -> None:
     (fake.state / "local-key").chmod(0o644)
     fake.certificate.key.chmod(0o644)
     ran = command("check")
@@ -133,7 +133,9 @@ def test_state_directories_that_cannot_be(command: Command, tmp_path: Path) -> N
     assert (ran.code, found(ran)["files"]) == (1, ["FAIL"])
 
 
-def test_open_files(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_few_open_files_are_a_finding(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (100, 1_000))
     ran = command("check")
     assert (ran.code, found(ran)["open files"]) == (1, ["FAIL"])
@@ -165,7 +167,9 @@ def test_another_server_on_the_port(fake: Fake, command: Command) -> None:
     assert command("check", "--alive").code == 1
 
 
-def test_alive_hangs(fake: Fake, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_hangs_is_not_alive(
+    fake: Fake, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A server that takes connections, and does nothing more, is not alive."""
     monkeypatch.setattr(main, "PULSE", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as hung:
@@ -175,7 +179,7 @@ def test_alive_hangs(fake: Fake, command: Command, monkeypatch: pytest.MonkeyPat
     assert "takes too long" in ran.err
 
 
-def test_alive(fake: Fake, command: Command) -> None:
+def test_alive_needs_no_key(fake: Fake, command: Command) -> None:
     """Containers ask only this; no key is needed."""
     (fake.state / "local-key").unlink()
     assert command("check", "--alive") == (0, "alive\n", "")
@@ -185,7 +189,7 @@ def test_alive(fake: Fake, command: Command) -> None:
     assert "nobody answers" in ran.err
 
 
-def test_answering() -> None:
+def test_a_server_is_asked_if_it_lives_and_takes_messages() -> None:
     """The server is asked two things: if it is alive, and if it takes messages."""
     asked: list[str] = []
     assert checks._answering(Server("x", 1), asked.append).state == "ok"
@@ -197,7 +201,7 @@ def jwks() -> dict[str, object]:
     return {"keys": [{**json.loads(ECAlgorithm.to_jwk(public)), "kid": "a", "use": "sig"}]}
 
 
-def test_token_keys(
+def test_token_keys_are_read_as_the_server_reads_them(
     fake: Fake, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files and addresses of keys are read as the server would read them."""
@@ -217,7 +221,7 @@ def test_token_keys(
     assert (ran.code, found(ran)["token keys"]) == (1, ["FAIL"] * 3)
 
 
-def test_proxies_only(fake: Fake, command: Command) -> None:
+def test_a_server_for_proxies_is_asked_as_a_proxy_asks(fake: Fake, command: Command) -> None:
     """A server that listens for proxies is asked as they ask it, and not sent the key."""
     with plain() as (port, asked):
         whereabouts.write(fake.state, Whereabouts("127.0.0.1", port, "", is_plain=True))

@@ -25,7 +25,7 @@ def client_of(fake: Fake) -> Client:
     return Client(find(None, str(fake.state), {}))
 
 
-def test_a_request(fake: Fake) -> None:
+def test_a_request_says_who_asks_and_brings_json(fake: Fake) -> None:
     """A request says who asks, and brings JSON."""
     fake.answers = [Said({"a": 1}, headers={"X-Y": "z"})]
     answer = client_of(fake).ask("POST", "/x/", {"é": 1}, Idempotency_Key="k")
@@ -39,7 +39,7 @@ def test_a_request(fake: Fake) -> None:
     assert asked.headers["host"] == f"127.0.0.1:{fake.port}"
 
 
-def test_another_certificate(fake: Fake) -> None:
+def test_a_server_with_another_certificate_is_not_sent_the_key(fake: Fake) -> None:
     """A server with another certificate is asked nothing, and so is not sent the key."""
     fake.show(fingerprint="00" * 32)
     with pytest.raises(CommandError, match="another certificate"):
@@ -63,7 +63,7 @@ def test_a_certificate_that_nobody_vouches_for(
         Client(Server("127.0.0.2", fake.port, None)).ask("GET", "/")
 
 
-def test_nobody_is_there(fake: Fake) -> None:
+def test_no_server_listens(fake: Fake) -> None:
     fake.show(port=1)
     with pytest.raises(UnreachableError, match=r"nobody answers at https://127\.0\.0\.1:1/"):
         client_of(fake).ask("GET", "/")
@@ -78,7 +78,7 @@ def test_a_server_that_hangs(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> Non
             client_of(fake).ask("GET", "/")
 
 
-def test_problems(fake: Fake) -> None:
+def test_a_refusal_is_told_in_one_line(fake: Fake) -> None:
     """A refusal is told in the server's own words, which are made one line."""
     fake.answers = [problem(403, "forbidden", "No.\n\x1b[2J", Retry_After="7")]
     with pytest.raises(RefusedError) as caught:
@@ -98,7 +98,7 @@ def test_problems(fake: Fake) -> None:
         (Said(b"", 429, {"Retry-After": "soon"}), "answers 429"),
     ],
 )
-def test_other_answers(fake: Fake, said: Said, shown: str) -> None:
+def test_answers_of_other_servers_are_errors(fake: Fake, said: Said, shown: str) -> None:
     """An answer that is not the server's is an error too, and no redirect is followed."""
     fake.answers = [said]
     with pytest.raises(RefusedError) as caught:
@@ -107,7 +107,7 @@ def test_other_answers(fake: Fake, said: Said, shown: str) -> None:
     assert len(fake.asked) == 1
 
 
-def test_no_json(fake: Fake) -> None:
+def test_an_answer_that_is_no_json_is_an_error(fake: Fake) -> None:
     fake.answers = [Said(b"<html>")]
     with pytest.raises(CommandError, match="no JSON"):
         _ = client_of(fake).ask("GET", "/").value
@@ -120,7 +120,7 @@ def test_an_answer_without_end(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> N
         client_of(fake).ask("GET", "/")
 
 
-def test_lines(fake: Fake) -> None:
+def test_lines_come_one_by_one(fake: Fake) -> None:
     """Lines come one by one, and their end is told as an outage."""
     fake.answers = [Said(b"a\r\nb\n\n\xff")]
     lines = client_of(fake).lines("/")
@@ -129,7 +129,7 @@ def test_lines(fake: Fake) -> None:
         next(lines)
 
 
-def test_a_quiet_room(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_quiet_stream_is_kept(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream may be silent for longer than any other answer, and than between two comments."""
     waits: list[object] = []
     request = HTTPSConnection.request

@@ -56,7 +56,7 @@ def test_no_server_has_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", "x" * 10_000, '{"host":1,"port":"x"}'])
-def test_a_damaged_file(state: Path, text: str) -> None:
+def test_a_damaged_file_is_told(state: Path, text: str) -> None:
     (state / whereabouts.FILE).write_text(text)
     assert "is damaged" in why(None, str(state))
 
@@ -103,12 +103,12 @@ def test_addresses_that_are_none(state: Path, server: str) -> None:
     assert "--server" in why(server, str(state))
 
 
-def test_addresses() -> None:
+def test_a_server_has_an_address_and_the_usual_port() -> None:
     assert Server("::1", 1).address == "[::1]:1"
     assert find("https://chat.example", "/nowhere", {}, keyed=False) == Server("chat.example", 443)
 
 
-def test_a_path(state: Path) -> None:
+def test_a_server_may_be_below_a_path(state: Path) -> None:
     """The server may be below a path, here or elsewhere."""
     found = Whereabouts("127.0.0.1", 4711, PRINT, prefix="/chat-app")
     whereabouts.write(state, found)
@@ -119,7 +119,7 @@ def test_a_path(state: Path) -> None:
     assert elsewhere.fingerprint is None
 
 
-def test_proxies_only(state: Path) -> None:
+def test_the_key_is_sent_to_no_port_without_tls(state: Path) -> None:
     """The key is sent to a socket file, and to no port without TLS."""
     whereabouts.write(state, Whereabouts("127.0.0.1", 1, "", is_plain=True))
     said = why(None, str(state))

@@ -30,24 +30,26 @@ def body(fake: Fake) -> object:
         ([], {}),
     ],
 )
-def test_rooms(given: list[str], rooms: dict[str, list[str]]) -> None:
+def test_rights_in_rooms_are_read(given: list[str], rooms: dict[str, list[str]]) -> None:
     assert rooms_of(given) == rooms
 
 
 @pytest.mark.parametrize("given", [["lobby"], ["=send"], [""], ["a=send", "a=join"]])
-def test_no_rooms(given: list[str], command: Command, fake: Fake) -> None:
+def test_rights_that_cannot_be_read_are_refused(
+    given: list[str], command: Command, fake: Fake
+) -> None:
     with pytest.raises(ValueError, match="is"):
         rooms_of(given)
     ran = command("key", "add", "x", *(word for each in given for word in ("--room", each)))
     assert (ran.code, ran.out, fake.asked) == (1, "", [])
 
 
-def test_shown_rooms() -> None:
+def test_rights_in_rooms_are_shown() -> None:
     assert shown_rooms({"a": ["join", "send"], "*": ["*"]}) == "a=join,send *=*"
     assert shown_rooms({}) == "-"
 
 
-def test_a_token(fake: Fake, command: Command) -> None:
+def test_only_the_token_is_printed(fake: Fake, command: Command) -> None:
     """Only the token is printed: it is put into variables."""
     fake.answers = [Said({"token": "x.y.z", "expires": 1})]
     ran = command("token", "--user", "42", "--name", "Ann", "--role=vip", "--for", "90s")
@@ -59,7 +61,7 @@ def test_a_token(fake: Fake, command: Command) -> None:
     assert [asked.path for asked in fake.asked] == ["/chat/token/"] * 2
 
 
-def test_checking_a_token(fake: Fake, command: Command) -> None:
+def test_a_token_authorizes_its_own_check(fake: Fake, command: Command) -> None:
     """The token itself authorizes the question: no key is needed, nor sent."""
     found = {
         "user": {"id": "42", "name": "Ann\x1b", "verified": True, "role": "vip"},
@@ -90,14 +92,14 @@ def test_a_token_that_is_refused(fake: Fake, command: Command) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "a b", "a\nb", "\x7f", "é"])
-def test_no_tokens(fake: Fake, command: Command, token: str) -> None:
+def test_texts_that_are_no_token_are_not_sent(fake: Fake, command: Command, token: str) -> None:
     """Nothing that could be another header is sent."""
     ran = command("token", "check", "-", stdin=token)
     assert (ran.code, fake.asked) == (1, [])
     assert "this is no token" in ran.err
 
 
-def test_keys(fake: Fake, command: Command) -> None:
+def test_keys_are_made_listed_and_dropped(fake: Fake, command: Command) -> None:
     fake.answers = [Said({**KEY, "key": "lck_a1_x"})]
     ran = command("key", "add", "shop", "--room=*=send", "--as", "--for=30d", "--rate=50")
     assert ran.out == "lck_a1_x\n"
@@ -117,7 +119,7 @@ def test_keys(fake: Fake, command: Command) -> None:
     assert fake.asked[-1][:2] == ("DELETE", "/chat/keys/a%2F1/")
 
 
-def test_operators(fake: Fake, command: Command) -> None:
+def test_operators_are_made_listed_and_dropped(fake: Fake, command: Command) -> None:
     rooms = {"lobby": ["join", "history", "moderate"]}
     fake.answers = [Said({"name": "ann", "rooms": rooms, "new": True, "password": "made"})]
     ran = command("operator", "add", "ann", "--can", "lobby=moderate", "--can=news=send")

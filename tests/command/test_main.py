@@ -19,7 +19,7 @@ from tests.command.fake import Fake, Said
 RUN = [sys.executable, "-c", "import sys; from livechat.command.main import main; sys.exit(main())"]
 
 
-def test_version(command: Command) -> None:
+def test_the_version_is_printed(command: Command) -> None:
     assert command("version") == (0, f"livechat {__version__}\n", "")
     assert json.loads(command("version", "--json").out) == {"version": __version__}
     assert json.loads(command("--json", "version").out) == {"version": __version__}
@@ -45,11 +45,11 @@ def test_command_lines_that_are_none(command: Command, words: list[str]) -> None
 
 
 @pytest.mark.parametrize("words", [["--help"], ["token", "--help"], ["key", "add", "--help"]])
-def test_help(command: Command, words: list[str]) -> None:
+def test_the_help_is_printed(command: Command, words: list[str]) -> None:
     assert command(*words).out.startswith("usage: livechat")
 
 
-def test_no_server(command: Command) -> None:
+def test_an_error_is_one_line_with_an_exit_code(command: Command) -> None:
     """Errors are one line, and the exit code is 1."""
     ran = command("key", "list")
     assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
@@ -86,7 +86,7 @@ def test_a_reader_that_has_enough(fake: Fake) -> None:
     command.stderr.close()
 
 
-def test_control_c(fake: Fake) -> None:
+def test_control_c_ends_the_command_quietly(fake: Fake) -> None:
     """The command ends quietly, as a program that was interrupted."""
     fake.answers = [Said(b'data: {"type":"message","message":"x","seq":1,"time":1}\n\n')]
     with subprocess.Popen(

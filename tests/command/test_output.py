@@ -29,7 +29,7 @@ def test_what_terminals_would_obey(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
-def test_output(capsys: pytest.CaptureFixture[str]) -> None:
+def test_output_is_words_or_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
     """Output is a line of words, or of JSON without a line break."""
     Output(as_json=False).show({"a": 1}, "words")
     Output(as_json=True).show({"a": "é\n"}, "words")
@@ -38,5 +38,5 @@ def test_output(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(value) == {"a": "é\n"}
 
 
-def test_table() -> None:
+def test_a_table_has_aligned_columns() -> None:
     assert table([("A", "BB"), ("long", "x")]) == "A     BB\nlong  x"

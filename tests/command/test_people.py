@@ -17,7 +17,9 @@ END = b'{"line":"end","restrictions":0,"cases":0,"messages":1,"records":0}\n'
 COUNTS = {"restrictions": 0, "cases": 0, "messages": 1, "records": 0}
 
 
-def test_export(command: Command, fake: Fake, tmp_path: Path) -> None:
+def test_an_export_is_readable_by_its_owner_alone(
+    command: Command, fake: Fake, tmp_path: Path
+) -> None:
     """The file has all lines, and is nobody else's to read."""
     fake.answers = [Said(PERSON + PROGRESS + MESSAGE + END)] * 3
     file = tmp_path / "ann.ndjson"
@@ -55,13 +57,13 @@ def test_an_export_that_is_cut_off(
     assert file.read_text() == "before"
 
 
-def test_options(command: Command) -> None:
+def test_options_of_room_exports_are_refused(command: Command) -> None:
     """Options of exports of rooms are refused."""
     for more in (["--resume"], ["--with-secret", "x"]):
         assert command("export", "--user", "42", *more, "file").code == 1
 
 
-def test_forget(command: Command, fake: Fake) -> None:
+def test_forget_prints_its_case_or_the_refusal(command: Command, fake: Fake) -> None:
     ack = json.dumps({"type": "ack", "time": 1, "case": "c8f2"}).encode()
     fake.answers = [Said(ack), Said(ack), problem(403, "forbidden", "You may not.")]
     ran = command("forget", "42")

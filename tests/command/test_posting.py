@@ -14,7 +14,7 @@ from tests.support.https import https_site, with_body
 SECRET = b"s" * 32
 
 
-def test_posted() -> None:
+def test_a_receiver_can_verify_the_request() -> None:
     """A receiver can verify the request."""
     with Receiver() as receiver:
         receiver.secrets = [SECRET]
@@ -24,7 +24,7 @@ def test_posted() -> None:
         assert post(receiver.url, b"{}", "msg_1", [b"x" * 32]).good is False
 
 
-def test_no_answer(tmp_path: Path) -> None:
+def test_a_failure_has_its_reason_in_words(tmp_path: Path) -> None:
     """A failure's reason is told in words."""
     with DeafPort() as deaf, pytest.raises(CommandError, match="does not answer"):
         post(deaf.url, b"{}", "msg_1", [SECRET])

@@ -31,7 +31,7 @@ class LookTest(TestCase):
     async def look(self, url: str = "") -> Found:
         return await look_at(reactor, url or self.server.url, TLSFiles(), "lc")
 
-    async def test_a_good_one(self) -> None:
+    async def test_a_good_redis_has_no_findings(self) -> None:
         """The check finds the version, and leaves no keys behind."""
         found = await self.look()
         version = self.server.ask("INFO", "server").split("_version:")[1].split()[0]
@@ -39,13 +39,13 @@ class LookTest(TestCase):
         assert abs(found.ahead) < 2
         assert self.server.ask("DBSIZE") == "0"
 
-    async def test_its_settings(self) -> None:
+    async def test_unsafe_settings_are_told(self) -> None:
         self.server.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
         self.server.ask("CONFIG", "SET", "appendonly", "no")
         found = await self.look()
         assert [each.split()[0] for each in found.warnings] == ["may", "has"]
 
-    async def test_rights(self) -> None:
+    async def test_missing_rights_are_told(self) -> None:
         """A user that may do too little is found out before a message is lost."""
         self.server.ask("ACL", "SETUSER", "poor", "on", ">x", "~lc:*", "&lc:*", "+@all", "-xadd")
         found = await self.look(f"unix://poor:x@{self.server.socket}")
@@ -56,11 +56,11 @@ class LookTest(TestCase):
         found = await self.look(f"unix://livechat:wrong@{self.server.socket}")
         assert "cannot be used" in found.wrong
 
-    async def test_nobody_there(self) -> None:
+    async def test_a_redis_that_is_away_is_told(self) -> None:
         assert "cannot be used" in (await self.look("redis://127.0.0.1:1")).wrong
         assert "must be redis://" in (await self.look("http://x")).wrong
 
-    async def test_one_that_hangs(self) -> None:
+    async def test_a_redis_that_hangs_is_told(self) -> None:
         import signal  # noqa: PLC0415
 
         self.patching.setattr(redis_check, "WITHIN", 0.2)
@@ -80,7 +80,7 @@ class LookAtClusterTest(TestCase):
     async def look(self, url: str = "") -> Found:
         return await look_at(reactor, url or self.cluster.url, TLSFiles(), "lc")
 
-    async def test_a_good_one(self) -> None:
+    async def test_a_good_cluster_has_no_findings(self) -> None:
         """Nothing is left behind at any of them."""
         found = await self.look()
         assert (found.wrong, found.warnings) == ("", ())
@@ -104,6 +104,6 @@ class LookAtClusterTest(TestCase):
         self.cluster.nodes[0].ask("CLUSTER", "DELSLOTS", "7")
         assert "has no master for 1 of 16384 slots" in (await self.look()).wrong
 
-    async def test_nobody_there(self) -> None:
+    async def test_a_cluster_that_is_away_is_told(self) -> None:
         url = "redis+cluster://127.0.0.1:1,127.0.0.1:2"
         assert "cannot be used" in (await self.look(url)).wrong

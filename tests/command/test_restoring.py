@@ -50,7 +50,9 @@ def tar(path: Path, *files: tuple[str, bytes], **more: Any) -> Path:
     return path
 
 
-def test_restore(archive: Path, command: Command, tmp_path: Path) -> None:
+def test_a_restored_backup_has_other_epochs(
+    archive: Path, command: Command, tmp_path: Path
+) -> None:
     """All that was in the backup, for its user alone, and each room under another epoch."""
     ran = command("restore", str(archive))
     assert ran.code == 0, ran
@@ -91,7 +93,9 @@ def test_restore_with_receivers(command: Command, tmp_path: Path) -> None:
     disk.close()
 
 
-def test_not_empty(archive: Path, command: Command, tmp_path: Path) -> None:
+def test_a_directory_that_is_not_empty_is_refused(
+    archive: Path, command: Command, tmp_path: Path
+) -> None:
     """A directory in which something is stays as it is."""
     state = tmp_path / "state"
     state.mkdir()
@@ -111,7 +115,9 @@ def test_one_that_was_killed(archive: Path, command: Command, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
-def test_cut_off(archive: Path, command: Command, tmp_path: Path, share: float) -> None:
+def test_an_archive_that_was_cut_off_restores_nothing(
+    archive: Path, command: Command, tmp_path: Path, share: float
+) -> None:
     """An archive that is not whole restores nothing."""
     whole = archive.read_bytes()
     archive.write_bytes(whole[: int(len(whole) * share)])
@@ -137,11 +143,12 @@ DATABASE = "livechat.sqlite3"
         ([("twice", b"1"), ("twice", b"2")], {}),
         ([("large", b"x" * (LARGEST_FILE + 1))], {}),
         ([("only", b"x")], {}),
+        ([("nul", b"x")], {"pax_headers": {"path": "n\0ul"}}),
         ([(DATABASE, b"")], {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}),
         ([(DATABASE, b"no database at all, and longer than its head" * 9)], {}),
     ],
 )
-def test_hostile(
+def test_a_hostile_archive_restores_nothing(
     files: list[tuple[str, bytes]], more: dict[str, Any], command: Command, tmp_path: Path
 ) -> None:
     """An archive with anything that no backup has restores nothing, here or elsewhere."""
@@ -152,7 +159,7 @@ def test_hostile(
 
 
 @pytest.mark.parametrize("name", ["text", "nothing", "."])
-def test_no_archive(command: Command, tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_no_archive_is_refused(command: Command, tmp_path: Path, name: str) -> None:
     (tmp_path / "text").write_text("this is no archive" * 99)
     ran = command("restore", str(tmp_path / name))
     assert (ran.code, ran.err.count("\n")) == (1, 1), ran

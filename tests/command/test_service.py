@@ -29,7 +29,7 @@ def test_options_and_paths(command: Command, tmp_path: Path) -> None:
     assert f"--state {tmp_path}/mine" in command(*words, "--state=mine").out
 
 
-def test_nothing_there(command: Command, tmp_path: Path) -> None:
+def test_an_unreadable_service_file_is_told(command: Command, tmp_path: Path) -> None:
     ran = command("check", "--config=/nowhere")
     assert (ran.code, ran.err) == (
         1, "livechat: --config: /nowhere cannot be read: No such file or directory\n",

@@ -28,7 +28,7 @@ SENT = Said({"message": "Message sent!"}, headers={"Livechat-Seq": "7", "Livecha
         ("nonsense\n\n: comment\n\n", []),
     ],
 )
-def test_events(text: str, found: list[Event]) -> None:
+def test_server_sent_events_are_read_as_browsers_do(text: str, found: list[Event]) -> None:
     """Server-sent events are read as browsers do; half of one is none."""
     assert list(events(iter(text.split("\n")))) == found
 
@@ -64,7 +64,7 @@ def tail(fake: Fake) -> Callable[..., tuple[Tail, list[float]]]:
     return make
 
 
-def test_tail(
+def test_tail_goes_on_over_outages(
     fake: Fake, tail: Callable[..., tuple[Tail, list[float]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The command begins with the last messages, and goes on where it was over every outage."""
@@ -96,7 +96,7 @@ def test_tail(
     assert pauses == [1.0, 3.0, 1.0, 1.0]
 
 
-def test_tail_for_programs(
+def test_tail_gives_frames_to_programs(
     fake: Fake, tail: Callable[..., tuple[Tail, list[float]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Programs get the frames as they came."""
@@ -127,7 +127,7 @@ def test_tail_that_is_refused(fake: Fake, command: Command) -> None:
     assert command("tail", "r") == (1, "", "livechat: You may not.\n")
 
 
-def test_say(fake: Fake, command: Command) -> None:
+def test_say_sends_a_message(fake: Fake, command: Command) -> None:
     fake.answers = [SENT]
     assert command("say", "a b", "hi") == (0, "#7\n", "")
     assert command("say", "r", stdin="two\nlines\n").out == "#7\n"
@@ -143,7 +143,9 @@ def test_say(fake: Fake, command: Command) -> None:
     assert all(len(key) == 32 for key in keys)
 
 
-def test_said_once(fake: Fake, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_answer_is_asked_for_again_with_its_key(
+    fake: Fake, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An answer that is lost is asked for again, with the same key."""
     ask, lost = Client.ask, [True]
 
@@ -160,7 +162,7 @@ def test_said_once(fake: Fake, command: Command, monkeypatch: pytest.MonkeyPatch
     assert len(fake.asked) == 2
 
 
-def test_act(fake: Fake, command: Command) -> None:
+def test_an_act_is_sent_and_answered_as_it_came(fake: Fake, command: Command) -> None:
     """JSON is sent as it is; the answer is printed as it came."""
     fake.answers = [Said({"type": "ack", "seq": 1})]
     action = '{"type":"retract", "refs":[1]}'
@@ -181,7 +183,7 @@ def test_act_in_many_rooms(fake: Fake, command: Command) -> None:
     assert ran.err.startswith("livechat: an action is a JSON object")
 
 
-def test_held(fake: Fake, command: Command) -> None:
+def test_a_held_message_is_no_failure(fake: Fake, command: Command) -> None:
     """A message that waits for a review is not called a failure."""
     body = {"message": "Message held.", "case": "c8f2"}
     fake.answers = [Said(body, 202, {"Livechat-Case": "c8f2"})]
@@ -191,7 +193,7 @@ def test_held(fake: Fake, command: Command) -> None:
 
 
 @pytest.mark.parametrize("action", ["", "{", "[" * 100_000, "{'a':1}"])
-def test_no_action(fake: Fake, command: Command, action: str) -> None:
+def test_a_text_that_is_no_action_is_refused(fake: Fake, command: Command, action: str) -> None:
     ran = command("act", "r", stdin=action)
     assert (ran.code, ran.out, fake.asked) == (1, "", [])
     assert ran.err.startswith("livechat: this is no JSON")

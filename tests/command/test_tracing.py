@@ -15,7 +15,7 @@ def frame(**line: object) -> bytes:
 END = b"event: end\ndata: {}\n\n"
 
 
-def test_lines(command: Command, fake: Fake) -> None:
+def test_each_frame_is_a_line_without_controls(command: Command, fake: Fake) -> None:
     """Each frame is a line, with what is known of it; controls of a terminal are none."""
     fake.answers = [
         Said(
@@ -43,7 +43,7 @@ def test_lines(command: Command, fake: Fake) -> None:
     assert all(line.partition("  ")[0].endswith(".123") for line in lines)
 
 
-def test_lost(command: Command, fake: Fake) -> None:
+def test_lost_lines_are_told(command: Command, fake: Fake) -> None:
     """Lost lines are told on the standard error, and to programs in the output."""
     fake.answers = [Said(frame(way="lost", count=7) + END)]
     ran = command("trace", "r")
@@ -52,7 +52,7 @@ def test_lost(command: Command, fake: Fake) -> None:
     assert json.loads(command("trace", "r", "--json").out)["count"] == 7
 
 
-def test_refused(command: Command, fake: Fake) -> None:
+def test_a_refused_trace_is_told(command: Command, fake: Fake) -> None:
     ran = command("trace")
     assert ran.code == 1
     assert "name a ROOM" in ran.err

@@ -53,7 +53,9 @@ def test_action_test(command: Command, tmp_path: Path) -> None:
         ("http://127.0.0.1:1/", {"LIVECHAT_WEBHOOK_SECRET": "geheim"}, "must be whsec_"),
     ],
 )
-def test_not_sent(command: Command, url: str, environment: dict[str, str], why: str) -> None:
+def test_an_event_that_was_not_sent_is_told(
+    command: Command, url: str, environment: dict[str, str], why: str
+) -> None:
     ran = command("webhook", "test", url, **environment)
     assert ran.code == 1
     assert why in ran.err
@@ -84,7 +86,7 @@ class Listening:
         self.server.server_close()
 
 
-def test_listen() -> None:
+def test_listen_prints_signed_events() -> None:
     """Signed events are printed, one a line; other requests are refused, and never end it."""
     import time  # noqa: PLC0415
 
@@ -127,18 +129,18 @@ def test_listen_on_a_taken_port(command: Command) -> None:
         ("1970-01-01T00:00:00+00:00", 0),
     ],
 )
-def test_since(text: str, found: int) -> None:
+def test_a_moment_is_read(text: str, found: int) -> None:
     assert webhooks.since(text, NOW) == found
 
 
 @pytest.mark.parametrize("text", ["", "7", "0s", "soon", "2026-13-01", "-2h", "9" * 400])
-def test_no_moment(command: Command, text: str) -> None:
+def test_texts_that_are_no_moment_are_refused(command: Command, text: str) -> None:
     with pytest.raises(ValueError, match="must be a time ago"):
         webhooks.since(text, NOW)
     assert command("webhook", "rewind", "--receiver=x", text).code == 2
 
 
-def test_rewind(command: Command, fake: Fake) -> None:
+def test_rewind_asks_the_running_server(command: Command, fake: Fake) -> None:
     """The running server is asked, by the local key; the answer is in words."""
     fake.answers = [
         Said(
@@ -163,7 +165,7 @@ def test_rewind(command: Command, fake: Fake) -> None:
     ]
 
 
-def test_status(command: Command, fake: Fake) -> None:
+def test_status_is_a_table_of_receivers(command: Command, fake: Fake) -> None:
     """A table of the receivers."""
     answer = {"time": 1_790_000_000_000, "seconds": 0.1, "status": 500, "text": "no\x1b"}
     fake.answers = [

@@ -74,7 +74,7 @@ class AskTest(TestCase):
             await self.ask()
         assert caught.value.kind is Kind.UNAVAILABLE
 
-    async def test_answers(self) -> None:
+    async def test_answers_of_a_site_are_read(self) -> None:
         """Nothing is yes, and JSON is what it says; the connection is used again."""
         assert await self.ask(cookie="a=b") == ACCEPT
         self.there.answer = answers(b'{"verdict":"reject","reason":"no"}', "200 OK")
@@ -90,7 +90,7 @@ class AskTest(TestCase):
             verify((SECRET,), headers, body, float(headers["webhook-timestamp"]))
         assert b"cookie" not in other.lower()
 
-    async def test_no_answers(self) -> None:
+    async def test_answers_of_other_kinds_are_none(self) -> None:
         """HTML, redirects, other statuses, closed connections: none is an answer."""
         self.patched.setattr(asking, "MOST_FAILURES", 100)
         page = b"<!doctype html><title>Maintenance</title>"
@@ -109,7 +109,7 @@ class AskTest(TestCase):
         self.there.answer = answers()
         assert await self.ask() == ACCEPT
 
-    async def test_closed(self) -> None:
+    async def test_a_closed_connection_is_no_answer(self) -> None:
         """
         A connection that is closed is no answer; where it had been kept open, and is closed just
         then, another one is made.
@@ -126,7 +126,7 @@ class AskTest(TestCase):
         self.there.answer = closes_once
         assert await self.ask() == ACCEPT
 
-    async def test_too_much(self) -> None:
+    async def test_an_answer_is_refused_beyond_its_bound(self) -> None:
         """An answer of a hundred megabytes is refused soon after its bound is read."""
         self.patched.setattr(asking, "MOST_FAILURES", 100)
         self.patched.setattr(asking, "WITHIN", 10)
@@ -137,7 +137,7 @@ class AskTest(TestCase):
         ):
             await self.refused(endless(head, piece))
 
-    async def test_hanging(self) -> None:
+    async def test_a_hanging_site_is_given_up(self) -> None:
         """A site that hangs is given up in time, and soon not asked any more."""
         self.patched.setattr(asking, "WITHIN", 0.05)
         for _ in range(asking.MOST_FAILURES):
@@ -147,7 +147,7 @@ class AskTest(TestCase):
         assert len(self.there.requests) == count
         assert "within 0.05 seconds" in (self.site.trouble() or "")
 
-    async def test_stopping(self) -> None:
+    async def test_an_answer_before_the_end_counts(self) -> None:
         """An answer that comes before the end counts."""
         asked = self.site.ask("send", Question("send", "r", message="hi"), "a")
         await self.service.stopService()
@@ -162,7 +162,7 @@ def test_nothing_is_asked(tmp_path: Path) -> None:
     assert not (tmp_path / "state" / "webhook-secret").exists()
 
 
-def test_body() -> None:
+def test_a_body_that_was_cut_is_an_error() -> None:
     """A body is read if it is whole; one that was cut is an error."""
     assert body_of(Answered(204)) is None
     assert body_of(Answered(200, b"x")) == b"x"

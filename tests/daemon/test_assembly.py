@@ -31,7 +31,7 @@ class CoreTest(TestCase):
 
         self.reactor: Any = reactor
 
-    async def test_without_a_port(self) -> None:
+    async def test_a_command_is_assembled_without_a_port(self) -> None:
         """A command sends, reads, and signs in; nothing listens, and all is stopped in the end."""
         made = core(config(self.directory), self.reactor)
         running = in_order(*services(made, Connections(0, 0)))
@@ -49,7 +49,7 @@ class CoreTest(TestCase):
             await running.stopService()
 
 
-def test_promises(tmp_path: Path) -> None:
+def test_only_a_trusted_certificate_promises_https(tmp_path: Path) -> None:
     """Browsers are bound to HTTPS only by a certificate that is not self-signed."""
     given, none = config(tmp_path), Shown(None)
     mine = Shown(certificates.load_or_make(tmp_path))

@@ -14,7 +14,7 @@ from livechat.net.activation import Inherited
 from tests.support.services import config, memory_reactor
 
 
-def test_order(tmp_path: Path) -> None:
+def test_services_start_and_stop_in_order(tmp_path: Path) -> None:
     """Renewal and systemd start first, and so stop last; the departure stops first."""
     daemon = build(config(tmp_path), memory_reactor())
     names = [each.name for each in daemon]
@@ -45,7 +45,7 @@ def test_sockets_that_were_handed_over(tmp_path: Path) -> None:
         release(daemon)
 
 
-def test_a_start_that_fails(tmp_path: Path) -> None:
+def test_a_failed_start_closes_all_sockets(tmp_path: Path) -> None:
     """All sockets are closed, inherited ones too."""
     with socket.create_server(("127.0.0.1", 0)) as given, pytest.raises(StartError):
         build(config(tmp_path, certificate="x"), memory_reactor(), [Inherited("", given)])

@@ -15,7 +15,7 @@ from livechat.errors import ChatError, Kind
 from tests.support import Port, World
 
 
-def test_serving(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_says_why_it_takes_nothing(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process says how many are there, and why it takes nothing."""
     world = port.world
     assert serving(world.chat, world.hub).status == "0 members in 0 rooms."
@@ -68,7 +68,7 @@ def test_a_backend_that_refuses_lives(world: World, monkeypatch: pytest.MonkeyPa
         ),
     ],
 )  # fmt: skip
-def test_supervising(
+def test_the_service_is_ready_when_all_workers_are(
     reports: list[WorkerReport | None], renewal: str, status: str, serves: bool, waits: bool
 ) -> None:
     """The service is ready when all workers are, and waits for what they wait for."""
@@ -76,7 +76,7 @@ def test_supervising(
     assert (state.status, state.serves, state.waits) == (status, serves, waits)
 
 
-def test_a_worker(world: World) -> None:
+def test_a_worker_reports_to_its_supervisor(world: World) -> None:
     """A worker reports to its supervisor, and leaves without lingering once it is replaced."""
     reactor: Any = MemoryReactorClock()
     departure = Departure(reactor, linger=5)

@@ -9,7 +9,7 @@ from twisted.logger import capturedLogs
 from livechat.daemon.departure import SETTLE, Departure, one_by_one
 
 
-def test_at_once() -> None:
+def test_a_process_ends_without_a_delay() -> None:
     """By default a process ends without a delay."""
     begun: list[float] = []
     departure = Departure(Clock(), begins=begun.append)
@@ -20,7 +20,7 @@ def test_at_once() -> None:
     assert begun == [0]
 
 
-def test_lingering() -> None:
+def test_monitors_are_told_before_the_port_closes() -> None:
     """Monitors are told at once, and only then, after a while, the port is closed."""
     clock, begun = Clock(), list[float]()
     departure = Departure(clock, linger=5, drain=30, begins=begun.append)
@@ -47,7 +47,7 @@ def test_a_process_with_a_successor() -> None:
     assert at_once.drain == SETTLE
 
 
-def test_one_by_one() -> None:
+def test_acts_are_spread_evenly() -> None:
     """Acts are spread evenly; all are done, though one fails."""
     clock, done = Clock(), list[float]()
 
@@ -75,6 +75,6 @@ def test_one_by_one_after_a_pause() -> None:
     assert ended.called
 
 
-def test_nobody_is_there() -> None:
+def test_no_acts_end_at_once() -> None:
     ended = Deferred.fromCoroutine(one_by_one(Clock(), 10.0, []))
     assert ended.called

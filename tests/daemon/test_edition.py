@@ -19,7 +19,7 @@ from livechat.daemon.edition import Edition, UnknownError, here, installed, show
 from livechat.daemon.lifeline import TERMS
 
 
-def test_this_version(capsys: pytest.CaptureFixture[str]) -> None:
+def test_this_version_is_the_installed_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert here() == Edition(__version__, FORMAT.decode(), TERMS)
     show()
     assert msgspec.json.decode(capsys.readouterr().out, type=Edition) == here()
@@ -33,7 +33,7 @@ def test_this_version(capsys: pytest.CaptureFixture[str]) -> None:
         ({"terms": 99}, "livechat 1 wants another supervisor than 1"),
     ],
 )
-def test_together(changes: dict[str, Any], why: str | None) -> None:
+def test_versions_run_together_where_they_agree(changes: dict[str, Any], why: str | None) -> None:
     """Two versions run together where they agree on Redis, and on supervision."""
     own = Edition("1", "3", 1)
     refusal = own.refuses(msgspec.structs.replace(own, **changes))
@@ -69,7 +69,7 @@ class InstalledTest(TestCase):
             return str(reason)
         raise AssertionError("it was taken")
 
-    async def test_installed(self) -> None:
+    async def test_the_installed_version_is_asked_in_a_process(self) -> None:
         assert await self.ask() == here()
 
     async def test_code_that_crashes(self) -> None:
@@ -83,7 +83,7 @@ class InstalledTest(TestCase):
         for program in ("pass", "print('hello')", "print('{}')"):
             assert await self.refused(program) == "it says something else than its version"
 
-    async def test_cancelled(self) -> None:
+    async def test_a_cancelled_question_kills_its_process(self) -> None:
         """A process whose answer is no longer awaited is killed."""
         self.monkeypatch.setattr(edition, "_SHOW", "import time; time.sleep(60)")
         from twisted.internet import reactor  # noqa: PLC0415

@@ -54,7 +54,7 @@ def test_without_receivers(tmp_path: Path) -> None:
     service.stopService()
 
 
-def test_built(tmp_path: Path) -> None:
+def test_each_webhook_is_a_receiver(tmp_path: Path) -> None:
     """Each receiver is told; the secret is made, and a broken one stops the start."""
     outbox = MemoryOutbox()
     clock: Any = Clock()

@@ -17,7 +17,7 @@ from tests.support.jwts import NOW, secret_file, signed
 from tests.support.services import config, memory_reactor
 
 
-def test_one_door(world: World, tmp_path: Path) -> None:
+def test_all_tokens_are_known_at_one_door(world: World, tmp_path: Path) -> None:
     """A token of the site, one of livechat's own and the local key are known at the same door."""
     secret_file(tmp_path)
     found = identities(

@@ -30,7 +30,7 @@ def reactor() -> Any:
     return MemoryReactorClock()
 
 
-def test_ready(reactor: Any) -> None:
+def test_the_supervisor_is_told_of_readiness(reactor: Any) -> None:
     """The supervisor is told in the log that the worker accepts connections."""
     lifeline = Lifeline(reactor, 3)
     with capturedLogs() as events:
@@ -79,7 +79,7 @@ def test_another_has_the_place(reactor: Any, monkeypatch: pytest.MonkeyPatch) ->
         assert left == expected
 
 
-def test_reports(reactor: Any) -> None:
+def test_reports_are_written_each_second(reactor: Any) -> None:
     """Reports are written once a second, and dropped while nobody reads them."""
     reading, writing = os.pipe()
     found = WorkerReport(3, 2, "no Redis", 1)

@@ -52,7 +52,9 @@ def test_a_made_certificate_with_a_weak_umask(tmp_path: Path) -> None:
     [(0o600, False), (0o400, False), (0o640, False), (0o440, False),
      (0o644, True), (0o604, True), (0o660, True), (0o602, True)],
 )  # fmt: skip
-def test_keys(settings: Config, certificate: Certificate, mode: int, warned: bool) -> None:
+def test_a_key_that_others_can_read_is_exposed(
+    settings: Config, certificate: Certificate, mode: int, warned: bool
+) -> None:
     """A key's group may read it; nobody else may, and nobody else may write it."""
     certificate.key.chmod(mode)
     lines = exposed(settings, certificate)
@@ -78,7 +80,9 @@ def test_a_key_behind_a_link(settings: Config, certificate: Certificate, tmp_pat
     "name", [".", "operators.json", "admin-password", "livechat.sqlite3", "maps.sqlite3"]
 )
 @pytest.mark.parametrize("bit", [0o020, 0o002])
-def test_state(settings: Config, certificate: Certificate, name: str, bit: int) -> None:
+def test_trusted_files_that_others_can_write_are_exposed(
+    settings: Config, certificate: Certificate, name: str, bit: int
+) -> None:
     """Each trusted file that others can write is one line."""
     path = settings.state / name
     path.chmod(path.stat().st_mode | bit)
@@ -92,7 +96,9 @@ def test_state_that_is_only_read(settings: Config, certificate: Certificate) -> 
     assert exposed(settings, certificate) == []
 
 
-def test_files_elsewhere(settings: Config, certificate: Certificate, tmp_path: Path) -> None:
+def test_files_outside_the_state_are_checked(
+    settings: Config, certificate: Certificate, tmp_path: Path
+) -> None:
     """The password's file and the authorities of Redis are checked as well."""
     password, authority = tmp_path / "password", tmp_path / "ca.pem"
     password.touch(mode=0o600)
@@ -136,7 +142,9 @@ def test_state_of_another_user(
         assert "another user (4712)" in line
 
 
-def test_keys_of_tokens(settings: Config, certificate: Certificate, tmp_path: Path) -> None:
+def test_keys_of_tokens_that_others_can_use_are_exposed(
+    settings: Config, certificate: Certificate, tmp_path: Path
+) -> None:
     """A secret is nobody else's to read; a public key is nobody else's to write."""
     secret, public = secret_file(tmp_path), tmp_path / "chat.pub"
     public.write_bytes(pem("EC"))
@@ -152,7 +160,9 @@ def test_keys_of_tokens(settings: Config, certificate: Certificate, tmp_path: Pa
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True)])
-def test_the_local_key(settings: Config, certificate: Certificate, mode: int, warned: bool) -> None:
+def test_a_local_key_that_its_group_can_read_is_exposed(
+    settings: Config, certificate: Certificate, mode: int, warned: bool
+) -> None:
     """The local key, which may do everything, is its owner's alone: not even its group reads it."""
     path = settings.state / "local-key"
     path.touch()

@@ -32,12 +32,16 @@ def ports(tmp_path: Path, port: Port, **options: str) -> Ports:
     ("options", "kind"),
     [({}, TLSPort), ({"proxy_protocol": "on", "trust_proxy": "10.0.0.1"}, PrefacedPort)],
 )
-def test_tls(tmp_path: Path, port: Port, options: dict[str, str], kind: type) -> None:
+def test_connections_begin_with_tls_or_a_header(
+    tmp_path: Path, port: Port, options: dict[str, str], kind: type
+) -> None:
     """Connections begin with TLS, or the PROXY protocol."""
     assert type(ports(tmp_path, port, **options).tls) is kind
 
 
-def test_which(tmp_path: Path, port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_address_has_the_port_of_its_kind(
+    tmp_path: Path, port: Port, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each address is served by the port of its kind."""
     found: list[tuple[type, socket.socket]] = []
 

@@ -39,7 +39,7 @@ def test_a_certificate_openssl_refuses(tmp_path: Path, monkeypatch: pytest.Monke
         secure(given)
 
 
-def test_the_password(tmp_path: Path) -> None:
+def test_the_first_start_makes_a_password(tmp_path: Path) -> None:
     """The admin page's password is made at the first start, and what is wrong with it is told."""
     operators_password(config(tmp_path))
     made = (tmp_path / "state" / "admin-password").read_text()
@@ -77,7 +77,7 @@ class RenewalTest(SynchronousTestCase):
             self.successResultOf(Deferred.fromCoroutine(self.renewal.renew()))
         return "\n".join(event["log_format"].format(**event) for event in events)
 
-    def test_keys_of_tokens(self) -> None:
+    def test_keys_of_tokens_are_read_again(self) -> None:
         """Files are read again; what cannot be used is one line, and those of before go on."""
         path = secret_file(self.directory)
         ring = self.renewal._issuers = KeyRing([path], [], lambda _: fail(OSError()), Time(Clock()))
@@ -91,7 +91,7 @@ class RenewalTest(SynchronousTestCase):
         assert "hunter2" not in said
         assert len(ring.fitting(None, "ES256")) == 1
 
-    def test_renewing(self) -> None:
+    def test_a_new_password_is_taken(self) -> None:
         """A new password is taken; one that cannot be used leaves the old one; no bug is lost."""
         assert "is the same as before" in self.renew()
         self.password.write_text("another password")
@@ -116,7 +116,7 @@ class RenewalTest(SynchronousTestCase):
                 done += 1
             assert done == checks
 
-    def test_warnings(self) -> None:
+    def test_exposed_files_are_warned_of_again(self) -> None:
         """Exposed files are warned of again until they are mended, by one worker."""
         state = self.directory / "state"
         state.chmod(0o777)
@@ -127,11 +127,11 @@ class RenewalTest(SynchronousTestCase):
         self.patch(self.renewal, "_config", dataclasses.replace(self.renewal._config, worker=1))
         assert "can write" not in self.renew()
 
-    def test_order(self) -> None:
+    def test_renewal_stops_last(self) -> None:
         """Renewal stops last, so that no SIGHUP kills a daemon that is stopping."""
         assert next(iter(self.daemon)) is self.renewal
 
-    def test_signal(self) -> None:
+    def test_the_signal_is_taken_while_the_service_runs(self) -> None:
         """The signal is taken while the service runs, and what was before is restored."""
         before = signal.getsignal(signal.SIGHUP)
         self.renewal.startService()

@@ -115,7 +115,7 @@ def test_one_after_the_other(world: World) -> None:
     assert world.sockets.dropped == []
 
 
-def test_figures_go_on(world: World) -> None:
+def test_figures_of_a_place_alternate(world: World) -> None:
     """The next renewal takes the numbers before: there are never more than two for a place."""
     for count in (2, 4):
         world.ask()
@@ -128,7 +128,7 @@ def test_figures_go_on(world: World) -> None:
     assert [each.figures for each in world.started] == ["1", "2", "3", "4", "1", "2"]
 
 
-def test_a_second_signal(world: World) -> None:
+def test_a_second_signal_is_ignored(world: World) -> None:
     """SIGUSR2 during a renewal is ignored, with a line in the log."""
     world.ask()
     assert world.ask() == ["SIGUSR2 is ignored: it is renewing worker 1 of 2 already."]

@@ -47,7 +47,7 @@ class OrderedServiceTest(SynchronousTestCase):
         for child in self.children:
             child.setServiceParent(self.parent)
 
-    def test_order(self) -> None:
+    def test_children_stop_in_reverse(self) -> None:
         """Children are started in order, and stopped in reverse, one after the other."""
         self.parent.startService()
         assert self.events == ["start a", "start b", "start c"]
@@ -80,7 +80,7 @@ def said(daemon: Any) -> str:
     return "\n".join(event["log_format"].format(**event) for event in events)
 
 
-def test_announcement(tmp_path: Path) -> None:
+def test_the_announcement_says_where_to_connect(tmp_path: Path) -> None:
     """The log says where to connect, what the certificate is worth and who may come."""
     text = announced(tmp_path)
     assert "https://localhost:" in text

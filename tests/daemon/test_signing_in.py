@@ -10,7 +10,7 @@ from tests.support import PASSWORD, Lane, World
 from tests.support.services import config
 
 
-def test_operators(world: World, tmp_path: Path) -> None:
+def test_sessions_of_operators_last_as_the_option_says(world: World, tmp_path: Path) -> None:
     """Sessions last as the option says; passwords are hashed while the service runs."""
     found = config(tmp_path, admin_session="2m")
     found.state.mkdir()

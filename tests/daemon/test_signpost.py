@@ -28,7 +28,9 @@ def digest(chain: Path) -> str:
     ("options", "embedded"),
     [({}, True), ({"redis": "redis://x"}, False), ({"backend": "a:"}, False)],
 )
-def test_what_is_written(tmp_path: Path, options: dict[str, str], embedded: bool) -> None:
+def test_the_file_says_where_the_server_is(
+    tmp_path: Path, options: dict[str, str], embedded: bool
+) -> None:
     """The bound port, an address of this machine, and the server's own certificate."""
     found = config(tmp_path, **options)
     found.state.mkdir()
@@ -38,7 +40,7 @@ def test_what_is_written(tmp_path: Path, options: dict[str, str], embedded: bool
     assert whereabouts.read(found.state) == expected
 
 
-def test_proxies_only(tmp_path: Path) -> None:
+def test_a_server_for_proxies_is_found_by_its_socket_file(tmp_path: Path) -> None:
     """Commands find a server without TLS by its socket file, or at its port."""
     found = config(tmp_path, prefix="/chat").at([parse("http:1")])
     found.state.mkdir()
@@ -52,7 +54,7 @@ def test_proxies_only(tmp_path: Path) -> None:
     assert whereabouts.read(found.state) == Whereabouts("127.0.0.1", 2, "", prefix="/chat")
 
 
-def test_a_chain(tmp_path: Path) -> None:
+def test_the_first_certificate_of_a_chain_counts(tmp_path: Path) -> None:
     """The server's own certificate counts, which is the first of a chain."""
     from livechat.net import certificates  # noqa: PLC0415
 

@@ -57,7 +57,7 @@ def test_nobody_waits_at_a_place_that_was_dropped() -> None:
         knock(port)
 
 
-def test_a_port_that_is_lost() -> None:
+def test_a_port_that_was_taken_meanwhile_is_told() -> None:
     """A port that another process has taken meanwhile is a clear error."""
     reserved = reserve([parse("tls:127.0.0.1:0")])
     port = reserved[0].address.port
@@ -69,7 +69,7 @@ def test_a_port_that_is_lost() -> None:
         sockets.take(1)
 
 
-def test_sockets_of_others() -> None:
+def test_workers_share_sockets_of_systemd() -> None:
     """All workers share systemd's sockets, which stay open when one of them breaks."""
     one = listen([parse("tls:127.0.0.1:0")])[0].socket
     sockets = Kept([Inherited("tls", one)])
@@ -80,7 +80,7 @@ def test_sockets_of_others() -> None:
     assert one.fileno() == -1
 
 
-def test_files(tmp_path: Path) -> None:
+def test_all_workers_accept_at_a_socket_file(tmp_path: Path) -> None:
     """All workers accept at a socket file, which goes when they are gone."""
     file = tmp_path / "chat.sock"
     sockets = OfPorts(reserve([parse("http:127.0.0.1:0"), parse(f"unix:{file}")]))

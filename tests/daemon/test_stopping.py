@@ -15,7 +15,7 @@ from tests import support
 from tests.support import HANDSHAKE, SOMEBODY, request, run
 
 
-def test_stopping(port: support.Port, stopping: Port) -> None:
+def test_a_stopping_port_tells_its_members(port: support.Port, stopping: Port) -> None:
     """Idle connections are closed, members are told, and then the port has stopped."""
     idle, member = port.connect(), port.socket()
     idle.send(request("GET", "/healthz"))
@@ -143,7 +143,7 @@ def test_an_operators_stream_while_it_stops(
     assert stopped.called
 
 
-def test_draining(port: support.Port, stopping: Port) -> None:
+def test_draining_members_are_told_one_by_one(port: support.Port, stopping: Port) -> None:
     """Members are told one by one, and go on until it is their turn; requests are at once."""
     world = port.world
     stopping._departure.drain = 10.0

@@ -27,7 +27,7 @@ class Backend:
         self.outbox = outbox
 
 
-def test_too_many(tmp_path: Path) -> None:
+def test_too_many_receivers_stop_the_start(tmp_path: Path) -> None:
     """Too many receivers stop the start."""
     backend: Any = Backend(MemoryOutbox())
     given = config(tmp_path)
@@ -36,7 +36,7 @@ def test_too_many(tmp_path: Path) -> None:
         shared_outbox(given, backend, [Named(f"s{n}") for n in range(11)])
 
 
-def test_no_outbox(tmp_path: Path) -> None:
+def test_a_backend_without_an_outbox_stops_the_start(tmp_path: Path) -> None:
     """A subscriber stops the start of a backend without an outbox."""
     backend: Any = Backend(None)
     assert shared_outbox(config(tmp_path), backend, []) is None
@@ -51,7 +51,7 @@ def told(world: World, directory: Path, *subscribers: Named) -> Any:
     )  # fmt: skip
 
 
-def test_nobody(tmp_path: Path) -> None:
+def test_without_receivers_no_event_is_written(tmp_path: Path) -> None:
     """Without a receiver no event is written, and no room is read."""
     world = World(tmp_path)
     made = told(world, tmp_path)
@@ -64,7 +64,7 @@ def test_nobody(tmp_path: Path) -> None:
     service.stopService()
 
 
-def test_wanted(tmp_path: Path) -> None:
+def test_an_event_is_written_if_any_subscriber_wants_it(tmp_path: Path) -> None:
     """Events are written if any subscriber wants them."""
     world = World(tmp_path)
     made = told(world, tmp_path, Named("a", ["message"]))

@@ -24,7 +24,7 @@ def supervised(directory: Path, *given: Inherited, **options: str) -> Any:
     return supervision.supervise(asked, parsed, cast("Any", MemoryReactorClock()), given)
 
 
-def test_order(tmp_path: Path) -> None:
+def test_systemd_is_told_until_the_end(tmp_path: Path) -> None:
     """Systemd is told until the end; renewals stop before the workers do."""
     daemon = supervised(tmp_path)
     assert [each.name for each in daemon] == [
@@ -41,7 +41,7 @@ def test_supervising_ends_no_session(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not (tmp_path / "state" / "operators.json").exists()
 
 
-def test_time_to_leave(tmp_path: Path) -> None:
+def test_a_draining_worker_is_not_killed(tmp_path: Path) -> None:
     """A worker that drains is not killed for it."""
     daemon = supervised(tmp_path, drain="30s", linger="5")
     workers: Any = daemon.getServiceNamed("workers")
@@ -57,7 +57,7 @@ def test_sockets_that_were_handed_over(tmp_path: Path) -> None:
         assert workers._sockets.take(2) == (Inherited("tls", given),)
 
 
-def test_a_start_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_start_frees_the_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The port is free again."""
     reserved: list[Any] = []
 

@@ -35,7 +35,7 @@ def workers(reactor: Reactor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         made.stopService()
 
 
-def test_command() -> None:
+def test_a_worker_has_the_command_line_of_its_parent() -> None:
     """A worker is started with what the parent was given on its command line."""
     options = Options()
     options.parseOptions(
@@ -50,7 +50,9 @@ def test_command() -> None:
     ]  # fmt: skip
 
 
-def test_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_figures_of_a_killed_supervisor_are_used_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A killed supervisor's directory of figures is used again; one made by others is not."""
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     first = _in_memory(7)
@@ -67,12 +69,12 @@ def test_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert _in_memory(8) not in (first, other)
 
 
-def test_started(workers: Workers, reactor: Reactor) -> None:
+def test_each_worker_has_its_number(workers: Workers, reactor: Reactor) -> None:
     """Each worker has its number."""
     assert [process.number for process in reactor.started] == ["1", "2"]
 
 
-def test_ready(workers: Workers, reactor: Reactor) -> None:
+def test_readiness_of_all_workers_is_one_line(workers: Workers, reactor: Reactor) -> None:
     """The log has one line when all workers are ready."""
     with capturedLogs() as events:
         for number, process in enumerate(reactor.started, 1):
@@ -82,7 +84,7 @@ def test_ready(workers: Workers, reactor: Reactor) -> None:
     assert [text for text in said if "with 2 workers" in text] == said[2:3]
 
 
-def test_started_again(workers: Workers, reactor: Reactor) -> None:
+def test_a_worker_that_ends_is_started_again(workers: Workers, reactor: Reactor) -> None:
     """A worker that ends is started again, after longer and longer pauses until one lasts."""
     pause = PAUSE
     for _ in range(10):
@@ -105,7 +107,7 @@ def test_started_again(workers: Workers, reactor: Reactor) -> None:
     assert reactor.started[-1].number == "2"
 
 
-def test_stopping(workers: Workers, reactor: Reactor) -> None:
+def test_stopping_ends_with_the_last_worker(workers: Workers, reactor: Reactor) -> None:
     """Stopping ends with the last worker; a worker that waits for its restart is not started."""
     one, two = reactor.started
     two.end()
@@ -130,7 +132,7 @@ def test_a_worker_that_does_not_stop_is_killed(workers: Workers, reactor: Reacto
     assert stopped.called
 
 
-def test_renewal(workers: Workers, reactor: Reactor) -> None:
+def test_sighup_is_passed_on_to_workers(workers: Workers, reactor: Reactor) -> None:
     """SIGHUP is passed on to the workers until the supervisor stops."""
     handler: Any = signal.getsignal(signal.SIGHUP)
     reactor.started[0].reports()
@@ -145,7 +147,7 @@ def test_renewal(workers: Workers, reactor: Reactor) -> None:
     assert signal.getsignal(signal.SIGHUP) != handler
 
 
-def test_reload(workers: Workers, reactor: Reactor) -> None:
+def test_a_reload_ends_with_the_last_renewal(workers: Workers, reactor: Reactor) -> None:
     """A reload is over when all workers have renewed, or are gone."""
     told: list[bool] = []
     workers.around = told.append
@@ -191,7 +193,9 @@ def test_a_worker_that_does_not_start(workers: Workers, reactor: Reactor) -> Non
     assert (one.signals, two.signals) == ([], ["KILL"])
 
 
-def test_no_socket(workers: Workers, reactor: Reactor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_without_a_socket_is_tried_again(
+    workers: Workers, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A start that fails for want of a socket is retried like a worker that ends."""
     sockets: Any = workers._sockets
     taken = sockets.take

@@ -86,7 +86,7 @@ def run(clock: Any) -> None:
         hook()
 
 
-def test_variables() -> None:
+def test_variables_of_systemd_are_removed() -> None:
     """Systemd's variables are removed when read, and ignored if they name another process."""
     variables = {
         "NOTIFY_SOCKET": "/x",
@@ -129,14 +129,16 @@ def test_ready_only_when_it_serves(
     assert "STATUS=Not ready: no Redis." in heard()
 
 
-def test_a_start_that_fails(systemd: Systemd, heard: Heard, server: Server, clock: Any) -> None:
+def test_a_start_that_waits_for_nothing_asks_for_no_time(
+    systemd: Systemd, heard: Heard, server: Server, clock: Any
+) -> None:
     """A server that waits for nothing asks for no more time, so systemd's own timeout counts."""
     server.state = State("0 members at 0 of 2 workers.", serves=False)
     run(clock)
     assert heard()[0] == "STATUS=0 members at 0 of 2 workers."
 
 
-def test_reloading(systemd: Systemd, heard: Heard, clock: Any) -> None:
+def test_a_reload_has_its_monotonic_time(systemd: Systemd, heard: Heard, clock: Any) -> None:
     """A reload has its time by the monotonic clock, and ends as ready."""
     systemd.renewing(True)
     assert heard() == []
@@ -152,7 +154,9 @@ def test_reloading(systemd: Systemd, heard: Heard, clock: Any) -> None:
     assert heard() == ["READY=1"]
 
 
-def test_stopping(systemd: Systemd, heard: Heard, server: Server, clock: Any) -> None:
+def test_the_end_is_told_with_its_time(
+    systemd: Systemd, heard: Heard, server: Server, clock: Any
+) -> None:
     """The end is told, with how much longer it takes; signs of life go on until it is there."""
     run(clock)
     heard()
@@ -170,7 +174,9 @@ def test_stopping(systemd: Systemd, heard: Heard, server: Server, clock: Any) ->
     assert clock.getDelayedCalls() == []
 
 
-def test_watchdog(systemd: Systemd, heard: Heard, server: Server, clock: Any) -> None:
+def test_signs_of_life_need_parts_that_answer(
+    systemd: Systemd, heard: Heard, server: Server, clock: Any
+) -> None:
     """A sign of life comes at half of the time, and only where the parts answer, be it with no."""
     run(clock)
     assert "WATCHDOG=1" in heard()
@@ -226,13 +232,15 @@ def test_a_reader_that_stands_still(tmp_path: Path) -> None:
     heard.close()
 
 
-def test_long_states(systemd: Systemd, heard: Heard, server: Server, clock: Any) -> None:
+def test_a_long_state_is_cut(systemd: Systemd, heard: Heard, server: Server, clock: Any) -> None:
     server.state = State("x" * 10_000)
     run(clock)
     assert heard()[0] == "READY=1 STATUS=" + "x" * LONGEST_STATUS
 
 
-def test_ready_is_repeated(systemd: Systemd, heard: Heard, clock: Any, tmp_path: Path) -> None:
+def test_a_lost_readiness_is_sent_again(
+    systemd: Systemd, heard: Heard, clock: Any, tmp_path: Path
+) -> None:
     """A READY that could not be sent is sent again as soon as possible."""
     address = heard.address
     heard.close()

@@ -22,7 +22,7 @@ from tests.support.services import config, memory_reactor
 TIME = Time(Clock(), lambda: float(NOW))
 
 
-def test_without_keys(tmp_path: Path) -> None:
+def test_without_keys_there_is_no_issuer(tmp_path: Path) -> None:
     """Without an option there is no issuer."""
     found = trust(config(tmp_path), memory_reactor(), TIME)
     assert not found.keys
@@ -30,7 +30,7 @@ def test_without_keys(tmp_path: Path) -> None:
     assert not Tokens(lambda: succeed(b"s"), TIME, 3_600, found).strict
 
 
-def test_files(tmp_path: Path) -> None:
+def test_files_verify_issuer_and_audience(tmp_path: Path) -> None:
     """The issuer and the audience are asked of tokens that files verify."""
     secret_file(tmp_path)
     given = {
@@ -43,7 +43,7 @@ def test_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"short", public_pem("RSA", 1_024), None])
-def test_broken_files(tmp_path: Path, data: bytes | None) -> None:
+def test_broken_key_files_stop_the_start(tmp_path: Path, data: bytes | None) -> None:
     """A server with keys that cannot be used does not start."""
     if data is not None:
         secret_file(tmp_path, data)
@@ -51,7 +51,7 @@ def test_broken_files(tmp_path: Path, data: bytes | None) -> None:
         build(config(tmp_path, token_keys="secret"), memory_reactor())
 
 
-def test_service() -> None:
+def test_addresses_are_asked_while_the_daemon_runs() -> None:
     """Addresses are asked while the daemon runs, and no longer."""
     clock = Clock()
     asked: list[str] = []

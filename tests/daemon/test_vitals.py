@@ -53,7 +53,7 @@ def figures() -> dict[str, float]:
     return {each.name: each.value for each in metrics.samples() if not each.labels}
 
 
-def test_gauges(made: Core, tmp_path: Path) -> None:
+def test_gauges_are_measured_each_second_or_minute(made: Core, tmp_path: Path) -> None:
     """Gauges without a counter are measured at the start, and each second or minute."""
     vitals = started(made)
     clock: Any = made.reactor
@@ -76,7 +76,7 @@ def test_a_state_that_is_gone(made: Core) -> None:
     vitals.stopService()
 
 
-def test_minutes(made: Core) -> None:
+def test_each_minute_is_added_to_the_day(made: Core) -> None:
     """Each minute is added to the day."""
     vitals = started(made)
     clock: Any = made.reactor
@@ -100,7 +100,7 @@ def test_a_worker_goes_on_with_the_day(made: Core, tmp_path: Path) -> None:
     vitals.stopService()
 
 
-def test_condition(made: Core) -> None:
+def test_the_process_reports_its_condition(made: Core) -> None:
     """The process reports its version, memory, greatest lag of late, and how clocks differ."""
     vitals = started(made)
     clock: Any = made.reactor

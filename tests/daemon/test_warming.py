@@ -41,7 +41,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Warming, Lane]:
     return reactor, service, lane
 
 
-def test_later_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_made_ready_later_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients that come back at once are served first."""
     reactor, service, lane = made(monkeypatch)
     service.startService()
@@ -55,7 +55,7 @@ def test_later_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not lane.running
 
 
-def test_ended_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_daemon_that_ended_makes_nothing_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     """A daemon that has ended makes nothing ready."""
     reactor, service, lane = made(monkeypatch)
     service.startService()
@@ -65,7 +65,7 @@ def test_ended_before(monkeypatch: pytest.MonkeyPatch) -> None:
     assert reactor.getDelayedCalls() == []
 
 
-def test_warm(tmp_path: Path) -> None:
+def test_files_and_jinja_are_made_ready(tmp_path: Path) -> None:
     """Files are bundled, and Jinja is loaded; nothing was before."""
     (tmp_path / "chat").mkdir()
     (tmp_path / "chat" / "a.css").write_text("a")

@@ -52,7 +52,7 @@ def process(owner: Owner, worker: Worker) -> Process:
     return owner.process
 
 
-def test_ready(worker: Worker, owner: Owner, process: Process) -> None:
+def test_a_worker_accepts_before_it_serves(worker: Worker, owner: Owner, process: Process) -> None:
     """A worker accepts connections before it serves: its store may be away."""
     process.says(f"T [livechat#info] {ready(2)}\n")
     assert worker.ready
@@ -79,7 +79,7 @@ def test_reports_that_cannot_be_read(worker: Worker, process: Process) -> None:
     assert worker.report == WorkerReport()
 
 
-def test_leaving(worker: Worker, process: Process) -> None:
+def test_a_leaving_worker_is_told_once(worker: Worker, process: Process) -> None:
     """A worker that leaves is told so once, and its lines are an "old worker"'s."""
     worker.leave()
     assert process.told == LEAVE
@@ -92,7 +92,7 @@ def test_leaving(worker: Worker, process: Process) -> None:
     assert process.signals == []
 
 
-def test_a_pipe_that_is_closed(
+def test_words_to_a_closed_pipe_are_dropped(
     worker: Worker, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Words to a process with a closed pipe are dropped."""
@@ -104,7 +104,7 @@ def test_a_pipe_that_is_closed(
     worker.leave()
 
 
-def test_descriptors() -> None:
+def test_sockets_have_descriptors_from_three_on() -> None:
     """Sockets have the numbers from 3 on, as systemd passes them."""
     assert descriptors({3: 70, 4: 71}) == {0: "w", 1: "r", 2: "r", REPORTS: "r", 3: 70, 4: 71}
 
@@ -136,7 +136,7 @@ def test_lines_of_its_log(
     assert {event["log_namespace"] for event in events} <= {"worker 2"}
 
 
-def test_the_last_words(worker: Worker, process: Process) -> None:
+def test_the_last_line_is_logged_without_its_end(worker: Worker, process: Process) -> None:
     """The last line is logged without an end too; a line that is too long is cut."""
     with capturedLogs() as events:
         process.says("x" * (LONGEST_LINE + 1))

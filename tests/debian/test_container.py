@@ -15,7 +15,8 @@ from tests.backends.redis.server import RedisServer, free_port
 from tests.debian.root import Enclosed, Root
 from tests.deploy import containerfile
 from tests.deploy.sheets import CONTAINER, of_cluster
-from tests.live.daemon import ROOT, Wscat, eventually, tool
+from tests.live.daemon import ROOT, eventually, tool
+from tests.live.wscat import Wscat
 
 #: A user that the image does not know.
 NOBODY = "54321"
@@ -131,7 +132,7 @@ def test_unknown_user_on_a_read_only_root(container: Container) -> None:
     assert "plugin cache" not in running.log.text
 
 
-def test_next_start(container: Container) -> None:
+def test_the_next_container_takes_over_its_volume(container: Container) -> None:
     """After a kill the next container takes over what the volume has."""
     with container.start() as running:
         tool("curl", "-sSkf", "-d", "message=kept", f"{running.url}/chat/send/")
@@ -140,7 +141,7 @@ def test_next_start(container: Container) -> None:
         assert [each["message"] for each in running.history()] == ["kept"]
 
 
-def test_cluster(container: Container, tmp_path: Path, redis: RedisServer) -> None:
+def test_the_cluster_sheet_runs(container: Container, tmp_path: Path, redis: RedisServer) -> None:
     """The sheet's options, user, certificate and probes; rooms are in Redis."""
     certs = tmp_path / "certs"
     certs.mkdir()
@@ -165,7 +166,7 @@ def test_cluster(container: Container, tmp_path: Path, redis: RedisServer) -> No
         assert running.stop() == 0
 
 
-def test_workers(container: Container, redis: RedisServer) -> None:
+def test_workers_count_without_shared_memory(container: Container, redis: RedisServer) -> None:
     """As in compose.yaml: what workers count has a place, without /dev/shm too."""
     url = f"redis://127.0.0.1:{redis.port}"
     with container.start(LIVECHAT_REDIS=url, LIVECHAT_WORKERS="2") as running:

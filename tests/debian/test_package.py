@@ -14,7 +14,8 @@ import pytest
 
 from livechat.system import environment_file
 from tests.debian.root import PATIENCE, Enclosed, Root
-from tests.live.daemon import ROOT, Wscat, tool
+from tests.live.daemon import ROOT, tool
+from tests.live.wscat import Wscat
 
 USER = "livechat"
 STATE = Path("/var/lib/livechat")
@@ -93,7 +94,7 @@ def serve(root: Root) -> Enclosed:
     return Enclosed(root.command(shlex.split(start), USER, "/", given))
 
 
-def test_lintian(package: Path) -> None:
+def test_lintian_finds_nothing_unexplained(package: Path) -> None:
     """Debian's own check has nothing to say, but for what is explained in lintian-overrides."""
     ran = subprocess.run(
         ["lintian", "--allow-root", "--fail-on", "error,warning", package],
@@ -102,7 +103,7 @@ def test_lintian(package: Path) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def test_installed(installed: Root) -> None:
+def test_the_package_makes_its_user(installed: Root) -> None:
     """The user is Debian's way of making one, and what only it may see nobody else can."""
     assert installed.run("id", "-nG", USER) == "livechat\n"
     assert "nologin" in installed.run("getent", "passwd", USER)
@@ -119,7 +120,7 @@ def test_installed(installed: Root) -> None:
     ]  # fmt: skip
 
 
-def test_units(installed: Root) -> None:
+def test_systemd_accepts_the_units(installed: Root) -> None:
     """Systemd has nothing against them, nor against how open they are."""
     there = f"--root={installed.path}"
     units = (f"/{UNIT}", f"/{UNIT.replace('.service', '.socket')}")
@@ -137,7 +138,7 @@ def test_command_before_the_first_start(installed: Root) -> None:
     assert "it does not run" in said or "no livechat has run" in said
 
 
-def test_service(installed: Root, tmp_path: Path) -> None:
+def test_the_service_chats_and_obeys_the_command(installed: Root, tmp_path: Path) -> None:
     """The service chats, and root can use the command as the service's user can."""
     with serve(installed) as running:
         said = installed.run("livechat", "check")
@@ -163,7 +164,7 @@ def test_others_are_told(installed: Root) -> None:
     assert "Permission denied" in said
 
 
-def test_certificate(installed: Root, tmp_path: Path) -> None:
+def test_the_hook_hands_over_a_certificate(installed: Root, tmp_path: Path) -> None:
     """The hook hands over what certbot has, and the service takes it."""
     live = installed.path / "etc/letsencrypt/live/chat.example.org"
     live.mkdir(parents=True)
@@ -195,7 +196,7 @@ def test_certificate(installed: Root, tmp_path: Path) -> None:
         conf.write_text(before)
 
 
-def test_upgrade(installed: Root, package: Path, tmp_path: Path) -> None:
+def test_an_upgrade_keeps_state_and_options(installed: Root, package: Path, tmp_path: Path) -> None:
     """State and options stay; what the new version has no more is gone."""
     install(installed, next_version(package, tmp_path))
     conf = installed.path / "etc/livechat.conf"
@@ -212,7 +213,7 @@ def test_upgrade(installed: Root, package: Path, tmp_path: Path) -> None:
         assert running.stop() == 0
 
 
-def test_remove(installed: Root) -> None:
+def test_removing_keeps_options_and_state(installed: Root) -> None:
     """Options and state are there for another installation."""
     installed.install("apt-get", "-q", "-y", "remove", "livechat")
     assert not (installed.path / "usr/lib/livechat").exists()
@@ -221,7 +222,7 @@ def test_remove(installed: Root) -> None:
     assert (installed.path / "var/lib/livechat/state/livechat.sqlite3").exists()
 
 
-def test_purge(installed: Root) -> None:
+def test_purging_keeps_only_the_user(installed: Root) -> None:
     """Only its user stays, and what was put beside its options."""
     installed.install("apt-get", "-q", "-y", "purge", "livechat")
     left = installed.run(

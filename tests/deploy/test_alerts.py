@@ -142,12 +142,12 @@ def series(instance: str, changes: dict[str, str]) -> list[dict[str, str]]:
     return found
 
 
-def test_rules() -> None:
+def test_prometheus_takes_the_rules() -> None:
     """Prometheus takes the file."""
     assert f"{len(RULES)} rules found" in promtool("check", "rules", str(ALERTS))
 
 
-def test_fire(tmp_path: Path) -> None:
+def test_each_alert_fires_for_its_fault_alone(tmp_path: Path) -> None:
     """Each alert fires where its fault is, and no other one; none does where nothing is wrong."""
     assert {each["alert"] for each in RULES} == ILL.keys()
     servers = {"well": {}, **WELL_TOO, **{each: changes for each, (changes, _) in ILL.items()}}
@@ -170,7 +170,7 @@ def test_fire(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_told(rule: dict[str, Any]) -> None:
+def test_an_alert_names_its_urgency_and_its_section(rule: dict[str, Any]) -> None:
     """An alert says how urgent it is, and names the section that says what to do."""
     assert rule["labels"]["severity"] in ("page", "ticket")
     assert rule["annotations"].keys() == {"summary", "description", "runbook"}

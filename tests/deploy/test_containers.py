@@ -52,7 +52,7 @@ def test_steps_are_those_of_the_script() -> None:
     ]  # fmt: skip
 
 
-def test_sources() -> None:
+def test_the_image_is_made_of_its_sources_alone() -> None:
     """The image is made of what the script takes, and nothing else goes to its builder."""
     build, _ = containerfile.stages()
     copied = {}
@@ -71,7 +71,7 @@ def test_sources() -> None:
     assert all((ROOT / each).exists() for each in copied)
 
 
-def test_image() -> None:
+def test_the_image_runs_livechat_without_root() -> None:
     """The image's user is not root, its options are livechat's, and SIGTERM reaches livechat."""
     assert containerfile.of("USER") == ["10443:10443"]
     assert "USER_ID=10443\n" in INSTALL.read_text()
@@ -91,7 +91,7 @@ def services() -> Iterator[dict[str, Any]]:
     yield yaml.safe_load(re.sub(r"#(?=LIVECHAT_)", "", text))["services"]["livechat"]
 
 
-def test_compose() -> None:
+def test_services_of_compose_have_options_of_livechat() -> None:
     """The services' options are livechat's, and give it the time that it takes to end."""
     for service in services():
         given = containerfile.environment() | service["environment"]
@@ -113,7 +113,7 @@ def test_compose() -> None:
     assert named_volumes == COMPOSE["volumes"].keys()
 
 
-def test_cluster_options() -> None:
+def test_pods_have_options_of_livechat() -> None:
     """The pod's options are livechat's; none comes from a service of the same name."""
     config = accepted(of_cluster(), CONTAINER["args"])
     assert config.redis == (f"redis://:{SECRET}@livechat-redis",)
@@ -130,12 +130,12 @@ def test_cluster_options() -> None:
     ("probe", "path"),
     [("startupProbe", "/healthz"), ("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")],
 )
-def test_probes(probe: str, path: str) -> None:
+def test_probes_ask_existing_paths(probe: str, path: str) -> None:
     asked = CONTAINER[probe]["httpGet"]
     assert asked == {"path": path, "port": "https", "scheme": "HTTPS"}
 
 
-def test_cluster_ends() -> None:
+def test_a_pod_has_its_time_to_end() -> None:
     """A pod has the time that it takes to end; two are there while one is renewed or moved."""
     config = accepted(of_cluster(), CONTAINER["args"])
     assert config.linger == 5
@@ -146,7 +146,7 @@ def test_cluster_ends() -> None:
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
-def test_cluster_restricts(kind: str) -> None:
+def test_pods_meet_the_restricted_standard(kind: str) -> None:
     """As Kubernetes' own standard for pods, "restricted", asks for."""
     (sheet,) = (each for each in SHEETS if each["kind"] == kind)
     pod = sheet["spec"]["template"]["spec"]
@@ -160,7 +160,7 @@ def test_cluster_restricts(kind: str) -> None:
         }
 
 
-def test_cluster_names() -> None:
+def test_selectors_find_their_pods() -> None:
     """Selectors find their pods, and addresses their services."""
     pods = [
         sheet["spec"]["template"]["metadata"]["labels"]

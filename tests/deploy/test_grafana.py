@@ -13,7 +13,7 @@ PANELS: Final[list[dict[str, Any]]] = BOARD["panels"]
 COLUMNS: Final = 24
 
 
-def test_import() -> None:
+def test_grafana_imports_the_dashboard() -> None:
     """Grafana takes it for any server: it names itself, and no data source of its makers."""
     assert BOARD["uid"] == BOARD["title"] == "livechat"
     assert "id" not in BOARD
@@ -25,7 +25,7 @@ def test_import() -> None:
     assert {each["uid"] for each in sources} == {"${datasource}"}
 
 
-def test_panels() -> None:
+def test_each_panel_has_a_number_and_its_text() -> None:
     """Each panel has a number of its own, says what it shows, and asks for the chosen servers."""
     assert len({each["id"] for each in PANELS}) == len(PANELS)
     for panel in PANELS:
@@ -40,7 +40,7 @@ def test_panels() -> None:
             assert 'job=~"$job", instance=~"$instance"' in each["expr"]
 
 
-def test_places() -> None:
+def test_no_panel_covers_another() -> None:
     """No panel lies on another one, or beside the page."""
     places = [each["gridPos"] for each in PANELS]
     assert all(each["x"] >= 0 and each["x"] + each["w"] <= COLUMNS for each in places)

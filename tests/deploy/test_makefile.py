@@ -37,7 +37,7 @@ def make(directory: Path, python: str) -> str:
 
 
 @pytest.mark.parametrize("python", [WITHOUT_VENV, WITHOUT_PIP], ids=["venv", "pip"])
-def test_no_venv(tmp_path: Path, python: str) -> None:
+def test_a_missing_venv_names_its_packages(tmp_path: Path, python: str) -> None:
     """The packages are named, and the next run does not take half a venv for one."""
     for _ in range(2):
         said = make(tmp_path, python)
@@ -45,7 +45,7 @@ def test_no_venv(tmp_path: Path, python: str) -> None:
         assert not (tmp_path / "venv/bin/python").is_symlink()
 
 
-def test_old_python(tmp_path: Path) -> None:
+def test_an_old_python_is_told(tmp_path: Path) -> None:
     said = make(tmp_path, OLD)
     assert "livechat needs Python 3.11 or later" in said
     assert not (tmp_path / "venv").exists()

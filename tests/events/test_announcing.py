@@ -63,7 +63,7 @@ class Store:
         return [f"{each.event} {each.room or each.lost}" for each in self.notes()]
 
 
-def test_comings() -> None:
+def test_comings_and_goings_are_written() -> None:
     """Users that come and go are written, with the place of their room where it is known."""
     store = Store()
     store.announcer.came("joined", "here", ANN)
@@ -73,7 +73,7 @@ def test_comings() -> None:
     assert {(each.room, each.user) for each in store.drafts} == {(EVENTS_ROOM, ANN)}
 
 
-def test_nobody_wants() -> None:
+def test_unwanted_kinds_are_not_written() -> None:
     """A kind that no receiver wants is not written."""
     store = Store(wanted={"left"})
     store.announcer.came("joined", "r", ANN)
@@ -84,7 +84,7 @@ def test_nobody_wants() -> None:
     assert store.announcer.wants("left")
 
 
-def test_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flood_drops_and_counts_events(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a flood few events are stored at a time; dropped ones are counted, and told."""
     monkeypatch.setattr(announcing, "MOST_COMINGS", 100)
     store = Store()
@@ -102,7 +102,7 @@ def test_flood(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown.count("joined r") + lost == 1_000
 
 
-def test_away() -> None:
+def test_comings_wait_while_the_store_is_away() -> None:
     """While the store is away users that come and go wait, in their order."""
     store = Store()
     store.away = True
@@ -117,7 +117,7 @@ def test_away() -> None:
     assert not store.clock.getDelayedCalls()
 
 
-def test_case() -> None:
+def test_a_case_is_written_before_the_answer() -> None:
     """A case is written before the answer, or retried until it is."""
     store = Store()
     run(store.announcer.case("held", "r", "c1", ANN))
@@ -131,7 +131,7 @@ def test_case() -> None:
     assert [note.case for note in store.notes()] == ["c1", "c2"]
 
 
-def test_act() -> None:
+def test_an_act_may_be_written_again() -> None:
     """The event of an act has a nonce: it may be tried again."""
     store = Store()
     draft = store.announcer.act(AuditRecord(Action("restrict", user=ANN), Author("key"), "here"))
@@ -140,7 +140,7 @@ def test_act() -> None:
     assert draft.user == ANN
 
 
-def test_rooms() -> None:
+def test_rooms_that_fill_and_empty_are_written() -> None:
     store = Store()
     run(store.announcer.rooms("occupied", ["a", "b"]))
     assert store.shown() == ["occupied a", "occupied b"]

@@ -17,7 +17,7 @@ def steps(count: int, text: str = "hi", first: int = 1) -> list[Step]:
     ]
 
 
-def test_events() -> None:
+def test_a_batch_is_bounded_in_events() -> None:
     """A batch has a bounded number of events; further ones move no cursor."""
     draft = Draft()
     assert draft.take(steps(MOST_EVENTS + 5), "r", "ep") == MOST_EVENTS
@@ -28,7 +28,7 @@ def test_events() -> None:
     assert batch.full
 
 
-def test_bytes() -> None:
+def test_a_batch_is_bounded_in_bytes() -> None:
     """A batch has a bounded size, in bytes of JSON."""
     draft = Draft()
     # Each character needs six bytes.
@@ -38,7 +38,7 @@ def test_bytes() -> None:
     assert sum(map(len, draft.batch(frozenset()).encoded)) <= MOST_BYTES
 
 
-def test_all_at_once() -> None:
+def test_events_taken_together_are_those_taken_one_by_one() -> None:
     """Events that are taken together are those that are taken one by one, and the same JSON."""
     together, single = Draft(), Draft()
     for draft in (together, single):
@@ -58,7 +58,7 @@ def test_all_at_once() -> None:
 @pytest.mark.parametrize(
     ("count", "text"), [(MOST_EVENTS - 1, "x"), (100, "x" * (MOST_BYTES // 100))]
 )
-def test_all_or_none(count: int, text: str) -> None:
+def test_events_without_room_together_are_taken_one_by_one(count: int, text: str) -> None:
     """Events for which there is no room together are not taken, but one by one."""
     draft = Draft()
     draft.take(steps(2), "q", "ep")
@@ -69,14 +69,14 @@ def test_all_or_none(count: int, text: str) -> None:
     assert draft.full
 
 
-def test_large_event() -> None:
+def test_a_large_event_is_a_batch_by_itself() -> None:
     """An event that is larger than a batch is one by itself."""
     draft = Draft()
     assert draft.take(steps(2, "x" * (MOST_BYTES + 1)), "r", "ep") == 1
     assert len(draft.batch(frozenset()).events) == 1
 
 
-def test_passed_over() -> None:
+def test_unwanted_entries_move_the_cursor() -> None:
     """Unwanted entries take no room in a batch, and move the cursor."""
     draft = Draft()
     assert draft.take([Step(None, number) for number in range(1, 5_000)], "r", "ep") == 4_999
@@ -86,7 +86,7 @@ def test_passed_over() -> None:
     assert batch.told == {"r": ("ep", 4_999)}
 
 
-def test_notes() -> None:
+def test_notes_move_no_cursor() -> None:
     """Notes move no cursor of a room."""
     draft = Draft()
     assert draft.take([Step(None, note=7)], "r", "ep") == 0

@@ -18,7 +18,7 @@ from tests.events.feeding import World, shown
 from tests.support.outcomes import result, run
 
 
-def test_in_order() -> None:
+def test_events_come_in_order_and_once() -> None:
     """Waiting events come in order, and not again once the receiver was told of them."""
     world = World()
     world.outbox.say("a", "b", "c")
@@ -31,7 +31,7 @@ def test_in_order() -> None:
     assert not asked.called
 
 
-def test_again() -> None:
+def test_untold_events_come_again() -> None:
     """Untold events come again, with those that came meanwhile."""
     world = World()
     world.outbox.say("a")
@@ -52,7 +52,7 @@ def test_retracted_while_waiting() -> None:
     assert b"secret" not in b"".join(batch.encoded)
 
 
-def test_gathers() -> None:
+def test_events_within_a_moment_are_one_batch() -> None:
     """Events within `GATHER` of the first are one batch."""
     world = World()
     asked = world.asked()
@@ -65,7 +65,7 @@ def test_gathers() -> None:
     assert shown(result(asked)) == ["r a", "r b"]
 
 
-def test_trickle() -> None:
+def test_batches_keep_their_distance() -> None:
     """A batch is not made before the last one is a moment old."""
     world = World()
     world.outbox.say("a")
@@ -100,7 +100,7 @@ def test_many_gather_longer() -> None:
 
 
 @pytest.mark.parametrize("much", [MUCH, 1])
-def test_backlog(monkeypatch: pytest.MonkeyPatch, much: int) -> None:
+def test_a_backlog_comes_in_full_batches(monkeypatch: pytest.MonkeyPatch, much: int) -> None:
     """A backlog comes in full batches, with a rest after each, unless very much waits."""
     monkeypatch.setattr(batches, "MUCH", much)
     world = World()
@@ -142,7 +142,7 @@ def test_misses_nothing_untold() -> None:
     assert shown(result(asked)) == ["r a"]
 
 
-def test_fair() -> None:
+def test_a_loud_room_starves_no_other() -> None:
     """A room with very many that wait starves no other, and fills what others leave."""
     world = World()
     world.outbox.say(*map(str, range(5_000)), room="big")
@@ -173,7 +173,7 @@ def test_many_rooms_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen == {*names}
 
 
-def test_turns() -> None:
+def test_rooms_with_a_backlog_take_turns() -> None:
     """Rooms of which much waits take turns of `TURN`; one of which little waits needs none."""
     world = World()
     for number in range(30):
@@ -192,7 +192,7 @@ def test_turns() -> None:
     assert min(told[f"r{number:02}"] for number in range(30)) >= TURN - 1
 
 
-def test_one_room_needs_no_turns() -> None:
+def test_one_room_fills_a_batch() -> None:
     """A room alone fills a batch."""
     world = World()
     world.outbox.say(*map(str, range(MOST_EVENTS + 1)))
@@ -208,7 +208,7 @@ def test_audit_is_no_room() -> None:
     assert world.take() == ["r a"]
 
 
-def test_gap() -> None:
+def test_dropped_entries_are_told_as_a_gap() -> None:
     """Dropped entries are told as a gap, with their number."""
     world = World()
     world.outbox.say(*map(str, range(10)))
@@ -223,7 +223,7 @@ def test_gap() -> None:
     assert world.outbox.told("hook") == 11
 
 
-def test_another_epoch() -> None:
+def test_a_new_numbering_is_told_first() -> None:
     """A new numbering is told before its messages."""
     world = World()
     world.outbox.say("a", "b", "c")
@@ -256,7 +256,7 @@ def test_another_epoch_for_a_later_leader() -> None:
     assert world.take() == ["r e"]
 
 
-def test_store_is_away() -> None:
+def test_a_feed_waits_while_the_store_is_away() -> None:
     """While the store is away a feed waits, and says so once; then it goes on."""
     world = World()
     world.outbox.say("a")
@@ -279,7 +279,7 @@ def test_store_is_away() -> None:
     assert world.outbox.told("hook") == 1
 
 
-def test_cancelled() -> None:
+def test_a_cancelled_feed_can_go_on() -> None:
     """A feed can be stopped while it waits, and go on."""
     world = World()
     asked = world.asked()
@@ -293,7 +293,7 @@ def test_cancelled() -> None:
     assert world.take() == ["r a"]
 
 
-def test_lag() -> None:
+def test_the_lag_counts_waiting_events() -> None:
     """The lag counts waiting events over all rooms, and has the time of the oldest."""
     world = World()
     assert run(world.feed.lag()) == Lag(0, None)
@@ -318,7 +318,7 @@ def test_lag_of_many_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (lag.events, lag.at_least) == (30, True)
 
 
-def test_forgets_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memory_of_epochs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The memory of rooms is bounded."""
     monkeypatch.setattr(feeds, "MOST_EPOCHS", 5)
     world = World()

@@ -11,7 +11,7 @@ from livechat.protocol.names import EVENTS_ROOM
 from tests.events.feeding import World, shown
 
 
-def test_notes_in_order() -> None:
+def test_notes_come_where_they_happened() -> None:
     """Events without a number come where they happened."""
     world = World()
     world.outbox.say("a", "b")
@@ -54,7 +54,7 @@ def test_notes_again_for_another_leader() -> None:
     assert "s joined" in world.take()
 
 
-def test_kinds() -> None:
+def test_unwanted_kinds_are_passed_over() -> None:
     """Unwanted kinds are passed over, and cursors move."""
     world = World({"message", "vacated"})
     world.outbox.say("a")
@@ -121,7 +121,7 @@ def test_act_of_all_rooms() -> None:
     assert sorted(world.take()) == ["* restricted", "* restricted", "team-* restricted"]
 
 
-def test_case_of_now() -> None:
+def test_a_held_message_has_the_text_of_its_case() -> None:
     """A held message has the text of its case as it is when the receiver is told."""
     cases = {"c1": Case("held", "open", "r", 1, None, "buy", "x")}
     world = World(case_of=cases.get)

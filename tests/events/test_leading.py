@@ -22,7 +22,7 @@ class World:
         return running
 
 
-def test_leads() -> None:
+def test_a_leader_goes_on_until_it_stops() -> None:
     """A process that leads goes on, until it stops."""
     world = World()
     running = world.run()
@@ -34,7 +34,7 @@ def test_leads() -> None:
     assert not world.clock.getDelayedCalls()
 
 
-def test_another_one() -> None:
+def test_a_process_tries_while_another_leads() -> None:
     """While another process leads, this one tries."""
     world = World()
     world.outbox.leads_for = 0.0
@@ -50,7 +50,7 @@ def test_another_one() -> None:
     assert world.changes == [True, False]
 
 
-def test_store_is_away() -> None:
+def test_an_unrenewed_lease_holds_until_its_end() -> None:
     """A lease that cannot be renewed holds until its end, and no longer."""
     world = World()
     world.run()
@@ -66,7 +66,7 @@ def test_store_is_away() -> None:
     assert world.changes == [True, False, True]
 
 
-def test_no_answer() -> None:
+def test_a_leader_without_an_answer_stops_with_its_lease() -> None:
     """A leader whose store does not answer stops at the end of its lease."""
     world = World()
     world.run()

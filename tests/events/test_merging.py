@@ -82,21 +82,21 @@ def merged(
         ([vacated(1, 99)], "1 2 3 n1"),
     ],
 )
-def test_order(notes: list[PendingNote], expected: str) -> None:
+def test_a_note_follows_its_entry(notes: list[PendingNote], expected: str) -> None:
     """A note comes behind the entry after which it was written, and behind notes before it."""
     assert merged(said(1, 2, 3), *notes) == expected
 
 
-def test_more_waits() -> None:
+def test_a_note_waits_for_its_entry() -> None:
     """A note waits for an entry before it that is not on the page."""
     assert merged(said(1, 2), vacated(1, 1), vacated(2, 3), vacated(3), top=5) == "1 n1 2"
 
 
-def test_nothing_waits() -> None:
+def test_a_note_at_the_top_waits_for_nothing() -> None:
     assert merged([], vacated(1, 7), told=7, top=7) == "n1"
 
 
-def test_trimmed() -> None:
+def test_dropped_entries_are_told_first() -> None:
     """Dropped entries are told as a gap, before the entries that follow."""
     assert merged(said(5, 6), told=2) == "gap3-4 5 6"
     assert merged([], told=2, top=9) == "gap3-9"
@@ -104,13 +104,13 @@ def test_trimmed() -> None:
     assert merged(said(5), vacated(1, 3), told=2) == "n1 gap3-4 5"
 
 
-def test_cursor() -> None:
+def test_the_cursor_stays_with_notes() -> None:
     """The cursor moves with entries and gaps, and stays with notes."""
     steps = list(room_steps("r", page(*said(5)), Place("ep", 2), [vacated(1, 5)], ALL))
     assert [(step.seq, step.note) for step in steps] == [(4, 0), (5, 0), (0, 1)]
 
 
-def test_renumbered() -> None:
+def test_an_unknown_numbering_is_told() -> None:
     """A numbering that the receiver does not know is told."""
     steps = list(room_steps("r", page(*said(1, 2)), Place("old", 500), [], ALL))
     assert shown(steps) == "gap- 1 2"
@@ -119,7 +119,7 @@ def test_renumbered() -> None:
     assert shown(room_steps("r", page(*said(4)), Place("old", 0), [], ALL)) == "gap- gap1-3 4"
 
 
-def test_wanted() -> None:
+def test_unwanted_kinds_move_the_cursor() -> None:
     """Kinds that are not wanted are passed over; the cursor moves."""
     entries: list[Entry] = [
         Message("a", 1, 1), Edited(2, 1, 1, "b"), Retracted(3, 1, (1,), "author"), Gone(4, 1),
@@ -142,7 +142,7 @@ ENTRIES_OF_ALL_KINDS: Final[list[Entry]] = [
 
 
 @pytest.mark.parametrize("kinds", [KINDS, ENTRIES, {"message"}, {"edited", "joined"}, set()])
-def test_unbroken(kinds: Collection[str]) -> None:
+def test_the_short_way_has_the_same_events(kinds: Collection[str]) -> None:
     """A page without a hole has the same events by the short way as by the long one."""
     wanted = Wanted(kinds, lambda _: None)
     there, told = page(*ENTRIES_OF_ALL_KINDS, top=9), Place("ep", 2)
@@ -152,7 +152,7 @@ def test_unbroken(kinds: Collection[str]) -> None:
     assert steps[-1].seq == 6
 
 
-def test_broken() -> None:
+def test_a_page_with_a_hole_goes_no_short_way() -> None:
     """A page with a hole, of another epoch, or with nothing on it goes no short way."""
     assert unbroken("r", page(*said(4)), Place("ep", 2), ALL) is None
     assert unbroken("r", page(*said(3, 5)), Place("ep", 2), ALL) is None
@@ -165,7 +165,7 @@ def stored(number: int, text: str | None = None) -> Entry:
     return Message(make_note("vacated", "r").message if text is None else text, number, 1)
 
 
-def test_notes() -> None:
+def test_notes_are_read_or_passed_over() -> None:
     """Notes are read; unreadable and told ones are passed over."""
     there = page(stored(3), Gone(4, 1), stored(5, "no note"), stored(6), stored(7))
     steps, notes = notes_of(there, Place("ep", 2), {6})
@@ -173,7 +173,7 @@ def test_notes() -> None:
     assert [each.entry.seq for each in notes] == [3, 7]
 
 
-def test_lost_notes() -> None:
+def test_dropped_notes_are_told_as_lost() -> None:
     """Notes that were dropped are said to be lost."""
     steps, notes = notes_of(page(stored(9)), Place("ep", 2), ())
     (gap,) = (json.loads(encode_event(step.event)) for step in steps if step.event is not None)
@@ -184,7 +184,7 @@ def test_lost_notes() -> None:
     assert shown(steps) == "gap- gap-"
 
 
-def test_prefix() -> None:
+def test_the_cursor_of_notes_has_no_hole() -> None:
     """The cursor of notes moves over those that are done, without a hole."""
     there = page(stored(3), stored(4), stored(5), stored(6))
     assert prefix(there, {3, 4, 6}) == 4

@@ -80,7 +80,7 @@ def test_occupied_and_vacated() -> None:
     assert world.news(60) == []
 
 
-def test_reload() -> None:
+def test_a_room_empty_for_a_moment_is_not_vacated() -> None:
     """A room that is empty for a moment is not vacated."""
     world = World()
     world.processes[0] = {"r": 1}
@@ -92,7 +92,7 @@ def test_reload() -> None:
         assert world.news() == []
 
 
-def test_several_processes() -> None:
+def test_a_room_is_occupied_at_any_process() -> None:
     """A room is occupied while somebody is in it at any process."""
     world = World()
     world.processes = [{"r": 1}, {"r": 1}]
@@ -103,7 +103,7 @@ def test_several_processes() -> None:
     assert world.news(2 * GRACE) == ["vacated r"]
 
 
-def test_killed() -> None:
+def test_the_next_leader_vacates_rooms_that_stay_empty() -> None:
     """The next leader vacates rooms that stay empty, and tells of no other room twice."""
     world = World()
     world.processes[0] = {"r": 1, "s": 1}
@@ -118,7 +118,7 @@ def test_killed() -> None:
     assert world.news(60) == []
 
 
-def test_store_is_away() -> None:
+def test_unstored_events_are_told_later() -> None:
     """Events that cannot be stored are told once they can."""
     world = World()
     world.away = True
@@ -130,7 +130,7 @@ def test_store_is_away() -> None:
     assert world.news() == ["occupied r"]
 
 
-def test_unreadable() -> None:
+def test_unreadable_lists_begin_anew() -> None:
     """Unreadable lists are begun anew."""
     world = World()
     world.running.cancel()
@@ -142,7 +142,7 @@ def test_unreadable() -> None:
         assert world.news() == ["occupied r"]
 
 
-def test_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rooms_beyond_the_bound_are_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond a bound, rooms are not told of, and the log says so."""
     monkeypatch.setattr(occupancy, "MOST_ROOMS", 10)
     world = World()
@@ -152,7 +152,7 @@ def test_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(logs) == 1
 
 
-def test_very_many() -> None:
+def test_a_hundred_thousand_rooms_are_few_writes() -> None:
     """A hundred thousand rooms are few writes, and no write while nothing changes."""
     world = World()
     names = [f"room-{number}-{'x' * 100}" for number in range(occupancy.MOST_ROOMS // 10)]
@@ -165,7 +165,7 @@ def test_very_many() -> None:
     assert dict(world.shared.items()) == before
 
 
-def test_busy() -> None:
+def test_looking_takes_a_small_part_of_the_time() -> None:
     """A process spends a small part of its time on looking."""
     world = World()
     asked = 0

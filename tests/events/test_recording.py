@@ -17,7 +17,7 @@ from tests.support.outcomes import run
 RECORD = Draft("!audit", "a record", nonce="n")
 
 
-def test_tried_again() -> None:
+def test_an_unstored_record_is_tried_again() -> None:
     """A record that cannot be stored is answered as unknown, and tried until it is."""
     clock, away, stored = Clock(), True, []
 
@@ -41,7 +41,7 @@ def test_tried_again() -> None:
     assert len(stored) == 2
 
 
-def test_full() -> None:
+def test_too_many_records_refuse_acts() -> None:
     """While very many wait, acts are refused before they are done."""
     recorder = Recorder(lambda _: fail(ChatError(Kind.UNAVAILABLE, "away")), Clock())
     recorder.check()

@@ -10,7 +10,7 @@ from tests.support.outbox import MemoryOutbox
 from tests.support.outcomes import result
 
 
-def test_shared() -> None:
+def test_parts_name_receivers_together() -> None:
     """No receiver is forgotten because another part does not name it; all hear of news."""
     outbox = MemoryOutbox()
     shared = SharedOutbox(outbox, {"a", "b"})

@@ -50,7 +50,7 @@ class World:
             self.clock.advance(0.1)
 
 
-def test_told() -> None:
+def test_a_subscriber_is_told_in_order() -> None:
     """A subscriber is told in order, and its cursor moves."""
     world = World()
     world.outbox.say("a", "b")
@@ -61,7 +61,7 @@ def test_told() -> None:
     assert world.outbox.told("subscriber-told") == 3
 
 
-def test_coroutine() -> None:
+def test_a_busy_subscriber_is_told_nothing_more() -> None:
     """Nothing more comes while a subscriber is busy, and no cursor moves."""
     world = World()
 
@@ -80,7 +80,7 @@ def test_coroutine() -> None:
     assert world.outbox.told(world.name) == 1
 
 
-def test_raises() -> None:
+def test_a_subscriber_that_raises_is_told_again() -> None:
     """A batch at which a subscriber raises comes again, after pauses that grow."""
     world = World()
 
@@ -98,7 +98,7 @@ def test_raises() -> None:
     assert world.outbox.told(world.name) == 1
 
 
-def test_hangs() -> None:
+def test_a_subscriber_that_hangs_is_told_again() -> None:
     """A subscriber that does not end is told again, and is not told twice at a time."""
     world = World()
     hangs: list[Deferred[None]] = []
@@ -117,7 +117,7 @@ def test_hangs() -> None:
     assert hangs[0].called
 
 
-def test_stopped() -> None:
+def test_an_interrupted_telling_is_repeated() -> None:
     """A subscriber that is being told when this process ends is told again by the next one."""
     world = World()
     world.told.answer = Deferred
@@ -128,7 +128,7 @@ def test_stopped() -> None:
     assert not world.clock.getDelayedCalls()
 
 
-def test_kinds() -> None:
+def test_a_subscriber_names_its_kinds() -> None:
     """A subscriber names kinds, or is told of all."""
     some = SubscriberBase()
     assert Subscription(some, Clock()).kinds == KINDS

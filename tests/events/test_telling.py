@@ -47,7 +47,7 @@ class World:
             self.clock.advance(0.1)
 
 
-def test_tells() -> None:
+def test_each_receiver_is_told_of_all_events() -> None:
     """Each receiver is told of all events, until telling stops."""
     one, other = Tells("a"), Tells("b")
     world = World(one, other)
@@ -68,7 +68,7 @@ def test_tells() -> None:
     assert not world.clock.getDelayedCalls()
 
 
-def test_nobody() -> None:
+def test_without_receivers_nothing_is_kept() -> None:
     """Without receivers the store keeps no events for any, and no process leads."""
     world = World()
     world.outbox.away = True
@@ -81,7 +81,7 @@ def test_nobody() -> None:
     assert not world.clock.getDelayedCalls()
 
 
-def test_lost_the_lead() -> None:
+def test_a_process_without_the_lease_tells_nothing() -> None:
     """A process that has lost the lease tells no receiver until it leads again."""
     teller = Tells()
     world = World(teller)
@@ -97,7 +97,7 @@ def test_lost_the_lead() -> None:
     assert teller.texts == ["x"]
 
 
-def test_bug() -> None:
+def test_a_teller_that_raises_is_started_again() -> None:
     """A teller that raises is started again, and the others go on."""
     bad, good = Tells("a", fails=True), Tells("b")
     world = World(bad, good)
@@ -111,7 +111,7 @@ def test_bug() -> None:
     assert bad.texts == ["x"]
 
 
-def test_duties() -> None:
+def test_duties_run_in_the_leader() -> None:
     """Duties run in the process that leads."""
     done: list[str] = []
 

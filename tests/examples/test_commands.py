@@ -49,13 +49,13 @@ def cases() -> list[object]:
 
 
 @pytest.mark.parametrize("words", cases())
-def test_livechat(words: list[str]) -> None:
+def test_lines_of_livechat_are_understood(words: list[str]) -> None:
     """The command takes the line, or ends with what it does not know."""
     _parser().parse_args(words)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_server(page: Path) -> None:
+def test_lines_that_start_the_server_name_its_options(page: Path) -> None:
     """Lines that start the server name its options."""
     for line in shown(page):
         found = re.search(r'\bmake run ARGS="(.*)"|\btwistd\b(.*)|\blivechat \w+.* -- (.*)', line)

@@ -73,7 +73,7 @@ def says(daemon: Daemon, cookies: str, text: str) -> Any:
 REFUSED = (Close.FORBIDDEN, "The site turns you away: Sign in first.")
 
 
-def test_session(site: DjangoSite, daemon: Daemon) -> None:
+def test_a_session_of_the_site_is_an_identity(site: DjangoSite, daemon: Daemon) -> None:
     """
     The cookie of the site's session is the identity in the room; who has signed out is refused at
     the next join.
@@ -93,7 +93,7 @@ def test_session(site: DjangoSite, daemon: Daemon) -> None:
     assert joins(daemon, signed_in) == joins(daemon, visitor.cookies) == REFUSED
 
 
-def test_no_hijacking(site: DjangoSite, daemon: Daemon) -> None:
+def test_foreign_pages_cannot_use_the_cookie(site: DjangoSite, daemon: Daemon) -> None:
     """A page of another site gets nowhere by its visitor's cookies, nor does one without origin."""
     visitor = Visitor(site)
     visitor.signs_in("ann", PASSWORD)
@@ -105,7 +105,7 @@ def test_no_hijacking(site: DjangoSite, daemon: Daemon) -> None:
     assert joins(daemon, visitor.cookies, origin=None) == REFUSED
 
 
-def test_unsigned(site: DjangoSite) -> None:
+def test_an_unsigned_question_is_refused(site: DjangoSite) -> None:
     """The site answers nobody who does not know the secret."""
     request = urllib.request.Request(
         f"{site.url}/ask/", b'{"type":"ask","about":"join"}', {"webhook-id": "x"}

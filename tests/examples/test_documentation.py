@@ -26,13 +26,13 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.mark.parametrize("block", blocks("python"))
-def test_snippets(block: str) -> None:
+def test_snippets_are_parts_of_examples(block: str) -> None:
     """A snippet is a part of an example."""
     assert any(block in path.read_text() for path in EXAMPLES)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
-def test_examples(path: Path) -> None:
+def test_each_example_is_listed_and_short(path: Path) -> None:
     """Each example is in the table, is short, and says how to run it."""
     text = path.read_text()
     assert f"[`{path.name}`](../examples/{path.name})" in PAGE
@@ -53,7 +53,7 @@ def check_command(command: str) -> None:
         find(name, "a document")
 
 
-def test_commands() -> None:
+def test_commands_of_the_page_are_understood() -> None:
     """The commands of the page can be typed."""
     shown = blocks("sh")
     assert len(shown) == 3
@@ -61,7 +61,7 @@ def test_commands() -> None:
         check_command(command)
 
 
-def test_figures() -> None:
+def test_bounds_on_the_page_are_those_of_the_code() -> None:
     """The bounds on the page are those of the code."""
     assert f"needs more than {authentication.TIMEOUT:g} seconds" in PAGE
     assert f"beyond {listeners.LONGEST:,} that wait" in PAGE
@@ -69,7 +69,7 @@ def test_figures() -> None:
     assert listeners.SLOW == 0.1
 
 
-def test_interfaces() -> None:
+def test_interfaces_have_the_methods_of_the_page() -> None:
     """The page and the interfaces have the same methods."""
     for method in IExtension.names():
         assert f"`{method}(" in PAGE

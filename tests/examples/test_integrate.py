@@ -50,7 +50,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return []
 
 
-def test_django(kept: list[Any], request: pytest.FixtureRequest) -> None:
+def test_the_django_handler_verifies(kept: list[Any], request: pytest.FixtureRequest) -> None:
     """Django, with its own requests."""
     from django.conf import UserSettingsHolder, global_settings, settings  # noqa: PLC0415
     from django.test import RequestFactory  # noqa: PLC0415
@@ -70,7 +70,7 @@ def test_django(kept: list[Any], request: pytest.FixtureRequest) -> None:
     assert len(kept) == 2
 
 
-def test_flask(kept: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_flask_handler_verifies(kept: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """The handler for Flask, on a double of it."""
     body, headers = posted()
     flask: Any = ModuleType("flask")
@@ -88,14 +88,14 @@ def test_flask(kept: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
         names["chat_events"]()
 
 
-def test_express(tmp_path: Path) -> None:
+def test_the_express_handler_is_javascript(tmp_path: Path) -> None:
     """The handler for Express is JavaScript that node reads."""
     path = tmp_path / "receiver.mjs"
     path.write_text(block("js", "express"))
     subprocess.run(["node", "--check", path], check=True, timeout=30)
 
 
-def test_once() -> None:
+def test_a_repeated_event_is_stored_once() -> None:
     """The statement stores an event that comes twice only once."""
     import sqlite3  # noqa: PLC0415
 

@@ -45,7 +45,7 @@ class MemoryContractTest(AmendContract, BackendContract, TestCase):
         return self._made
 
 
-def test_loaded() -> None:
+def test_the_scheme_of_the_url_decides() -> None:
     """The URL's kind decides; several processes would have several sets of rooms."""
     reactor: Any = MemoryReactorClock()
     given = {"extension": [NAME], "backend": "memory:"}

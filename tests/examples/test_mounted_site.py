@@ -11,7 +11,7 @@ from twisted.web.static import File
 from examples.mounted_site import Health, Site, resource
 
 
-def test_resources() -> None:
+def test_a_directory_and_a_resource_are_mounted() -> None:
     """The extension mounts a directory that is there, and a resource that needs the rooms."""
     chat = Mock()
     found = Site().resources(chat)
@@ -21,7 +21,7 @@ def test_resources() -> None:
     assert all(IResource.providedBy(each) for each in found.values())
 
 
-def test_health() -> None:
+def test_the_page_says_why_messages_cannot_be_sent() -> None:
     """The page says why messages cannot be sent."""
     chat, request = Mock(), Mock()
     chat.trouble.return_value = None

@@ -26,7 +26,7 @@ class SubscriberTest(TestCase):
     def _given(self, tmp_path: Path) -> None:
         self.path = tmp_path / "events.jsonl"
 
-    async def test_once(self) -> None:
+    async def test_a_repeated_event_is_one_line(self) -> None:
         """An event that comes twice is one line; a file that cannot be written is an error."""
         lines = Lines(self.path)
         await lines.events([event(1), event(2)])
@@ -37,7 +37,7 @@ class SubscriberTest(TestCase):
             await Lines(self.path.parent).events([event(1)])
 
 
-def test_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_operator_names_the_extension(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An operator names the extension."""
     monkeypatch.setenv("EVENTS_FILE", str(tmp_path / "x"))
     config = Config.of({"extension": ["examples.subscriber.ToFile"]}, {}, tmp_path)

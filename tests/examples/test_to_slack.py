@@ -54,7 +54,7 @@ class ToSlackTests(TestCase):
         self.addCleanup(port.stopListening)
         self.slack = Slack(f"http://127.0.0.1:{port.getHost().port}/x", reactor)
 
-    async def test_refused(self) -> None:
+    async def test_a_refused_message_is_logged(self) -> None:
         """A message that is refused is logged, and those behind it are posted."""
         self.patch(to_slack, "PAUSE", 0)
         self.slack.stored("r", Message("bad", 1, 0))
@@ -64,7 +64,7 @@ class ToSlackTests(TestCase):
         (failure,) = self.flushLoggedErrors(ValueError)
         assert str(failure.value) == "500 b'Internal Server Error'"
 
-    async def test_posted(self) -> None:
+    async def test_messages_are_posted_in_order(self) -> None:
         """Messages are posted in their order, and call nobody."""
         self.slack.stored("lobby", Message("<!channel> & co", 1, 0, User("1", "<Ann>")))
         self.slack.stored("lobby", Message("é 😀", 2, 0, User("1", "Ann")))
@@ -72,7 +72,7 @@ class ToSlackTests(TestCase):
         assert await self.hook.posted.get() == "[lobby] Ann: é 😀"
 
 
-def test_webhook_is_away() -> None:
+def test_a_webhook_that_hangs_is_given_up() -> None:
     """A webhook that does not answer is given up in time; beyond a bound messages are refused."""
     clock: Any = MemoryReactorClock()
     slack = Slack("http://127.0.0.1:1/", clock)
@@ -88,7 +88,7 @@ def test_webhook_is_away() -> None:
     assert len(logs) == 2
 
 
-def test_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_address_it_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """The extension does not start without an address."""
     monkeypatch.delenv("SLACK_WEBHOOK", raising=False)
     config = Config.of({"extension": ["examples.to_slack.ToSlack"]}, {}, Path("/"))

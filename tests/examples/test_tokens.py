@@ -69,7 +69,7 @@ def django_answer(**account: Any) -> Any:
     return chat_token(request)
 
 
-def test_django() -> None:
+def test_a_visitor_of_django_is_a_user() -> None:
     """A visitor who is signed in to Django is a user of the chat."""
     ann = {"is_authenticated": True, "is_staff": False, "pk": 42, "name": "Ann"}
     found = verified(json.loads(django_answer(**ann).content)["token"])
@@ -80,7 +80,7 @@ def test_django() -> None:
     assert django_answer(is_authenticated=False).status_code == 401
 
 
-def test_express(tmp_path: Path) -> None:
+def test_a_visitor_of_express_is_a_user(tmp_path: Path) -> None:
     """A visitor who is signed in to Express is a user of the chat."""
     # Node.js looks for packages beside the file that needs them.
     (tmp_path / "node_modules").symlink_to(CLIENTS / "node_modules")
@@ -104,7 +104,7 @@ def test_express(tmp_path: Path) -> None:
     assert rest == ["401", "{}"]
 
 
-def test_public_key(tmp_path: Path) -> None:
+def test_commands_of_the_docstring_make_keys(tmp_path: Path) -> None:
     """The commands in the example's docstring make keys that work."""
     text = (EXAMPLES / "with_public_key.py").read_text()
     for command in re.findall(r"^    (openssl .*?)(?: +#.*)?$", text, re.MULTILINE):
@@ -117,7 +117,7 @@ def test_public_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("language", ["python", "js"])
-def test_snippets(language: str) -> None:
+def test_snippets_are_parts_of_examples(language: str) -> None:
     """Code that the page shows is in the examples, which are ten lines and few more."""
     shown_in = (*EXAMPLES.iterdir(), ROOT / "examples" / "django_ask.py")
     files = [path.read_text() for path in shown_in if path.is_file()]
@@ -128,7 +128,7 @@ def test_snippets(language: str) -> None:
         assert block.count("\n") <= 15
 
 
-def test_figures() -> None:
+def test_bounds_on_the_page_are_those_of_the_code() -> None:
     """The bounds that the page names are those of the code."""
     for figure in (
         f"{LONGEST:,} characters", f"{SKEW} seconds ahead", f"{MOST_PATTERNS} patterns",
@@ -141,7 +141,7 @@ def test_figures() -> None:
         assert figure in PAGE, figure
 
 
-def test_options() -> None:
+def test_every_option_of_identity_is_explained() -> None:
     """Every option about identity is explained, and each that is named exists."""
     known = {flag(option) for option in options()}
     named = set(re.findall(r"`--([a-z-]+)", PAGE))
@@ -150,7 +150,7 @@ def test_options() -> None:
     assert named <= known | of_the_command
 
 
-def test_links() -> None:
+def test_links_of_the_page_lead_to_files() -> None:
     """The page's links lead to files that exist."""
     for link in re.findall(r"\]\((?!https|#)([^)#]+)[^)]*\)", PAGE):
         assert (ROOT / "docs" / link).exists(), link

@@ -19,24 +19,24 @@ OPERATOR: Any = Mock(kind="operator")
 
 
 @pytest.mark.parametrize("text", ["drat", "Oh DRAT!", "ｄｒａｔ", "drat\0it", "a\ndrat\nb"])
-def test_refused(text: str) -> None:
+def test_a_word_is_refused_however_it_is_written(text: str) -> None:
     """A word is refused wherever it stands and however it is written."""
     with pytest.raises(ChatError, match="not said here"):
         NoSuchWords(["drat"]).send(GUEST, Draft("r", text))
 
 
 @pytest.mark.parametrize("text", ["", "hydrate", "d r a t", "\0"])
-def test_allowed(text: str) -> None:
+def test_a_part_of_another_word_is_allowed(text: str) -> None:
     """A word that is part of another one is allowed."""
     NoSuchWords(["drat"]).send(GUEST, Draft("r", text))
 
 
-def test_operators() -> None:
+def test_an_operator_may_quote_a_refused_word() -> None:
     """An operator may quote a refused word."""
     NoSuchWords(["drat"]).send(OPERATOR, Draft("r", "drat"))
 
 
-def test_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_is_read_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file is read at the start, which fails without it."""
     config = Config.of({"extension": ["examples.word_filter.WordFilter"]}, {}, tmp_path)
     monkeypatch.delenv("WORD_FILTER", raising=False)

@@ -76,7 +76,9 @@ def test_nothing_gets_out_of_its_line(ask: Callable[..., list[str]]) -> None:
         ("/?", "/?"),
     ],
 )
-def test_values_of_queries(ask: Callable[..., list[str]], target: str, logged: str) -> None:
+def test_values_of_queries_are_not_logged(
+    ask: Callable[..., list[str]], target: str, logged: str
+) -> None:
     """The names of parameters are told, and no value: it may be a key or a token."""
     (line,) = ask(target)
     assert f'"GET {logged} HTTP/1.1"' in line
@@ -95,7 +97,9 @@ def test_values_of_queries(ask: Callable[..., list[str]], target: str, logged: s
         ("about:blank", "about:blank"),
     ],
 )
-def test_referers(ask: Callable[..., list[str]], referer: str, logged: str) -> None:
+def test_referers_are_logged_without_query_and_password(
+    ask: Callable[..., list[str]], referer: str, logged: str
+) -> None:
     """A referring page is logged without its query, and without a password in its address."""
     (line,) = ask("/healthz", Referer=referer)
     assert line.endswith(f' "{logged}" "-"')
@@ -120,7 +124,7 @@ def test_a_client_behind_a_proxy(port: Port, tmp_path: Path, access: AccessLog) 
         (request("POST", "/chat/send/", Content_Length="999999999"), "POST /chat/send/", 413),
     ],
 )  # fmt: skip
-def test_early_refusals(
+def test_early_refusals_are_logged(
     port: Port, tmp_path: Path, access: AccessLog, data: bytes, asked: str, status: int
 ) -> None:
     """A request that is refused before it is whole has a line too."""
@@ -140,7 +144,7 @@ def test_refused_does_not_get_out_of_its_line(tmp_path: Path, access: AccessLog)
     assert r'"GET /a\"b\\c\n\x1b\xe9" 400 7 "-" "-"' in line
 
 
-def test_rotation(port: Port, tmp_path: Path, access: AccessLog) -> None:
+def test_rotation_begins_a_new_file(port: Port, tmp_path: Path, access: AccessLog) -> None:
     """The next line begins a new file after logrotate has moved the old one away."""
     path = tmp_path / "access.log"
     logged = Port(port.world, access=access)
@@ -171,7 +175,7 @@ def test_a_log_that_cannot_be_opened_again(port: Port, tmp_path: Path, access: A
     assert events == []
 
 
-def test_a_full_disk(port: Port) -> None:
+def test_a_full_disk_lets_requests_be_answered(port: Port) -> None:
     """Requests are answered on a full disk too, and the port can be closed."""
     full = AccessLog(Path("/dev/full"))
     logged = Port(port.world, access=full)
@@ -180,7 +184,7 @@ def test_a_full_disk(port: Port) -> None:
     logged.factory.stopFactory()
 
 
-def test_standard(port: Port) -> None:
+def test_lines_can_go_to_the_log_of_the_daemon(port: Port) -> None:
     """The lines can go to the daemon's own log, and are not taken for formats there."""
     logged = Port(port.world, access=AccessLog(STANDARD_LOG))
     with capturedLogs() as events:
@@ -190,7 +194,7 @@ def test_standard(port: Port) -> None:
     assert "/{log_format}" in lines[0]
 
 
-def test_off(port: Port) -> None:
+def test_nothing_is_logged_without_the_option(port: Port) -> None:
     """Without the option nothing is logged."""
     with capturedLogs() as events:
         port.ask("GET", "/chat/history/")

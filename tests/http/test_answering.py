@@ -12,7 +12,7 @@ from tests.support import Browser, Port, request
 
 
 @pytest.mark.parametrize("target", ["/", "/healthz", "/chat/history/"])
-def test_head(port: Port, target: str) -> None:
+def test_head_has_no_body(port: Port, target: str) -> None:
     """HEAD is answered as GET, without a body."""
     got, headed = port.ask("GET", target), port.ask("HEAD", target)
     assert (headed.status, headed.body) == (got.status, b"")
@@ -46,7 +46,7 @@ def test_a_stream_that_is_not_read(port: Port, browser: Browser) -> None:
     assert wire.aborted
 
 
-def test_the_head_of_a_stream(port: Port, browser: Browser) -> None:
+def test_head_begins_no_stream(port: Port, browser: Browser) -> None:
     """HEAD of a stream begins none."""
     answer = port.ask("HEAD", "/admin/events", **browser.headers())
     assert (answer.status, answer.headers["content-type"]) == (200, "text/event-stream")
@@ -64,7 +64,7 @@ def test_a_stream_over_http_1_0(port: Port, browser: Browser) -> None:
     assert wire.closing
 
 
-def test_header_that_is_none(port: Port) -> None:
+def test_a_line_break_in_a_header_is_a_bug(port: Port) -> None:
     """An endpoint that would write a line break into its head is answered as a bug."""
 
     async def broken(call: Call) -> Response:

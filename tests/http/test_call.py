@@ -17,7 +17,7 @@ def call(query: str = "", body: bytes = b"", **headers: str) -> Call:
     return Call("GET", "/", query, given, body, Source("192.0.2.1", Rate.of(0)))
 
 
-def test_fields() -> None:
+def test_fields_of_a_form_are_decoded() -> None:
     """A form's fields are decoded; what is ambiguous or no UTF-8 is refused."""
     assert fields("a=1&b=%C3%A9+x&c=") == {"a": "1", "b": "é x", "c": ""}
     assert fields("") == {}
@@ -47,7 +47,9 @@ def test_taken_apart_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ("", b"{}", "application/json", Kind.UNSUPPORTED_MEDIA_TYPE),
     ],
 )
-def test_unreadable(query: str, body: bytes, media: str, kind: Kind) -> None:
+def test_an_unreadable_query_is_refused_at_each_access(
+    query: str, body: bytes, media: str, kind: Kind
+) -> None:
     """An unreadable query or form is refused at each access."""
     asked = call(query, body, content_type=media)
     for _ in range(2):
@@ -56,7 +58,7 @@ def test_unreadable(query: str, body: bytes, media: str, kind: Kind) -> None:
         assert raised.value.kind == kind
 
 
-def test_repeated_header() -> None:
+def test_a_repeated_header_is_refused() -> None:
     """A header that must not be repeated is refused where it is."""
     asked = Call("GET", "/", "", {"x": ("1", "2")}, b"", Source("192.0.2.1", Rate.of(0)))
     assert asked.joined("x") == "1, 2"
@@ -77,14 +79,14 @@ def test_repeated_header() -> None:
         (("x",), None),
     ],
 )
-def test_bearer(given: tuple[str, ...], token: str | None) -> None:
+def test_a_token_stands_behind_its_scheme(given: tuple[str, ...], token: str | None) -> None:
     """The token is the text behind the scheme."""
     headers = {"authorization": given} if given else {}
     asked = Call("GET", "/", "", headers, b"", Source("192.0.2.1", Rate.of(0)))
     assert asked.bearer == token
 
 
-def test_two_tokens() -> None:
+def test_two_tokens_are_refused() -> None:
     """A request with two tokens is refused."""
     headers = {"authorization": ("Bearer a", "Bearer b")}
     asked = Call("GET", "/", "", headers, b"", Source("192.0.2.1", Rate.of(0)))

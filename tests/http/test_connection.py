@@ -12,7 +12,7 @@ from tests.http.posts import JSON, post
 from tests.support import HANDSHAKE, Browser, Port, Wire, World, client_frame, request
 
 
-def test_keep_alive(port: Port) -> None:
+def test_a_connection_takes_requests_in_turn(port: Port) -> None:
     """A connection takes one request after the other."""
     wire = port.connect()
     for number in range(3):
@@ -22,7 +22,7 @@ def test_keep_alive(port: Port) -> None:
     assert [each["message"] for each in wire.answer().json()["chat_history"]] == ["0", "1", "2"]
 
 
-def test_pipelining(port: Port) -> None:
+def test_pipelined_requests_are_answered_in_order(port: Port) -> None:
     """Requests that come together are answered one by one, in order."""
     wire = port.connect()
     wire.send(post("a") + post("b") + request("GET", "/chat/history/"))
@@ -31,7 +31,7 @@ def test_pipelining(port: Port) -> None:
     assert [each["message"] for each in answers[2].json()["chat_history"]] == ["a", "b"]
 
 
-def test_byte_by_byte(port: Port) -> None:
+def test_a_request_comes_in_any_pieces(port: Port) -> None:
     """A request may come in any pieces."""
     wire = port.connect()
     for byte in post():
@@ -68,7 +68,7 @@ def test_refusals_are_like_other_answers(port: Port) -> None:
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_expect_continue(port: Port) -> None:
+def test_a_client_that_asks_is_told_to_go_on(port: Port) -> None:
     """A client that asks first is told to go on."""
     wire = port.connect()
     body = b'{"message": "hi"}'
@@ -118,7 +118,9 @@ def test_frames_while_joining(port: Port, monkeypatch: pytest.MonkeyPatch) -> No
         ({"Host": ""}, 400),
     ],
 )
-def test_bad_handshakes(port: Port, headers: dict[str, str], status: int) -> None:
+def test_bad_handshakes_are_refused_with_a_problem(
+    port: Port, headers: dict[str, str], status: int
+) -> None:
     """A malformed handshake is answered with a problem that says why."""
     body = b"x" if "Content_Length" in headers else b""
     answer = port.ask("GET", "/ws/chat/r/", body, **(HANDSHAKE | headers))
@@ -126,7 +128,7 @@ def test_bad_handshakes(port: Port, headers: dict[str, str], status: int) -> Non
     assert answer.code()
 
 
-def test_any_method(port: Port) -> None:
+def test_any_odd_method_is_refused(port: Port) -> None:
     """No method, however odd, is more than a 405 or a 400."""
     for method in ("TRACE", "PUT", "DELETE", "PATCH", "GEt", "A" * 9_000, "CONNECT"):
         for target in ("/chat/send/", "/", "*"):
@@ -184,7 +186,7 @@ def test_a_request_behind_a_stream(port: Port, browser: Browser) -> None:
     assert b'{"status":"ok",' in wire.received()
 
 
-def test_behind_a_proxy(world: World) -> None:
+def test_clients_of_a_proxy_have_rates_of_their_own(world: World) -> None:
     """Each client of a trusted proxy has a rate of its own, and the proxy has none."""
     port = Port(make_limited(world), proxies=["192.0.2.0/24"])
     wire = port.connect("192.0.2.1")

@@ -12,7 +12,7 @@ from tests.http.posts import JSON, post
 from tests.support import Port, World, request
 
 
-def test_silence(port: Port) -> None:
+def test_a_silent_client_is_cut_off(port: Port) -> None:
     """A client that sends nothing is hung up on, and cut off if it stays."""
     wire = port.connect()
     port.world.clock.advance(_Stage.HEAD.value)
@@ -22,7 +22,7 @@ def test_silence(port: Port) -> None:
     assert wire.aborted
 
 
-def test_a_head_that_drips(port: Port) -> None:
+def test_a_head_has_an_absolute_deadline(port: Port) -> None:
     """A request's head has an absolute deadline, which no byte moves."""
     wire = port.connect()
     for byte in b"GET /healthz":
@@ -32,7 +32,7 @@ def test_a_head_that_drips(port: Port) -> None:
     assert wire.closing
 
 
-def test_a_body_that_drips(port: Port) -> None:
+def test_a_body_has_an_absolute_deadline(port: Port) -> None:
     """A request's body has an absolute deadline as well."""
     wire = port.connect()
     wire.send(request("POST", "/chat/send/", Content_Length="100", **JSON))
@@ -53,7 +53,7 @@ def test_a_second_request_that_drips(port: Port) -> None:
     assert wire.answer().code() == "too_slow"
 
 
-def test_idle(port: Port) -> None:
+def test_an_idle_connection_is_closed(port: Port) -> None:
     """An idle connection is closed."""
     wire = port.connect()
     wire.send(request("GET", "/healthz"))
@@ -104,7 +104,7 @@ def test_a_closed_connection_whose_peer_stays(port: Port) -> None:
     assert wire.aborted
 
 
-def test_nothing_is_left(port: Port) -> None:
+def test_a_lost_connection_leaves_nothing(port: Port) -> None:
     """A connection that is lost leaves no timer, no count and no reference."""
     for data in (b"", b"GET", request("GET", "/healthz"), b"x\r\n" * 9):
         wire = port.connect()
@@ -192,7 +192,7 @@ def test_a_socket_counts_as_a_connection(port: Port) -> None:
     assert limited.ask("GET", "/healthz").status == 200
 
 
-def test_the_rate_of_a_connection(make_world: Callable[..., World]) -> None:
+def test_a_fast_connection_is_told_to_wait(make_world: Callable[..., World]) -> None:
     """A connection that sends too fast is told how long to wait."""
     wire = Port(make_world(rate=0.1)).connect()
     wire.send(post() + post())
@@ -202,7 +202,7 @@ def test_the_rate_of_a_connection(make_world: Callable[..., World]) -> None:
     assert second.headers["retry-after"] == "10"
 
 
-def test_retiring(port: Port) -> None:
+def test_a_retiring_connection_ends_after_its_answer(port: Port) -> None:
     """An idle connection is closed at once, a busy one after its answer."""
     idle = port.connect()
     idle.send(request("GET", "/healthz"))

@@ -12,7 +12,7 @@ from tests.support import Port
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 
 
-def test_methods(port: Port) -> None:
+def test_unknown_methods_are_told_the_allowed_ones(port: Port) -> None:
     """An unknown method is answered with the allowed ones."""
     for method in ("GET", "HEAD", "PUT", "DELETE", "TRACE"):
         answer = port.ask(method, "/chat/send/")
@@ -23,14 +23,14 @@ def test_methods(port: Port) -> None:
     assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
 
 
-def test_options(port: Port) -> None:
+def test_options_lists_the_allowed_methods(port: Port) -> None:
     """OPTIONS is answered with the allowed methods."""
     answer = port.ask("OPTIONS", "/chat/send/")
     assert (answer.status, answer.headers["allow"]) == (204, "POST, OPTIONS")
     assert "access-control-allow-methods" not in answer.headers
 
 
-def test_bug(port: Port) -> None:
+def test_a_bug_of_an_endpoint_is_logged_and_not_shown(port: Port) -> None:
     """An unexpected exception of an endpoint is logged, and its cause is not in the answer."""
 
     async def broken(call: Call) -> Response:

@@ -61,7 +61,7 @@ def cooperating(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("cooperating")
-def test_file(world: World, tmp_path: Path) -> None:
+def test_files_are_served_with_types_and_ranges(world: World, tmp_path: Path) -> None:
     """Files are served as by any site: types, ranges, HEAD, and the slash of a folder."""
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "a b.txt").write_text("hello")
@@ -80,7 +80,7 @@ def test_file(world: World, tmp_path: Path) -> None:
         assert port.ask("GET", path).status == 404
 
 
-def test_wsgi(world: World) -> None:
+def test_a_wsgi_application_knows_its_client(world: World) -> None:
     """A WSGI application gets what was asked, and the client's address."""
     seen: dict[str, Any] = {}
 
@@ -119,7 +119,7 @@ def test_wsgi(world: World) -> None:
     assert {name: seen[name] for name in expected} == expected
 
 
-def test_stream(world: World) -> None:
+def test_a_stream_ends_at_its_deadline(world: World) -> None:
     """Written bytes are sent at once; a stream may go on up to its deadline, and then is cut."""
     asked: list[Any] = []
     port = mounted(world, keeping(asked, NOT_DONE_YET))
@@ -163,7 +163,7 @@ def test_stream_that_nobody_reads(world: World, monkeypatch: pytest.MonkeyPatch)
     wire.hang_up()
 
 
-def test_never(world: World) -> None:
+def test_a_resource_that_never_answers_is_cut(world: World) -> None:
     """A resource that never answers holds its client for no longer than an endpoint may."""
     port = mounted(world, lambda request: NOT_DONE_YET)
     wire = port.connect()
@@ -178,7 +178,7 @@ def test_never(world: World) -> None:
 
 @pytest.mark.parametrize("begun", [False, True])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
-def test_bug(world: World, method: str, begun: bool) -> None:
+def test_a_resource_that_raises_is_logged(world: World, method: str, begun: bool) -> None:
     """A resource that raises is in the log, and its client gets our 500, or is cut off."""
 
     def broken(request: Any) -> bytes:
@@ -207,7 +207,7 @@ def test_bug(world: World, method: str, begun: bool) -> None:
     wire.hang_up()
 
 
-def test_late(world: World) -> None:
+def test_a_resource_that_writes_too_late_harms_nobody(world: World) -> None:
     """A resource that writes to a client that has gone, or raises behind its answer, harms none."""
     asked: list[Any] = []
     port = mounted(world, keeping(asked, NOT_DONE_YET))
@@ -234,7 +234,7 @@ def test_late(world: World) -> None:
 
 
 @pytest.mark.parametrize("answer", ["text", None, 7])
-def test_no_bytes(world: World, answer: Any) -> None:
+def test_a_resource_without_bytes_is_a_bug(world: World, answer: Any) -> None:
     """A resource that returns no bytes is answered as a bug."""
     port = mounted(world, lambda request: answer)
     with capturedLogs() as events:
@@ -242,7 +242,7 @@ def test_no_bytes(world: World, answer: Any) -> None:
     assert any("not bytes" in str(event.get("log_failure")) for event in events)
 
 
-def test_refusals(world: World) -> None:
+def test_a_resource_may_refuse_as_we_do(world: World) -> None:
     """A resource may raise our errors; a method that it does not know is refused as ours are."""
 
     def refuse(request: Any) -> bytes:
@@ -277,7 +277,7 @@ def test_head_of_a_resource_without_it(world: World) -> None:
     assert (answer.status, answer.headers["content-length"], answer.body) == (200, "4", b"")
 
 
-def test_rules(world: World) -> None:
+def test_a_foreign_request_does_not_reach_a_resource(world: World) -> None:
     """A request by another name, or of another site, does not reach the resource."""
     asked: list[Any] = []
     options: dict[str, Any] = {"names": ["localhost"], "origins": ["https://app.example"]}
@@ -299,7 +299,7 @@ def test_rules(world: World) -> None:
     assert port.ask("GET", "//site").code() == "not_found"
 
 
-def test_bounds(world: World) -> None:
+def test_bodies_of_resources_are_bounded(world: World) -> None:
     """The body is bounded, in a resource's hands when it is whole, and bytes in memory."""
     port = mounted(world, lambda request: request.content.read())
     most = port.factory.max_body
@@ -311,7 +311,7 @@ def test_bounds(world: World) -> None:
     assert wire.answer().code() == "too_slow"
 
 
-def test_pipelined(world: World) -> None:
+def test_a_request_waits_for_a_slow_resource(world: World) -> None:
     """A request behind one to a slow resource is answered after it."""
     waiting: Deferred[None] = Deferred()
 
@@ -328,7 +328,7 @@ def test_pipelined(world: World) -> None:
     assert (first.body, second.json()["status"]) == (b"late", "ok")
 
 
-def test_session(world: World) -> None:
+def test_a_resource_may_keep_sessions(world: World) -> None:
     """A resource may keep sessions of its visitors."""
     port = mounted(world, lambda request: request.getSession().uid)
     first = port.ask("GET", "/site")
@@ -341,7 +341,7 @@ def test_session(world: World) -> None:
         session.expire()
 
 
-def test_encoding(world: World) -> None:
+def test_a_resource_may_be_compressed(world: World) -> None:
     """A resource may be wrapped to be sent compressed."""
     resource = EncodingResourceWrapper(Answering(lambda _: b"x" * 1_000), [GzipEncoderFactory()])
     port = Port(world, mounts={"/site": resource})
@@ -351,7 +351,7 @@ def test_encoding(world: World) -> None:
     assert port.ask("GET", "/site").body == b"x" * 1_000
 
 
-def test_no_websocket(world: World) -> None:
+def test_a_handshake_at_a_resource_closes_the_connection(world: World) -> None:
     """A handshake that a resource answers as a request closes the connection, as elsewhere."""
     port = mounted(world, lambda _: b"")
     wire = port.connect()

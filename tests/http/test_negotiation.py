@@ -26,9 +26,9 @@ from livechat.http.negotiation import prefers_html, weights
         ("text/" + "," * 9_000, False),
     ],
 )  # fmt: skip
-def test_prefers_html(accepted: str, expected: bool) -> None:
+def test_browsers_prefer_html(accepted: str, expected: bool) -> None:
     assert prefers_html(accepted) is expected
 
 
-def test_weights() -> None:
+def test_weights_are_read() -> None:
     assert weights("gzip;q=0.5, BR , *;q=0") == {"gzip": 0.5, "br": 1.0, "*": 0.0}

@@ -51,7 +51,9 @@ def say(port: Port, *, _from: str = PROXY, **headers: str) -> Answer:
         ({"Host": "livechat_upstream"} | TOLD, OWN),
     ],
 )
-def test_forwarded_names(behind: Port, headers: dict[str, str], origin: str) -> None:
+def test_a_forwarded_name_makes_the_own_origin(
+    behind: Port, headers: dict[str, str], origin: str
+) -> None:
     """The address that a trusted proxy forwards makes the server's own origin."""
     answer = say(behind, **headers, Origin=origin)
     assert answer.status == 200
@@ -91,7 +93,7 @@ def test_what_a_proxy_may_not_say(
 
 
 @pytest.mark.parametrize("headers", [TOLD, {"Forwarded": "host=chat.example"}, {}])
-def test_untrusted_proxies(behind: Port, headers: dict[str, str]) -> None:
+def test_forwarded_names_of_strangers_are_ignored(behind: Port, headers: dict[str, str]) -> None:
     """Forwarded names of other peers are ignored, right or wrong."""
     for junk in ({}, {"X_Forwarded_Proto": "ftp"}, {"Forwarded": "nonsense"}):
         answer = say(behind, **(headers | junk), _from="192.0.2.1")
@@ -136,7 +138,7 @@ def test_any_name_is_no_name(port: Port) -> None:
 
 
 @pytest.mark.parametrize("headers", [TOLD, {"Forwarded": 'host="chat.example";proto=https'}, {}])
-def test_the_admin_page(behind: Port, headers: dict[str, str]) -> None:
+def test_operators_sign_in_through_a_proxy(behind: Port, headers: dict[str, str]) -> None:
     """Operators sign in through a proxy, with the cookie of the address that they see."""
     given = {"Host": UPSTREAM} | headers
     page = behind.ask("GET", "/admin/sign-in/", _from=PROXY, **given)
@@ -277,7 +279,7 @@ ALLOWED = {
 
 @pytest.mark.parametrize("option", ALLOWED)
 @pytest.mark.parametrize("allowed", [False, True])
-def test_origins_of_apps(port: Port, option: str, allowed: bool) -> None:
+def test_origins_of_apps_are_allowed_by_name(port: Port, option: str, allowed: bool) -> None:
     """Pages of apps, of names below one, and without an origin: where they are allowed, only."""
     origin = ALLOWED[option]
     made = Port(port.world, origins=[option] if allowed else ["https://other.example"])

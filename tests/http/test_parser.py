@@ -40,7 +40,7 @@ ENDS = [b"", b"\r\n", b"\n\n", b"Host: localhost\r\n\r\n", b"x: y\r\n\r\n"]
 
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("data", BAD)
-def test_other_ends(port: Port, data: bytes, end: bytes) -> None:
+def test_other_line_ends_are_refused(port: Port, data: bytes, end: bytes) -> None:
     """A line that ends otherwise is refused at once, in whatever pieces it comes."""
     data += end
     for size in (1, 2, 7, len(data)):
@@ -55,7 +55,7 @@ def test_other_ends(port: Port, data: bytes, end: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", GOOD)
-def test_right_ends(port: Port, data: bytes) -> None:
+def test_a_cut_within_a_line_end_changes_nothing(port: Port, data: bytes) -> None:
     """A cut between CR and LF changes nothing, nor does one anywhere else."""
     for cut in range(1, len(data)):
         wire = port.connect()
@@ -65,7 +65,7 @@ def test_right_ends(port: Port, data: bytes) -> None:
         wire.hang_up()
 
 
-def test_pipelined(port: Port) -> None:
+def test_a_pipelined_request_waits_for_the_answer(port: Port) -> None:
     """Bytes behind a request are looked at when that is answered."""
     port.world.writer.held = True
     wire = port.connect()
@@ -99,7 +99,7 @@ def test_pipelined(port: Port) -> None:
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n",
     ],
 )
-def test_no_http(port: Port, data: bytes) -> None:
+def test_an_invalid_request_is_told_and_closed(port: Port, data: bytes) -> None:
     """An invalid request gets a problem with its reason, and the connection closes."""
     wire = port.connect()
     wire.send(data + request("GET", "/healthz"))

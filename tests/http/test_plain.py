@@ -35,7 +35,7 @@ def answer(line: str, *headers: str) -> tuple[int, str | None]:
         ("GET http://[::1] HTTP/1.1", "evil.example", "https://[::1]/"),
     ],
 )
-def test_redirects(line: str, host: str, expected: str) -> None:
+def test_a_redirect_keeps_host_and_path(line: str, host: str, expected: str) -> None:
     """The same host, of those that are the server's, and the same path."""
     assert answer(line, f"Host: {host}", "X: y") == (308, expected)
 
@@ -56,7 +56,7 @@ def test_redirects(line: str, host: str, expected: str) -> None:
         ("CONNECT localhost:443 HTTP/1.1", ["Host: localhost"], 400),
     ],
 )
-def test_no_redirect(line: str, headers: list[str], status: int) -> None:
+def test_a_foreign_name_is_not_redirected(line: str, headers: list[str], status: int) -> None:
     """A request by another name is refused, not redirected."""
     assert answer(line, *headers) == (status, None)
 
@@ -66,11 +66,11 @@ def test_no_redirect(line: str, headers: list[str], status: int) -> None:
     [b"SSH-2.0-x\r\n", b"GET", b"GET \xff", b"get / HTTP/1.1\r\n", b"EHLO a\r\n", b"A" * 17,
      b"GET / HTTP/2.0\r\n", b"GET / HTTP/1.1\nHost", b"GET / HTTP/1.1\r\nX: \x00", b"GET /\rH"],
 )  # fmt: skip
-def test_begins(data: bytes) -> None:
+def test_other_protocols_are_known_at_once(data: bytes) -> None:
     """Other protocols are known at once."""
     assert REDIRECTS.begins(data) == (data in {b"GET", b"GET \xff"})
 
 
-def test_head() -> None:
+def test_head_of_a_redirect_has_no_body() -> None:
     """An answer to HEAD has no body."""
     assert REDIRECTS.answer(b"HEAD / HTTP/1.1").endswith(b"\r\n\r\n")

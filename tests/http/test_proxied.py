@@ -41,7 +41,7 @@ def ask(
 
 
 @pytest.mark.parametrize("headers", [{}, SAID, {"X_Forwarded_For": "127.0.0.1"}])
-def test_strangers(proxied: Port, headers: dict[str, str]) -> None:
+def test_a_peer_that_is_no_proxy_is_refused(proxied: Port, headers: dict[str, str]) -> None:
     """A peer that is no proxy is refused, with any headers and any request."""
     answer = ask(proxied, STRANGER, "GET", "/healthz", **headers)
     assert (answer.status, answer.code()) == (403, "forbidden")
@@ -66,7 +66,9 @@ def test_strangers(proxied: Port, headers: dict[str, str]) -> None:
         "1",
     ],
 )
-def test_nobody_named(proxied: Port, peer: Any, forwarded: str | None) -> None:
+def test_a_request_without_a_client_is_refused(
+    proxied: Port, peer: Any, forwarded: str | None
+) -> None:
     """A request without a client's address is refused, at every path."""
     given = {"X_Forwarded_Proto": "https"}
     if forwarded is not None:
@@ -92,7 +94,7 @@ def test_nobody_named(proxied: Port, peer: Any, forwarded: str | None) -> None:
         ("203.0.113.9, 127.0.0.1", "127.0.0.1"),
     ],
 )
-def test_the_client(proxied: Port, forwarded: str, source: str) -> None:
+def test_requests_are_of_the_named_client(proxied: Port, forwarded: str, source: str) -> None:
     """Requests are of the client that the proxy names, without what may be any text."""
     wire = connect(proxied, FILE)
     wire.send(request("GET", "/healthz", Host="chat.example", X_Forwarded_For=forwarded))
@@ -100,7 +102,7 @@ def test_the_client(proxied: Port, forwarded: str, source: str) -> None:
     assert wire.channel.source.address == source
 
 
-def test_never_local(proxied: Port) -> None:
+def test_no_proxied_request_is_local(proxied: Port) -> None:
     """A request never counts as one of this machine, whomever it is said to be from."""
     given = {"Host": "localhost", "X_Forwarded_For": "127.0.0.1", "X_Forwarded_Proto": "https"}
     for peer in (FILE, LOCAL):
@@ -121,7 +123,7 @@ def test_limits_are_the_clients(proxied: Port) -> None:
 
 
 @pytest.mark.parametrize("scheme", [{}, {"X_Forwarded_Proto": "http"}])
-def test_without_https(proxied: Port, scheme: dict[str, str]) -> None:
+def test_without_https_there_is_no_admin_page(proxied: Port, scheme: dict[str, str]) -> None:
     """Without https at the proxy there is no admin page, and pages have addresses of http."""
     given = {"X_Forwarded_For": "203.0.113.9"} | scheme
     for target in ("/admin/", "/admin/sign-in/", "/admin/events"):
@@ -139,7 +141,7 @@ def test_without_https(proxied: Port, scheme: dict[str, str]) -> None:
     assert ask(proxied, LOCAL, "POST", "/chat/send/r/", body, **send).status == 403
 
 
-def test_with_https(proxied: Port) -> None:
+def test_with_https_there_is_an_admin_page(proxied: Port) -> None:
     """Behind https at the proxy there is an admin page, a secure cookie, and addresses of https."""
     answer = ask(proxied, LOCAL, "GET", "/admin/sign-in/", **SAID)
     assert answer.status == 200
@@ -150,7 +152,7 @@ def test_with_https(proxied: Port) -> None:
     assert ask(proxied, LOCAL, "POST", "/chat/send/r/", body, **send).status == 200
 
 
-def test_a_long_header(proxied: Port) -> None:
+def test_a_header_beyond_the_bound_is_refused(proxied: Port) -> None:
     """A header of 64 KB is refused, and its connection closed."""
     wire = connect(proxied, FILE)
     wire.send(request("GET", "/healthz", Host="chat.example", X_Forwarded_For="1, " * 22_000))
@@ -158,13 +160,13 @@ def test_a_long_header(proxied: Port) -> None:
     assert wire.closing
 
 
-def test_too_many(proxied: Port) -> None:
+def test_connections_of_proxies_are_bounded(proxied: Port) -> None:
     """In the end even proxies are not let in."""
     limited = ProxiedSite(Port(proxied.world, most=1).factory)
     assert [limited.buildProtocol(FILE) for _ in range(200)][-1] is None
 
 
-def test_factory(proxied: Port) -> None:
+def test_ports_tell_the_factory_of_begin_and_end(proxied: Port) -> None:
     """Ports tell it that they begin and end."""
     site = ProxiedSite(proxied.factory)
     site.doStart()

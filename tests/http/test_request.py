@@ -53,7 +53,7 @@ def test_a_chunk_that_says_it_is_huge(port: Port) -> None:
     assert wire.answer().code() == "body_too_large"
 
 
-def test_the_largest_body(port: Port) -> None:
+def test_a_body_of_exactly_the_bound_is_read(port: Port) -> None:
     """A body of exactly the bound is read, in one piece or in chunks."""
     body = json.dumps({"message": "hi"}).encode().ljust(port.factory.max_body)
     assert port.ask("POST", "/chat/send/", body, **JSON).status == 200
@@ -65,7 +65,7 @@ def test_the_largest_body(port: Port) -> None:
     assert wire.answer().status == 200
 
 
-def test_absolute_targets(port: Port) -> None:
+def test_an_absolute_target_is_understood(port: Port) -> None:
     """A target may be a whole URL, as clients of proxies send it."""
     for target in ("https://localhost:10443/healthz", "HTTP://other/healthz?x=https://y/"):
         assert port.ask("GET", target).json()["status"] == "ok"
@@ -97,7 +97,9 @@ def test_absolute_targets(port: Port) -> None:
         ("//localhost/healthz", "localhost", 404),
     ],
 )
-def test_the_authority_of_a_target(world: World, target: str, host: str, status: int) -> None:
+def test_an_authority_takes_the_place_of_host(
+    world: World, target: str, host: str, status: int
+) -> None:
     """The authority of a target takes the place of Host (RFC 9112, section 3.2.2)."""
     port = Port(world, names=["localhost"])
     assert port.ask("GET", target, Host=host).status == status
@@ -124,7 +126,7 @@ def test_a_client_that_leaves_while_it_is_answered(port: Port) -> None:
     assert [each["message"] for each in history] == ["hi"]
 
 
-def test_upgrade(port: Port) -> None:
+def test_a_handshake_is_answered_and_frames_follow(port: Port) -> None:
     """A handshake is answered as RFC 6455, section 1.3, says, and frames follow."""
     wire = port.connect()
     wire.send(request("GET", "/ws/chat/r", **HANDSHAKE))

@@ -21,14 +21,14 @@ def test_own_headers_override() -> None:
 
 
 @pytest.mark.parametrize("text", ["a\nX: b", "a\r\nX: b", "a\rb", "\n", "a\r"])
-def test_line_breaks(text: str) -> None:
+def test_a_line_break_makes_no_second_header(text: str) -> None:
     """A line break cannot make a header two."""
     for header in (("X", text), (text, "x")):
         with pytest.raises(ValueError, match="line break"):
             Response(headers=(header,)).head()
 
 
-def test_problem() -> None:
+def test_an_error_is_rendered_as_a_problem() -> None:
     """An error is rendered as RFC 9457 says, with its headers."""
     error = ChatError(Kind.RATE_LIMITED, "Wait.", retry_after=0.2, headers=(("X", "y"),))
     answer = problem(error)
@@ -44,7 +44,7 @@ def test_problem() -> None:
     assert ("Content-Type", "application/problem+json") in answer.headers
 
 
-def test_problem_of_a_moderator() -> None:
+def test_words_of_a_moderator_stand_by_themselves() -> None:
     """A moderator's words, and the case, stand by themselves where there are such."""
     error = ChatError(Kind.HELD, "Held: spam", reason="spam", case="c8f2")
     answer = problem(error)

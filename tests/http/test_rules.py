@@ -13,14 +13,14 @@ FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 
 
 @pytest.mark.parametrize("host", ["", "a@b", "localhost,evil", "a b", "a/b", "[::1", "é", "a:b"])
-def test_bad_hosts(port: Port, host: str) -> None:
+def test_bad_hosts_are_refused(port: Port, host: str) -> None:
     """A request without a valid Host is refused."""
     answer = port.ask("GET", "/healthz", Host=host)
     assert (answer.status, answer.code()) == (400, "bad_host")
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "192.0.2.1:10443", "[::1]:10443"])
-def test_hosts(port: Port, host: str) -> None:
+def test_valid_hosts_are_accepted(port: Port, host: str) -> None:
     """A name or an address, with or without a port, is a Host."""
     assert port.ask("GET", "/healthz", Host=host).status == 200
 
@@ -35,7 +35,7 @@ def test_hosts(port: Port, host: str) -> None:
         ("1", 421), ("*", 400), ("*.wild.example", 400),
     ],
 )  # fmt: skip
-def test_names(port: Port, host: str, status: int) -> None:
+def test_only_names_of_the_server_are_answered(port: Port, host: str, status: int) -> None:
     """Only requests to one of the server's names, or to an address, are answered."""
     named = Port(port.world, names=["Chat.example", "*.wild.example"])
     answer = named.ask("GET", "/healthz", Host=host)
@@ -45,7 +45,7 @@ def test_names(port: Port, host: str, status: int) -> None:
         assert named.ask("GET", "/ws/chat/r/", Host=host).status == 421
 
 
-def test_two_hosts(port: Port) -> None:
+def test_two_hosts_are_refused(port: Port) -> None:
     """Two Host headers are refused, even if they say the same."""
     assert port.ask("GET", "/healthz", host="localhost").code() == "bad_host"
 
@@ -58,7 +58,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("origin", FOREIGN)
-def test_foreign_origins(port: Port, origin: str) -> None:
+def test_foreign_origins_get_nothing(port: Port, origin: str) -> None:
     """Pages of other origins get nothing, whatever they ask and however they send it."""
     for media in ("application/json", "text/plain", "application/x-www-form-urlencoded"):
         answer = port.ask(
@@ -74,7 +74,7 @@ def test_foreign_origins(port: Port, origin: str) -> None:
     assert port.ask("GET", "/chat/history/").json() == {"chat_history": []}
 
 
-def test_two_origins(port: Port) -> None:
+def test_two_origins_are_refused(port: Port) -> None:
     """Two Origin headers are refused, even if both are the own one."""
     own = "https://localhost:10443"
     assert port.ask("GET", "/chat/history/", Origin=own, origin=own).status == 403
@@ -88,7 +88,7 @@ def test_two_origins(port: Port) -> None:
         ("example.org:443", "https://example.org"),
     ],
 )
-def test_own_origin(port: Port, host: str, origin: str) -> None:
+def test_the_own_origin_may_send(port: Port, host: str, origin: str) -> None:
     """Pages of the server itself may send, with its origin in any spelling."""
     answer = port.ask("POST", "/chat/send/", b"message=x", Host=host, Origin=origin, **FORM)
     assert answer.status == 200
@@ -96,7 +96,7 @@ def test_own_origin(port: Port, host: str, origin: str) -> None:
     assert "access-control-allow-credentials" not in answer.headers
 
 
-def test_allowed_origin(port: Port) -> None:
+def test_an_allowed_origin_may_read_the_answer(port: Port) -> None:
     """Pages of an allowed origin may ask, and may read the answer and its headers."""
     allowed = "https://app.example"
     shared = Port(port.world, origins=[allowed])
@@ -112,7 +112,7 @@ def test_allowed_origin(port: Port) -> None:
     assert refused.headers["access-control-allow-origin"] == allowed
 
 
-def test_preflight(port: Port) -> None:
+def test_a_preflight_is_answered(port: Port) -> None:
     """A browser that asks first whether its page may send is told so."""
     shared = Port(port.world, origins=["https://app.example"])
     answer = shared.ask(

@@ -18,9 +18,10 @@ from livechat.http.short import LONGEST_HEAD, MOST_FIELDS
 from tests.http.conversations import conversations
 from tests.http.sides import MOST, PROXY, Side, compare, post, shake
 from tests.support import Port, request
+from tests.support.example_counts import examples
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(conversations(), st.sampled_from(["192.0.2.1", "192.0.2.1", PROXY]))
 @example([post("/chat/send/?wait") + post() + shake() + b"early", "answered", b"more"], PROXY)
 @example([post() + b"\r\n", post()], PROXY)
@@ -34,7 +35,7 @@ from tests.support import Port, request
 @example(["full", post(), post(), "drain", post()], PROXY)
 @example([post("/chat/send/?wait"), "stop", "answered", post()], PROXY)
 @example(["stop", post(), post()], PROXY)
-def test_anything_that_is_sent(steps: list[bytes | str], address: str) -> None:
+def test_both_ways_agree_on_anything(steps: list[bytes | str], address: str) -> None:
     """Both ways agree, whatever is sent, however it is cut and whatever happens meanwhile."""
     compare(*steps, address=address)
 
@@ -53,7 +54,7 @@ def test_anything_that_is_sent(steps: list[bytes | str], address: str) -> None:
         ([request("GET", "/"), post()], 1),
     ],
 )
-def test_taken(steps: list[str | bytes], count: int) -> None:
+def test_short_requests_skip_the_tree(steps: list[str | bytes], count: int) -> None:
     """Short requests of each kind are answered without the tree, in their order."""
     assert compare(*steps).taken == count
 
@@ -92,7 +93,7 @@ def test_taken(steps: list[str | bytes], count: int) -> None:
         b"\r\n" + post(),
     ],
 )
-def test_not_taken(data: bytes) -> None:
+def test_unusual_requests_are_left_to_the_parser(data: bytes) -> None:
     """Unusual, malformed and ambiguous requests are left to Twisted's parser."""
     compare(data, post())
     side = Side(short=True)
@@ -111,7 +112,7 @@ def test_a_request_while_another_is_under_way(first: bytes, behind: list[bytes])
 
 
 @pytest.mark.parametrize("data", [post("/chat/send/r/"), shake(), post() + post()])
-def test_every_cut(data: bytes) -> None:
+def test_a_request_cut_anywhere_is_answered(data: bytes) -> None:
     """A request that is cut anywhere, into any two pieces, is answered as a whole one is."""
     for place in range(1, len(data)):
         compare(data[:place], data[place:])
@@ -145,7 +146,7 @@ def test_bounds_of_connections_hold(port: Port) -> None:
         shake(Sec_WebSocket_Version="8"),
     ],
 )
-def test_real_endpoints(port: Port, data: bytes) -> None:
+def test_both_ways_agree_on_real_endpoints(port: Port, data: bytes) -> None:
     """Real endpoints give the same answer on both ways, but for its number."""
     heard = []
     for each in (port, Port(port.world, short=False)):

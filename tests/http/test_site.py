@@ -41,13 +41,15 @@ def test_sessions_are_bounded(port: Port, monkeypatch: pytest.MonkeyPatch) -> No
         ("", None),
     ],
 )  # fmt: skip
-def test_inside(port: Port, path: str, inside: str | None) -> None:
+def test_only_targets_below_the_prefix_are_served(
+    port: Port, path: str, inside: str | None
+) -> None:
     """Only targets below the path are served."""
     assert Port(port.world, prefix="/chat-app").factory.inside(path) == inside
     assert port.factory.inside(path) == path
 
 
-def test_below_a_path(port: Port) -> None:
+def test_everything_is_below_the_prefix(port: Port) -> None:
     """Endpoints, sockets, the short way, links and redirects are below it; what is not, says so."""
     below = Port(port.world, prefix="/chat-app")
     sent = below.ask("POST", "/chat-app/chat/send/r/", b"message=x", **FORM)

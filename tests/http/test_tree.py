@@ -20,7 +20,7 @@ from tests.support import Port
         "/./healthz", "/healthz/x", "/ws?redirect=https://example.org",
     ],
 )  # fmt: skip
-def test_unknown_paths(port: Port, path: str) -> None:
+def test_unknown_paths_are_refused(port: Port, path: str) -> None:
     """A path that is not in the tree is refused: no redirect, no listing, no near miss."""
     answer = port.ask("GET", path)
     assert answer.status in {400, 404}
@@ -29,7 +29,7 @@ def test_unknown_paths(port: Port, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/chat/history", "/chat/history/r", "/ws/chat/r"])
-def test_last_slash(port: Port, path: str) -> None:
+def test_a_last_slash_means_nothing(port: Port, path: str) -> None:
     """A path means the same with and without its last slash."""
     with_slash, without = port.ask("GET", path + "/"), port.ask("GET", path)
     assert with_slash.status == without.status
@@ -46,7 +46,7 @@ def test_names_are_decoded(port: Port) -> None:
     assert port.ask("GET", "/a/%41%252F/b").body == b'{"x":"A%2F","y":"b"}'
 
 
-def test_encoded_paths(port: Port) -> None:
+def test_an_encoded_path_is_another_path(port: Port) -> None:
     """A path that is written in another way is another path, but for names in it."""
     for path in ("/%68ealthz", "/chat/%68istory/", "/%61dmin/"):
         assert port.ask("GET", path).code() == "not_found"
@@ -56,7 +56,7 @@ def test_encoded_paths(port: Port) -> None:
     assert port.ask("GET", "/chat/history/%ff/x").code() == "not_found"
 
 
-def test_put() -> None:
+def test_a_path_holds_one_endpoint() -> None:
     """A path holds one endpoint, and a leaf has no path below it."""
     tree, leaf = Place(), Place()
     leaf.isLeaf = True

@@ -29,7 +29,7 @@ def accounts() -> Accounts:
     ["", "Ann", "ann ", " ann", "-ann", ".", "..", "_", "änn", "a/b", "a\n", "a" * 65, "operator",
      "ann\0", "a:b", "!ann", "a?b", "a%20"],
 )  # fmt: skip
-def test_names_of_nobody(accounts: Accounts, name: str) -> None:
+def test_names_that_no_operator_can_have_are_refused(accounts: Accounts, name: str) -> None:
     """A name is written in one way only, in a URL too, and is not that of the shared password."""
     with pytest.raises(ChatError) as caught:
         account_name(name)
@@ -38,7 +38,7 @@ def test_names_of_nobody(accounts: Accounts, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["ann", "a", "0", "ann@example.org", "a.b-c_d+e", "a" * 64])
-def test_names(name: str) -> None:
+def test_accepted_names_stay_as_they_are(name: str) -> None:
     assert account_name(name) == name
 
 
@@ -46,7 +46,7 @@ def test_names(name: str) -> None:
     "rooms", [{"": ["send"]}, {"a*b": ["send"]}, {"!audit": ["*"]}, {"lobby": ["fly"]},
               {str(number): [] for number in range(101)}]
 )  # fmt: skip
-def test_bad_rights(rooms: dict[str, list[str]]) -> None:
+def test_bad_rights_are_refused(rooms: dict[str, list[str]]) -> None:
     with pytest.raises(ChatError) as caught:
         account_grants(rooms)
     assert caught.value.kind is Kind.BAD_REQUEST
@@ -77,7 +77,7 @@ def test_a_change_is_another_version(accounts: Accounts) -> None:
     assert third.version != second.version
 
 
-def test_dropped(accounts: Accounts) -> None:
+def test_a_dropped_account_is_gone(accounts: Accounts) -> None:
     run(accounts.put("bob", {}, "hash"))
     run(accounts.put("ann", {}, "hash"))
     assert [each.name for each in accounts.all()] == ["ann", "bob"]
@@ -88,7 +88,7 @@ def test_dropped(accounts: Accounts) -> None:
     assert kind(Deferred.fromCoroutine(accounts.put("ann", {}, None))) is Kind.NOT_FOUND
 
 
-def test_bounds(accounts: Accounts) -> None:
+def test_accounts_are_bounded(accounts: Accounts) -> None:
     """Neither one account nor all of them can grow without end; what is there stays."""
     grants = {f"{'x' * 100}{number}": ALL_RIGHTS for number in range(LARGEST_ACCOUNT // 100)}
     assert kind(Deferred.fromCoroutine(accounts.put("ann", grants, "x"))) is Kind.BAD_REQUEST

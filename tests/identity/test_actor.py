@@ -30,7 +30,7 @@ def test_nobody_changes_an_actor() -> None:
         actor.user = ANN  # type: ignore[misc]
 
 
-def test_operators() -> None:
+def test_the_shared_password_gives_every_right() -> None:
     """The shared password gives operators every right everywhere."""
     actor = operator(SOURCE)
     assert (actor.kind, actor.user) == ("operator", OPERATOR)
@@ -49,6 +49,6 @@ def test_operators() -> None:
         (Actor("key", SOURCE, User("42", "Ann", verified=True), lease=Lease(key="k1")), "k:k1"),
     ],
 )
-def test_scopes(actor: Actor, scope: str) -> None:
+def test_guests_and_users_have_nonces_apart(actor: Actor, scope: str) -> None:
     """A guest and a user of the site with the same id have nonces apart."""
     assert actor.scope == scope

@@ -101,7 +101,7 @@ def test_failures_do_not_fill_the_log() -> None:
     assert len(logs) == 1
 
 
-def test_turned_away() -> None:
+def test_a_refusal_is_told_and_nobody_else_asked() -> None:
     """An authenticator's own refusal is what the client is told; nobody else is asked."""
     answer = raising(ChatError(Kind.FORBIDDEN, "Sign in first."))
     second = Answering(lambda: Identity("42"))
@@ -113,7 +113,7 @@ def test_turned_away() -> None:
 
 
 @pytest.mark.parametrize("answer", [Deferred, lambda: stubborn(Deferred())])
-def test_too_slow(answer: Callable[[], Any]) -> None:
+def test_a_slow_authenticator_is_not_waited_for(answer: Callable[[], Any]) -> None:
     """An authenticator that takes too long is not waited for, even if it cannot be cancelled."""
     clock = Clock()
     waiting = asked(answer, clock=clock)
@@ -139,7 +139,7 @@ def test_too_slow_is_no_guest() -> None:
     assert kind(waiting) is Kind.UNAVAILABLE
 
 
-def test_client_gone() -> None:
+def test_a_client_that_has_gone_is_not_asked_about() -> None:
     """A client that has gone is no longer asked about."""
     clock = Clock()
     cancelled: list[object] = []
@@ -162,7 +162,7 @@ async def coroutine() -> Identity:
         coroutine,
     ],
 )
-def test_known(answer: Callable[[], Any]) -> None:
+def test_the_first_authenticator_that_knows_is_heard(answer: Callable[[], Any]) -> None:
     """An authenticator answers at once, or later, as it likes; the first that knows is heard."""
     clock = Clock()
     assert result(asked(lambda: None, answer, clock=clock)) == User("42", "Ann", verified=True)
@@ -180,21 +180,21 @@ def test_known(answer: Callable[[], Any]) -> None:
         ("admin", "admin", "user-admin"),
     ],
 )
-def test_names(known_as: str, name: str | None, shown: str) -> None:
+def test_names_of_a_site_are_cleaned(known_as: str, name: str | None, shown: str) -> None:
     """A site's names are cleaned, and never an operator's."""
     found = result(asked(lambda: Identity(known_as, name)))
     assert found == User(known_as, shown, verified=True)
     assert found.role is None
 
 
-def test_none_of_mine() -> None:
+def test_a_client_whom_nobody_knows_is_a_guest() -> None:
     """A client whom nobody knows is a guest."""
     assert result(asked(lambda: None, lambda: succeed(None))) is None
     assert Authentication([Answering(lambda: None)], Time(Clock(), wall))
     assert not Authentication([], Time(Clock(), wall))
 
 
-def test_headers() -> None:
+def test_a_header_has_one_value() -> None:
     """A header has one value: a client that adds its own to the proxy's is refused."""
     seen = Credentials({"x-user": ("ann", "bob"), "x-one": ("1",)}, "::1", proxied=True)
     assert (seen.header("X-One"), seen.header("X-None")) == ("1", None)

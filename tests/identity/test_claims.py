@@ -33,12 +33,12 @@ def read(**more: Any) -> Claims:
     ["", "opaque", "a.b", "a.b.c.d", "!.b.c", "e30.b.c", "W10.b.c", "eyJhbGciOjd9.b.c", "é.b.c",
      "A.b.c", "lck_1_2", "." * 9, signed() + ".x"],
 )  # fmt: skip
-def test_no_tokens(token: str) -> None:
+def test_texts_that_are_no_token_are_left_to_others(token: str) -> None:
     """A text that is no token of this form is left to others."""
     assert header_of(token) is None
 
 
-def test_deep_headers() -> None:
+def test_json_nested_without_end_is_no_header() -> None:
     """JSON that is nested without end is no header."""
     deep: Any = {}
     for _ in range(900):
@@ -58,7 +58,7 @@ def test_headers_that_are_refused(name: str, value: Any) -> None:
     assert caught.value.kind is Kind.UNAUTHORIZED
 
 
-def test_length() -> None:
+def test_a_token_is_bounded() -> None:
     """A token has an end."""
     token = signed(x="x" * LONGEST)
     header = header_of(token)
@@ -82,7 +82,7 @@ def test_claims_of_another_type(more: dict[str, Any]) -> None:
     assert caught.value.kind is Kind.UNAUTHORIZED
 
 
-def test_no_claims() -> None:
+def test_a_payload_that_is_no_json_has_no_claims() -> None:
     """A payload need not be JSON at all."""
     for payload in (b"", b"x", b"[]", b"\xff", b'{"sub":NaN}', b'{"exp":Infinity}'):
         with pytest.raises(ChatError):
@@ -109,7 +109,7 @@ def test_no_claims() -> None:
         ({"exp": NOW + HOUR + 1}, Kind.UNAUTHORIZED),
     ],
 )
-def test_times(more: dict[str, Any], kind: Kind | None) -> None:
+def test_times_may_differ_by_half_a_minute(more: dict[str, Any], kind: Kind | None) -> None:
     """Clocks may differ by half a minute, but a token that is over is over."""
     if kind is None:
         check_times(read(**more), NOW, HOUR)
@@ -136,7 +136,7 @@ def test_times(more: dict[str, Any], kind: Kind | None) -> None:
         ({"aud": "another server"}, None, None, False),
     ],
 )
-def test_parties(
+def test_a_token_counts_from_its_issuer_for_its_audience(
     more: dict[str, Any], issuer: str | None, audience: str | None, counts: bool
 ) -> None:
     """A token counts from its issuer, and for its audience."""
@@ -164,7 +164,7 @@ def test_parties(
         ({"role": "x" * 99}, "Ann", "x" * 20),
     ],
 )
-def test_names_and_roles(more: dict[str, Any], name: str, role: str | None) -> None:
+def test_names_and_roles_are_cleaned(more: dict[str, Any], name: str, role: str | None) -> None:
     """Names and roles are cleaned, and never a reason to refuse."""
     user = known(identity_of(read(**more)), NOW).user
     assert (user.name, user.role, user.verified) == (name, role, True)

@@ -61,7 +61,7 @@ def test_a_member_with_a_key() -> None:
     assert member(Claim("Ann", KEY), b"t").user != one.user
 
 
-def test_a_single_request() -> None:
+def test_a_single_request_is_no_visible_connection() -> None:
     """A single request is anonymous unless it claims a name, and is no visible connection."""
     assert caller(Claim()).user is None
     ann = caller(Claim("Ann"))
@@ -90,7 +90,7 @@ def door(authenticator: IAuthenticator) -> Door:
     return make_door(lambda: succeed(b"s"), authenticator)
 
 
-def test_turned_away() -> None:
+def test_a_client_turned_away_has_no_actor() -> None:
     """A client that an authenticator turns away gets no actor, whatever it claims to be."""
     made = door(Header())
     for claim in (Claim(headers={"x-bad": ("1",)}), Claim("Ann", KEY, {"x-bad": ("1",)})):
@@ -152,7 +152,7 @@ class BackEnds:
 
 
 @pytest.mark.parametrize("header", ["origin", "sec-fetch-site"])
-def test_a_key_in_a_browser(header: str) -> None:
+def test_a_key_in_a_browser_is_refused(header: str) -> None:
     """The key is refused, right or wrong, before it is looked at."""
     desk = BackEnds()
     for credential in (desk.key(), f"lck_x_{'w' * 43}", LOCAL_KEY):
@@ -160,14 +160,14 @@ def test_a_key_in_a_browser(header: str) -> None:
         assert desk.refusal(credential, headers=headers, here=True) is Kind.FORBIDDEN
 
 
-def test_no_key() -> None:
+def test_a_bad_key_lets_nothing_else_count() -> None:
     """Neither does the client's own word count then, nor an authenticator's."""
     desk = BackEnds()
     for credential in ("lck_", f"lck_x_{'w' * 43}", LOCAL_KEY):
         assert desk.refusal(credential, name="Ann", key=KEY) is Kind.UNAUTHORIZED
 
 
-def test_a_back_end() -> None:
+def test_a_back_end_is_a_user_where_it_is_a_member() -> None:
     """A key has no user in a request, and its own where it is a member."""
     desk = BackEnds()
     credential = desk.key(rate=7, expires=NOW + 60)
@@ -190,7 +190,7 @@ def test_a_reserved_name_of_a_key() -> None:
     assert member.user.name == f"key-{credential.split('_')[1]}"
 
 
-def test_for_users() -> None:
+def test_a_key_may_name_users() -> None:
     """Only a key that may names users, whom it makes nobody whom a token could not."""
     desk = BackEnds()
     ann = Identity("42", "Ann", "vip")
@@ -206,7 +206,7 @@ def test_for_users() -> None:
     )
 
 
-def test_the_local_key() -> None:
+def test_the_local_key_has_all_rights_from_this_machine() -> None:
     """The local key has all rights from this machine, and may name users."""
     actor = BackEnds().caller(LOCAL_KEY, here=True)
     assert (actor.kind, actor.name, actor.as_users) == ("key", "local", True)

@@ -50,7 +50,7 @@ def test_guessing_from_many_addresses(desk: Desk) -> None:
     desk.sign_in(address="198.51.100.1")
 
 
-def test_signing_in_often(desk: Desk) -> None:
+def test_a_right_password_costs_nothing(desk: Desk) -> None:
     """A right password costs nothing."""
     for _ in range(50):
         desk.sign_in()
@@ -72,7 +72,7 @@ def test_attempts_do_not_block(desk: Desk) -> None:
     assert desk.operators.sessions.lasting(result(waiting[1]))
 
 
-def test_the_log(desk: Desk) -> None:
+def test_the_log_has_no_password(desk: Desk) -> None:
     """The log says who came in and who did not, and never a password or a token."""
     with capturedLogs() as events:
         desk.refused("hunter2hunter2", "192.0.2.7")

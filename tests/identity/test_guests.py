@@ -38,7 +38,7 @@ NO_NAMES = (
 
 
 @pytest.mark.parametrize("name", NO_NAMES, ids=ascii)
-def test_no_names(name: str) -> None:
+def test_disturbing_characters_are_refused(name: str) -> None:
     """Characters that would disturb the text around a name are refused."""
     with pytest.raises(ChatError):
         checked_name(name)
@@ -50,13 +50,13 @@ def test_no_names(name: str) -> None:
      "\U0001fae8", "<b>", "\ue000", "Ann ❤\ufe0f", "❤\ufe0fAnn", "葛\U000e0100城", "葛\U000e0100"],
     ids=ascii,
 )  # fmt: skip
-def test_names(name: str) -> None:
+def test_names_of_many_languages_are_accepted(name: str) -> None:
     """Names of many languages are accepted, also with letters and emoji newer than Python."""
     assert checked_name(name) == name
 
 
 @given(st.text(max_size=LONGEST_NAME + 2))
-def test_any_name(name: str) -> None:
+def test_an_accepted_name_stays_and_is_seen(name: str) -> None:
     """An accepted name stays as it is, and is seen at both ends."""
     try:
         taken = checked_name(name)
@@ -70,7 +70,7 @@ def test_any_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["admin", "You", "Оperator", "SYSTEM", "ad\u034fmin", "Livechat"])
-def test_reserved_names(name: str) -> None:
+def test_a_reserved_name_is_replaced(name: str) -> None:
     """A guest gets another in place of one that is the server's; with a key, the same each time."""
     assert checked_name(name) == name
     guest = passer_by("c1", name)
@@ -79,13 +79,13 @@ def test_reserved_names(name: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "short", "x" * 65, "abcdefghijklmno p", "ä" * 20, "x" * 15])
-def test_no_keys(key: str) -> None:
+def test_guessable_keys_are_refused(key: str) -> None:
     """A key that can be guessed or does not fit into a URL is none."""
     with pytest.raises(ChatError):
         checked_key(key)
 
 
-def test_without_a_key() -> None:
+def test_a_guest_without_a_key_is_its_connection() -> None:
     """The id is that of the connection, and there is a name all the same."""
     one, two = passer_by("c1"), passer_by("c2")
     assert (one.id, two.id) == ("c1", "c2")
@@ -93,7 +93,7 @@ def test_without_a_key() -> None:
     assert passer_by("c1", "Ann").name == "Ann"
 
 
-def test_with_a_key() -> None:
+def test_a_key_stands_for_one_user() -> None:
     """A key stands for the same user each time; the key cannot be learnt from the user."""
     one, two = regular(b"s", KEY, "Ann"), regular(b"s", checked_key(KEY))
     assert one.id == two.id
@@ -122,7 +122,7 @@ def test_no_guest_is_an_operator() -> None:
         ("\u0301" * 50, None), ("x" * 39 + " y", "x" * 39), ("田中 👩‍👩‍👧", "田中 👩‍👩‍👧"),
     ],
 )  # fmt: skip
-def test_cleaned_names(name: str, cleaned: str | None) -> None:
+def test_a_name_of_a_site_is_cleaned(name: str, cleaned: str | None) -> None:
     """A site's name is never refused: what nobody may be called is left out."""
     assert cleaned_name(name) == cleaned
 

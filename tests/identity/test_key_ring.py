@@ -51,7 +51,7 @@ def site() -> Iterator[Site]:
     assert made.clock.getDelayedCalls() == []
 
 
-def test_files(tmp_path: Path) -> None:
+def test_keys_of_all_files_count(tmp_path: Path) -> None:
     """All files' keys count together; one that is broken is one line, and no secret is in it."""
     public = tmp_path / "public.pem"
     public.write_bytes(pem("RSA") + pem("EC"))
@@ -74,7 +74,7 @@ def test_files(tmp_path: Path) -> None:
     assert ring.fitting("any", "HS256")
 
 
-def test_fetched(site: Site) -> None:
+def test_a_set_is_fetched_again_in_time(site: Site) -> None:
     """A set is fetched at the start, and again every ten minutes; keys that went count no more."""
     assert site.ring.trouble() is not None
     with capturedLogs() as logs:
@@ -93,7 +93,7 @@ def test_fetched(site: Site) -> None:
 @pytest.mark.parametrize(
     "answer", [OSError("there is no answer within 5 seconds"), b"", b"<html>", jwk_set(), b"[" * 99]
 )
-def test_outage(site: Site, answer: bytes | OSError) -> None:
+def test_an_outage_keeps_the_last_good_set(site: Site, answer: bytes | OSError) -> None:
     """The last good set goes on, and the log says so once."""
     site.ring.fetch()
     site.answer = answer
@@ -107,7 +107,7 @@ def test_outage(site: Site, answer: bytes | OSError) -> None:
     assert site.kids() == {"2"}
 
 
-def test_never_there(site: Site) -> None:
+def test_a_set_that_was_never_there_is_told(site: Site) -> None:
     """Monitors are told why, and it is tried again after half a minute."""
     site.answer = OSError("TLS: certificate verify failed")
     site.ring.fetch()
@@ -120,7 +120,7 @@ def test_never_there(site: Site) -> None:
     assert (site.kids(), site.ring.trouble()) == ({"1"}, None)
 
 
-def test_rotation(site: Site) -> None:
+def test_a_new_key_fetches_the_set_once(site: Site) -> None:
     """A token by a new key has the set fetched again, once for all that wait."""
     site.ring.fetch()
     site.clock.advance(AGAIN)
@@ -170,7 +170,7 @@ def test_stops_under_way(site: Site) -> None:
     assert len(site.fetched) == 1
 
 
-def test_a_bug(site: Site) -> None:
+def test_a_bug_fetches_the_set_again(site: Site) -> None:
     """A bug is logged, and the set is fetched again."""
     site.answer = None
     site.ring.fetch()

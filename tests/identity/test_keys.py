@@ -87,13 +87,13 @@ def test_unknown_id_and_wrong_secret(work: list[str]) -> None:
         f"lck_a_{'é' * 43}", "lck_" + "a" * 60_000,
     ],
 )  # fmt: skip
-def test_no_keys(given: str) -> None:
+def test_a_text_that_is_no_key_is_refused_as_unknown(given: str) -> None:
     """A text that does not look like a key is refused as an unknown one is."""
     desk = Desk()
     assert desk.refused(given) == desk.refused(f"lck_a_{WRONG}")
 
 
-def test_a_key() -> None:
+def test_a_credential_finds_its_key() -> None:
     """A credential finds its key with its rights; the map holds no secret."""
     desk = Desk()
     made, credential = desk.add(rooms={"news": ["send"], "team-*": ["*"]}, as_users=True)
@@ -110,7 +110,7 @@ def test_a_key() -> None:
     assert desk.keys.all() == [made]
 
 
-def test_the_local_key() -> None:
+def test_the_local_key_cannot_be_listed_or_dropped() -> None:
     """All rights, from this machine only; it is in no list, and cannot be dropped."""
     desk = Desk()
     found = desk.keys.find(LOCAL, here=True)
@@ -134,7 +134,7 @@ def test_a_key_called_local_in_the_map() -> None:
     assert desk.keys.find(LOCAL, here=True).record.name == "local"
 
 
-def test_two_of_a_name() -> None:
+def test_two_keys_may_share_a_name() -> None:
     """Two keys may share a name while one replaces the other; a third waits for one to go."""
     desk = Desk()
     (first, old), (_, new) = desk.add(), desk.add(expires=NOW + 60)
@@ -169,7 +169,7 @@ def test_two_processes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(desk.keys.all()) == 2
 
 
-def test_no_room() -> None:
+def test_a_full_map_takes_no_key() -> None:
     """Nothing is dropped for one more."""
     desk = Desk(most=1)
     _, credential = desk.add()
@@ -179,7 +179,7 @@ def test_no_room() -> None:
     assert desk.refused(credential) is None
 
 
-def test_of_another_version() -> None:
+def test_a_key_of_another_version_counts_as_none() -> None:
     """A key that cannot be understood counts as none, can be dropped, and spoils no list."""
     desk = Desk()
     made, credential = desk.add()
@@ -194,7 +194,7 @@ def test_of_another_version() -> None:
     assert len(desk.map.items()) == 1
 
 
-def test_changed(work: list[str]) -> None:
+def test_a_changed_key_counts_as_it_is_now(work: list[str]) -> None:
     """A key that another process has changed counts as it is now; what was read is bounded."""
     desk = Desk()
     made, credential = desk.add()

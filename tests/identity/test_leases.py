@@ -51,14 +51,14 @@ def holder(desk: Desk, lease: Lease, known_as: str = "42") -> Holder:
     return made
 
 
-def test_no_lease() -> None:
+def test_a_guest_has_no_lease() -> None:
     """A guest's identity cannot end, and costs nothing."""
     desk = Desk()
     assert desk.leases.hold(Actor("guest", SOURCE), Holder()) is None  # type: ignore[arg-type]
     desk.leases.check(Actor("guest", SOURCE))
 
 
-def test_no_end() -> None:
+def test_a_lease_without_an_end_has_no_timer() -> None:
     """A lease without an end needs no timer."""
     desk = Desk()
     held = holder(desk, Lease(1_000))
@@ -80,7 +80,7 @@ def test_the_wall_clock_goes_back() -> None:
     assert desk.clock.getDelayedCalls() == []
 
 
-def test_dropped_key() -> None:
+def test_a_dropped_key_closes_all_that_came_with_it() -> None:
     """All that came with it close, and nobody else."""
     desk = Desk()
     one, other = holder(desk, Lease(key="a")), holder(desk, Lease(key="b"))
@@ -88,7 +88,7 @@ def test_dropped_key() -> None:
     assert (one.told, other.told) == ([Kind.TOKEN_REVOKED], [])
 
 
-def test_a_full_map() -> None:
+def test_a_full_map_refuses_a_revocation() -> None:
     """Nothing is dropped: whoever revokes one more is told, and nothing has happened."""
     desk = Desk()
     held = holder(desk, Lease(1_000), "3")
@@ -98,7 +98,7 @@ def test_a_full_map() -> None:
     assert held.told == []
 
 
-def test_revocations_end() -> None:
+def test_revocations_last_as_long_as_tokens() -> None:
     """Revocations last as long as the longest token, and half a minute."""
     desk = Desk()
     result(desk.leases.revoke_user("42"))
@@ -117,7 +117,7 @@ def test_told_of_nothing_in_particular() -> None:
     assert held.told == []
 
 
-def test_keys() -> None:
+def test_a_missing_key_ends_its_connections() -> None:
     """A key that is not in the map any more ends what came with it, also what comes late."""
     desk = Desk()
     keys = LoneMaps(desk.time.wall).get("keys", most=3, largest=32)
@@ -134,7 +134,7 @@ def test_keys() -> None:
     assert (other.told, local.told) == ([Kind.TOKEN_REVOKED], [])
 
 
-def test_the_end_of_a_key() -> None:
+def test_the_end_of_a_key_closes_at_once() -> None:
     """A key's end closes its connection at once: no renewal is asked for, no grace is given."""
     desk = Desk()
     held = holder(desk, Lease(key="a", ends=1_100))

@@ -20,14 +20,14 @@ def test_no_key_in_the_file(tmp_path: Path, content: bytes) -> None:
     assert (tmp_path / FILE).read_bytes() == content
 
 
-def test_unwritable(tmp_path: Path) -> None:
+def test_an_unwritable_state_is_told(tmp_path: Path) -> None:
     """A state directory that is none is one line."""
     (tmp_path / "state").write_text("")
     with pytest.raises(StartError, match="state"):
         local_key(tmp_path / "state")
 
 
-def test_made_once(tmp_path: Path) -> None:
+def test_all_processes_have_one_local_key(tmp_path: Path) -> None:
     """All processes of a state directory have the same, which nobody else can read."""
     state = tmp_path / "state"
     made = local_key(state)
@@ -53,7 +53,7 @@ def test_made_by_two_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert [each.name for each in tmp_path.iterdir()] == [FILE]
 
 
-def test_read(tmp_path: Path) -> None:
+def test_a_local_key_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     """A command says that there is none, or that it may not read it."""
     with pytest.raises(FileNotFoundError):
         read_local_key(tmp_path)

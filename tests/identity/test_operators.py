@@ -19,7 +19,7 @@ from tests.identity.desk import LASTS, Cluster, Desk
 from tests.support import CHEAP, PASSWORD, kind, result, run
 
 
-def test_signing_in_and_out(desk: Desk) -> None:
+def test_a_session_lasts_until_its_operator_signs_out(desk: Desk) -> None:
     """The password opens a new session each time, which lasts until its operator signs out."""
     one, two = desk.sign_in(), desk.sign_in()
     assert one != two
@@ -35,7 +35,7 @@ def test_signing_in_and_out(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "password", ["", "wrong", PASSWORD + " ", PASSWORD.upper(), "x" * 10_000, "\0"]
 )
-def test_wrong_passwords(desk: Desk, password: str) -> None:
+def test_wrong_passwords_are_refused(desk: Desk, password: str) -> None:
     """A wrong password is refused, however it looks."""
     assert desk.refused(password).kind is Kind.WRONG_PASSWORD
 
@@ -54,7 +54,7 @@ def test_nothing_secret_is_kept(desk: Desk) -> None:
         assert not desk.sessions.lasting(key.partition(":")[2])
 
 
-def test_a_new_password(desk: Desk) -> None:
+def test_a_new_password_signs_all_out(desk: Desk) -> None:
     """A new password at the start signs all out, and the old one is no good any more."""
     token = desk.sign_in()
     again = desk.again("another password")
@@ -142,7 +142,7 @@ def test_a_hash_of_the_highest_cost_that_is_recommended() -> None:
     assert affordable("$argon2id$v=19$m=2097152,t=1,p=4$c29tZXNhbHQ$" + DIGEST)
 
 
-def test_an_endless_file(desk: Desk) -> None:
+def test_an_endless_file_is_read_to_its_bound(desk: Desk) -> None:
     """A file that is too large is not read to its end."""
     desk.path.unlink()
     desk.path.symlink_to("/dev/zero")
@@ -153,14 +153,14 @@ def test_an_endless_file(desk: Desk) -> None:
     desk.sign_in()
 
 
-def test_a_bad_hash(desk: Desk) -> None:
+def test_a_bad_hash_stops_the_start(desk: Desk) -> None:
     """Text that only begins like a hash is refused at the start."""
     with pytest.raises(StartError, match="argon2id"):
         desk.again("$argon2id$v=19$nonsense")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"password": 1}', "\xff"])
-def test_a_damaged_file(desk: Desk, text: str) -> None:
+def test_a_damaged_file_signs_all_out(desk: Desk, text: str) -> None:
     """A file that makes no sense signs all out, and is said so; the daemon starts."""
     token = desk.sign_in()
     desk.path.write_bytes(text.encode("latin-1"))
@@ -310,7 +310,7 @@ def test_another_password_and_a_file_of_the_version_before(desk: Desk) -> None:
     assert desk.kept == {}
 
 
-def test_a_made_password(desk: Desk) -> None:
+def test_a_new_operator_gets_a_password(desk: Desk) -> None:
     """A new operator gets a password if none is given; a known one keeps its own."""
     new, made = run(desk.operators.put("ann", {}, None))
     assert new

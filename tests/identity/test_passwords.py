@@ -13,7 +13,7 @@ from livechat.errors import StartError
 from livechat.identity.passwords import LONGEST, Password, find_password
 
 
-def test_the_generated_password(tmp_path: Path) -> None:
+def test_the_first_start_generates_a_password(tmp_path: Path) -> None:
     """The first start makes a password that nobody guesses, in a file of the owner's."""
     path = tmp_path / "admin-password"
     first = find_password(None, None, path)
@@ -54,7 +54,7 @@ def test_files_without_a_password(tmp_path: Path, text: bytes) -> None:
         assert text.decode("latin-1") not in str(caught.value)
 
 
-def test_an_endless_file(tmp_path: Path) -> None:
+def test_an_endless_file_is_read_to_its_bound(tmp_path: Path) -> None:
     """No more of it is read than is too long."""
     with pytest.raises(StartError, match="a password is one line"):
         find_password(None, Path("/dev/zero"), tmp_path / "generated")
@@ -74,7 +74,7 @@ def test_bad_passwords_in_the_environment(tmp_path: Path, text: str) -> None:
         ("$argon2id$v=19$m=9999999,t=1,p=1$c29tZXNhbHQ$aGFzaGhhc2g", "costs too much"),
     ],
 )
-def test_bad_hashes(tmp_path: Path, hashed: str, said: str) -> None:
+def test_bad_hashes_are_refused(tmp_path: Path, hashed: str, said: str) -> None:
     """A hash that cannot be used is none, wherever it is from, before a worker is started."""
     given = tmp_path / "given"
     given.write_text(hashed)
@@ -86,7 +86,7 @@ def test_bad_hashes(tmp_path: Path, hashed: str, said: str) -> None:
         find_password(None, None, given)
 
 
-def test_a_missing_file(tmp_path: Path) -> None:
+def test_a_missing_file_stops_the_start(tmp_path: Path) -> None:
     """A file that was named must be there; the generated one must be possible."""
     missing: Any = tmp_path / "missing"
     with pytest.raises(StartError, match="cannot read"):

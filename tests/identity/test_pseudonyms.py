@@ -11,7 +11,7 @@ from livechat.protocol.messages import User
 from tests.support import run
 
 
-def test_same() -> None:
+def test_a_person_has_one_pseudonym() -> None:
     """A person has the same one everywhere, others have others, and it says nothing of the id."""
     one, other = (Pseudonyms(lambda: succeed(b"a secret")) for _ in range(2))
     user: User = run(one.find("u:42"))
@@ -26,7 +26,7 @@ def test_same() -> None:
     assert Pseudonyms(lambda: succeed(b"another")).of("u:42") not in found
 
 
-def test_away() -> None:
+def test_without_the_secret_there_is_no_pseudonym() -> None:
     """Before the secret can be read there is none; then there is."""
     secrets: list[Deferred[bytes]] = [
         fail(ChatError(Kind.UNAVAILABLE, "away")), succeed(b"a secret"),

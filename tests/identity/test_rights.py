@@ -81,7 +81,7 @@ def may(*words: str) -> dict[str, Sequence[str]]:
         ("user", may("*"), OPEN, [restricted("ban", "manage")], ALL_RIGHTS),
     ],
 )
-def test_cases(
+def test_each_input_changes_rights(
     kind: Kind,
     rooms: Mapping[str, Sequence[str]] | None,
     settings: Settings,
@@ -93,12 +93,12 @@ def test_cases(
     assert rights(kind, grants, "lobby", settings, restrictions) == expected
 
 
-def test_internal_rooms() -> None:
+def test_internal_rooms_give_no_rights() -> None:
     """Internal rooms give rights to nobody, and no pattern matches them."""
     assert rights("operator", {EVERYWHERE: ALL_RIGHTS}, "!audit", OPEN) == NO_RIGHTS
 
 
-def test_everywhere() -> None:
+def test_everywhere_takes_the_pattern_of_all_rooms() -> None:
     """A thing that belongs to no room needs the pattern of all rooms."""
     assert rights("key", grants_of({"*": ["manage"]}), EVERYWHERE, OPEN) == {"manage"}
     assert rights("key", grants_of({"a*": ["manage"]}), EVERYWHERE, OPEN) == NO_RIGHTS
@@ -120,7 +120,7 @@ def test_everywhere() -> None:
         {f"r{number}": ["join"] for number in range(MOST_PATTERNS + 1)},
     ],
 )
-def test_no_grants(rooms: Any) -> None:
+def test_bad_grants_are_refused(rooms: Any) -> None:
     """A pattern that is none, a word that is no right, too many."""
     with pytest.raises(ValueError, match=r"is no r|patterns of rooms"):
         grants_of(rooms)
@@ -187,7 +187,7 @@ def oracle(
     ),
     restrictions=_RESTRICTIONS,
 )
-def test_oracle(
+def test_rights_agree_with_the_oracle(
     kind: Kind,
     grants: Grants | None,
     room: str,
@@ -200,7 +200,7 @@ def test_oracle(
 
 
 @given(_GRANTS, _GRANTS, _NAMES)
-def test_within(wanted: Grants, held: Grants, room: str) -> None:
+def test_grants_within_others_give_nothing_more(wanted: Grants, held: Grants, room: str) -> None:
     """Grants within others give nothing more, in any room."""
     if within(wanted, held):
         assert granted(wanted, room) <= granted(held, room)
@@ -209,7 +209,7 @@ def test_within(wanted: Grants, held: Grants, room: str) -> None:
 
 
 @given(_GRANTS, _GRANTS)
-def test_not_within(wanted: Grants, held: Grants) -> None:
+def test_grants_beyond_others_are_found(wanted: Grants, held: Grants) -> None:
     """Rights that exceed others show in some room."""
     rooms = [*wanted, *held, *(each.replace("*", "ccccc") for each in (*wanted, *held))]
     named = [each for each in rooms if not each.endswith("*")]

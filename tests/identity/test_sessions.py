@@ -30,7 +30,7 @@ def test_tokens_of_nobody(desk: Desk, token: str) -> None:
     assert not desk.operators.sessions.lasting(token)
 
 
-def test_expiry(desk: Desk) -> None:
+def test_a_session_ends_in_time(desk: Desk) -> None:
     """A session ends when its time is over, whatever the browser still sends."""
     token = desk.sign_in()
     desk.wall += LASTS - 1
@@ -39,7 +39,7 @@ def test_expiry(desk: Desk) -> None:
     assert not desk.operators.sessions.lasting(token)
 
 
-def test_restart(desk: Desk) -> None:
+def test_a_restart_signs_nobody_out(desk: Desk) -> None:
     """A restart signs nobody out, and brings nobody back."""
     stays, goes = desk.sign_in(), desk.sign_in()
     run(desk.operators.sessions.end(goes))
@@ -48,7 +48,7 @@ def test_restart(desk: Desk) -> None:
     assert not again.sessions.lasting(goes)
 
 
-def test_most_sessions(desk: Desk) -> None:
+def test_one_session_too_many_ends_the_oldest(desk: Desk) -> None:
     """Sessions are bounded: one too many ends the oldest, and what goes on for it."""
     first = desk.sign_in()
     ended: list[str] = []
@@ -91,7 +91,7 @@ def test_what_goes_on_for_a_session(desk: Desk) -> None:
     assert desk.operators.sessions._open == {}
 
 
-def test_a_full_disk(desk: Desk) -> None:
+def test_a_full_disk_lets_operators_sign_in(desk: Desk) -> None:
     """An operator can sign in when nothing can be written: just then he must."""
     desk.full = True
     with capturedLogs() as events:
@@ -105,7 +105,7 @@ def test_a_full_disk(desk: Desk) -> None:
     assert desk.sessions.lasting(later)
 
 
-def test_a_disk_that_hangs(desk: Desk) -> None:
+def test_a_hanging_disk_lets_operators_sign_in(desk: Desk) -> None:
     """An operator is let in and out after a moment, whatever the disk does."""
     desk.disk.held = True
     coming = Deferred.fromCoroutine(desk.operators.sign_in("192.0.2.1", PASSWORD))
@@ -133,7 +133,7 @@ def test_expired_sessions_end(desk: Desk) -> None:
     assert ended == ["first"]
 
 
-def test_several_processes(desks: tuple[Desk, Desk]) -> None:
+def test_a_session_holds_in_all_processes(desks: tuple[Desk, Desk]) -> None:
     """A session holds in all processes, and its end too."""
     one, two = desks
     first, second = one.sign_in(), two.sign_in()
@@ -148,7 +148,7 @@ def test_several_processes(desks: tuple[Desk, Desk]) -> None:
     assert two.sessions.lasting(second)
 
 
-def test_the_map_is_away(desks: tuple[Desk, Desk], cluster: Cluster) -> None:
+def test_without_the_map_nobody_signs_in(desks: tuple[Desk, Desk], cluster: Cluster) -> None:
     """Without the map signing in fails, and existing sessions stay."""
     one, two = desks
     token = one.sign_in()

@@ -36,7 +36,7 @@ class Asker:
         return self.site.ask("send", QUESTION, owner, **more)
 
 
-def test_answers() -> None:
+def test_each_question_gets_its_own_answer() -> None:
     """Each question gets its own answer, in any order."""
     asker = Asker()
     one, two, three = asker.ask(), asker.ask(), asker.ask()
@@ -50,7 +50,7 @@ def test_answers() -> None:
     assert asker.site.waiting == 0
 
 
-def test_id() -> None:
+def test_a_repeated_question_has_its_id() -> None:
     """A question has an id of its own, or the one that its repetition has too."""
     asker = Asker()
     for known_as in (None, None, "ask_1", "ask_1"):
@@ -63,7 +63,7 @@ def test_id() -> None:
 
 @pytest.mark.parametrize("usual", [OSError("it answers 500"), b"<html>", {"verdict": "maybe"}])
 @pytest.mark.parametrize("failing", ["refuse", "accept"])
-def test_no_answer(failing: str, usual: Any) -> None:
+def test_without_an_answer_the_option_decides(failing: str, usual: Any) -> None:
     """A site that does not answer, or with rubbish, decides nothing: the operator did."""
     asker = Asker(failing=failing, usual=usual)
     asked = asker.ask()
@@ -73,7 +73,7 @@ def test_no_answer(failing: str, usual: Any) -> None:
         assert kind(asked) is Kind.UNAVAILABLE
 
 
-def test_hanging() -> None:
+def test_a_hanging_site_is_given_up() -> None:
     """A site that hangs is given up in time, and its late answer is nobody's."""
     asker = Asker()
     asked = asker.ask()
@@ -84,7 +84,7 @@ def test_hanging() -> None:
     asker.there.asked[0].says("reject")
 
 
-def test_pause() -> None:
+def test_five_failures_make_a_pause() -> None:
     """After five failures in a row the site has a pause, and what waits is answered at once."""
     asker = Asker()
     owners = [f"a{number}" for number in range(BOUNDS.running + 10)]
@@ -153,7 +153,7 @@ def test_failures_not_in_a_row() -> None:
     assert len(asker.there.asked) == 3 * MOST_FAILURES
 
 
-def test_very_many() -> None:
+def test_questions_beyond_the_bounds_are_refused() -> None:
     """Among 1,100 questions at once 64 are asked, 1,000 wait and the rest are refused."""
     asker = Asker()
     asked: list[Deferred[Ruling]] = []
@@ -170,7 +170,7 @@ def test_very_many() -> None:
     assert [result(each) for each in asked] == [ACCEPT] * 1_064
 
 
-def test_much_of_one() -> None:
+def test_a_loud_client_takes_nothing_from_others() -> None:
     """A client with very much to say takes nothing from others."""
     asker = Asker()
     refused = 0
@@ -185,7 +185,7 @@ def test_much_of_one() -> None:
     assert result(quiet) == ACCEPT
 
 
-def test_stop() -> None:
+def test_stopping_refuses_waiting_questions() -> None:
     """Stopping waits for running questions and refuses waiting and new ones."""
     asker = Asker(failing="accept")
     asked = [asker.ask(str(number)) for number in range(BOUNDS.running + 1)]
@@ -210,7 +210,7 @@ def test_stop_without_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     result(stopped)
 
 
-def test_counted() -> None:
+def test_answers_of_a_site_are_counted() -> None:
     """Monitors see how it answers."""
 
     def count(answer: str) -> float:
@@ -238,7 +238,7 @@ def test_counted() -> None:
     ]
 
 
-def test_owners() -> None:
+def test_guests_of_an_address_share_their_part() -> None:
     """Guests of an address share their part; a user and a key have their own."""
     source = Source("192.0.2.1", Rate.of(0))
     ann = User("42", "Ann", verified=True)

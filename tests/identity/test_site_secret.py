@@ -13,7 +13,7 @@ from livechat.protocol.signing import secret_to_text
 ONE, TWO = b"1" * 32, b"2" * 24
 
 
-def test_made_once(tmp_path: Path) -> None:
+def test_a_missing_secret_is_made_once(tmp_path: Path) -> None:
     """A missing secret is made, for its owner alone; from then on it is the same."""
     state = tmp_path / "state"
     (made,) = site_secrets((), state)
@@ -28,7 +28,7 @@ def test_of_the_environment(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_in_the_file(tmp_path: Path) -> None:
+def test_a_file_may_have_two_secrets(tmp_path: Path) -> None:
     """A file may have two, on a line each or on one, while one is replaced."""
     for blank in (" ", "\n"):
         text = f"{secret_to_text(ONE)}{blank}{secret_to_text(TWO)}\n"
@@ -37,7 +37,7 @@ def test_two_in_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "s3same", "\0" * 2_000, f"{secret_to_text(ONE)}\n" * 3])
-def test_broken(tmp_path: Path, text: str) -> None:
+def test_a_file_without_a_secret_stops_the_start(tmp_path: Path, text: str) -> None:
     """A file without a secret stops the start, in a line that does not show it."""
     (tmp_path / FILE).write_text(text)
     with pytest.raises(StartError, match="without this file a new one is made") as caught:
@@ -46,7 +46,7 @@ def test_broken(tmp_path: Path, text: str) -> None:
     assert (tmp_path / FILE).read_text() == text
 
 
-def test_unreadable(tmp_path: Path) -> None:
+def test_an_unreadable_secret_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / FILE).mkdir()
     with pytest.raises(StartError, match=FILE):
         site_secrets((), tmp_path)

@@ -37,7 +37,7 @@ def joins(world: World, **claimed: Any) -> Deferred[Actor]:
     return Deferred.fromCoroutine(world.door.member(world.source("192.0.2.1"), Claim(**given)))
 
 
-def test_session(world: World, there: AskedSite) -> None:
+def test_a_session_of_a_site_is_an_identity(world: World, there: AskedSite) -> None:
     """A session of the site is an identity like a token's."""
     joining = joins(world, name="Nobody")
     asked = there.asked[0]
@@ -59,7 +59,9 @@ def test_session(world: World, there: AskedSite) -> None:
 
 
 @pytest.mark.parametrize("verdict", [None, "accept"])
-def test_stranger(world: World, there: AskedSite, verdict: str | None) -> None:
+def test_an_accepted_stranger_is_a_guest(
+    world: World, there: AskedSite, verdict: str | None
+) -> None:
     """A visitor whom the site accepts, and does not know, is a guest."""
     joining = joins(world, name="Bob")
     there.asked[0].says(verdict)
@@ -68,7 +70,7 @@ def test_stranger(world: World, there: AskedSite, verdict: str | None) -> None:
     assert (actor.kind, actor.user.name, actor.lease) == ("guest", "Bob", None)
 
 
-def test_turned_away(world: World, there: AskedSite) -> None:
+def test_a_rejected_visitor_is_told_the_reason(world: World, there: AskedSite) -> None:
     """A visitor whom the site rejects is told its reason."""
     joining = joins(world)
     there.asked[0].says("reject", reason="Log in first.")
@@ -78,7 +80,7 @@ def test_turned_away(world: World, there: AskedSite) -> None:
 
 
 @pytest.mark.parametrize("failing", ["refuse", "accept"])
-def test_no_answer(make_world: MakeWorld, failing: Any) -> None:
+def test_a_hanging_site_lets_in_nobody_or_everybody(make_world: MakeWorld, failing: Any) -> None:
     """A hanging site lets nobody in, or everybody as a guest."""
     world = make_world(asked=AskedSite("join", failing=failing))
     joining = joins(world)
@@ -103,7 +105,9 @@ def test_no_answer(make_world: MakeWorld, failing: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("failing", ["refuse", "accept"])
-def test_nobody(make_world: MakeWorld, failing: Any, user: Any, rooms: Any) -> None:
+def test_an_identity_that_nobody_can_have_is_refused(
+    make_world: MakeWorld, failing: Any, user: Any, rooms: Any
+) -> None:
     """An identity that can be nobody's is not even a guest's."""
     there = AskedSite("join", failing=failing)
     there.usual = {"verdict": "accept", "user": user, "rooms": rooms}
@@ -111,7 +115,9 @@ def test_nobody(make_world: MakeWorld, failing: Any, user: Any, rooms: Any) -> N
 
 
 @pytest.mark.parametrize("name", ["admin", "Moderat\u043er", "\u200b", "x" * 1_000, None])
-def test_names(world: World, there: AskedSite, name: str | None) -> None:
+def test_names_of_a_site_do_not_pass_for_operators(
+    world: World, there: AskedSite, name: str | None
+) -> None:
     """Names and roles from the site cannot pass for those of the server's operators."""
     joining = joins(world)
     there.asked[0].says("accept", user={"id": "42", "name": name, "role": "operator"})
@@ -121,14 +127,14 @@ def test_names(world: World, there: AskedSite, name: str | None) -> None:
     assert user.name in ("42", "x" * 40)
 
 
-def test_ended(world: World, there: AskedSite) -> None:
+def test_an_identity_that_ended_is_refused(world: World, there: AskedSite) -> None:
     """An identity that is over is nobody's."""
     joining = joins(world)
     there.asked[0].says(**ANN, expires=int(world.wall))
     assert kind(joining) is Kind.TOKEN_EXPIRED
 
 
-def test_revoked(world: World, there: AskedSite) -> None:
+def test_a_revoked_user_stays_out_for_half_a_minute(world: World, there: AskedSite) -> None:
     """A revoked user stays out for the half minute in which a token would."""
     result(world.leases.revoke_user("42"))
     there.usual = ANN
@@ -163,7 +169,7 @@ def test_token_counts_more(world: World, there: AskedSite) -> None:
         ((), None),
     ],
 )
-def test_own_cookies(
+def test_the_site_is_shown_no_cookie_of_livechat(
     world: World, there: AskedSite, lines: tuple[str, ...], expected: str | None
 ) -> None:
     """The site is shown no cookie of livechat's own: they would let it in at the admin page."""
@@ -171,7 +177,7 @@ def test_own_cookies(
     assert there.asked[0].headers.get("cookie") == expected
 
 
-def test_foreign_page(world: World, there: AskedSite) -> None:
+def test_a_foreign_page_is_not_shown_as_its_visitor(world: World, there: AskedSite) -> None:
     """A page that may not use the visitor's cookies is not shown to the site as the visitor."""
     headers = {**COOKIE, "authorization": ("Basic eDp5",), "origin": ("https://evil.example",)}
     joins(world, headers=headers, ours=False).addErrback(lambda _: None)
@@ -189,7 +195,7 @@ def test_foreign_page(world: World, there: AskedSite) -> None:
     ],
 )
 @pytest.mark.parametrize("ours", [True, False])
-def test_authorization(
+def test_foreign_credentials_are_shown_to_the_site(
     world: World,
     there: AskedSite,
     given: str | None,

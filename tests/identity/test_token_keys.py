@@ -42,7 +42,7 @@ def test_a_key_that_says_more() -> None:
     assert (found.kid, found.algorithms) == ("k1", ("PS256",))
 
 
-def test_a_certificate(tmp_path: Path) -> None:
+def test_a_certificate_gives_its_public_key(tmp_path: Path) -> None:
     """A certificate gives its public key; two in a file are refused."""
     chain, _ = issue(tmp_path)
     first = chain.read_bytes().split(b"-----END CERTIFICATE-----")[0] + b"-----END CERTIFICATE-----"
@@ -55,7 +55,7 @@ def test_a_certificate(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("length", "algorithms"), [(32, ALL_HMACS[:1]), (48, ALL_HMACS[:2]), (64, ALL_HMACS)]
 )
-def test_secrets(length: int, algorithms: tuple[str, ...]) -> None:
+def test_a_secret_counts_by_its_length(length: int, algorithms: tuple[str, ...]) -> None:
     """A secret counts with the algorithms that it is long enough for (RFC 7518, section 3.2)."""
     (found,) = keys_of_file(b"\xff" * length)
     assert (found.algorithms, found.material) == (algorithms, b"\xff" * length)
@@ -63,7 +63,7 @@ def test_secrets(length: int, algorithms: tuple[str, ...]) -> None:
         keys_of_file(b"\xff" * 31)
 
 
-def test_line_ends() -> None:
+def test_a_line_end_is_no_part_of_a_secret() -> None:
     """An editor's line end is not part of a secret that is text; of bytes everything counts."""
     for data in (SECRET + b"\n", SECRET + b"\r\n", SECRET):
         assert keys_of_file(data)[0].material == SECRET
@@ -95,13 +95,13 @@ def test_line_ends() -> None:
         (pem("P-384"), "neither RSA nor P-256"),
     ],
 )  # fmt: skip
-def test_broken_files(data: bytes, reason: str) -> None:
+def test_broken_key_files_say_why(data: bytes, reason: str) -> None:
     """A file that cannot be used says why."""
     with pytest.raises(ValueError, match=reason):
         keys_of_file(data)
 
 
-def test_weak_keys() -> None:
+def test_weak_keys_are_refused() -> None:
     """An RSA key of 1024 bits can be found out, so it is refused; in a set it does not count."""
     weak = jwk("RSA", bits=1_024)
     for data in (pem("RSA", 1_024), json.dumps(weak).encode(), jwk_set(jwk("EC"), weak)):
@@ -111,7 +111,7 @@ def test_weak_keys() -> None:
     assert found.algorithms == EC
 
 
-def test_private_keys() -> None:
+def test_private_keys_are_refused() -> None:
     """The private half is not for this server: whoever reads its file could make tokens."""
     data = private_key("EC").private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
@@ -132,7 +132,7 @@ def test_public_keys_in_other_forms(kind: str) -> None:
             keys_of_file(data)
 
 
-def test_published_secrets() -> None:
+def test_a_published_secret_is_refused() -> None:
     """A secret that is published is none."""
     secret = {"kty": "oct", "k": "A" * 64, "kid": "x"}
     assert keys_of_json(jwk_set(secret))[0].algorithms == ALL_HMACS[:2]
@@ -140,7 +140,7 @@ def test_published_secrets() -> None:
         keys_of_json(jwk_set(secret), of_others=True)
 
 
-def test_fitting() -> None:
+def test_a_token_is_verified_by_the_named_or_a_nameless_key() -> None:
     """A token may be signed by the key that it names, or by one that has no name."""
     one, two, nameless = (Key(kid, ("ES256",), b"") for kid in ("1", "2", None))
     other = Key("1", ("HS256",), b"")

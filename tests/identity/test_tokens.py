@@ -46,7 +46,7 @@ def kind_of(tokens: Tokens, token: str) -> Kind | None:
     return None
 
 
-def test_minted(world: World) -> None:
+def test_a_minted_token_says_whose_it_is(world: World) -> None:
     """A token of livechat's own says whose it is, and how long."""
     minted = run(world.tokens.mint("42", name="Ann", seconds=90))
     found = run(world.tokens.known(minted.token))
@@ -80,7 +80,7 @@ def test_own_tokens_always_count(at: World) -> None:
 @pytest.mark.parametrize(
     "token", ["opaque", signed(), "x" * 2 * LONGEST, signed(x="x" * LONGEST), "é"]
 )
-def test_without_keys(at: World, token: str) -> None:
+def test_without_keys_foreign_tokens_are_ignored(at: World, token: str) -> None:
     """Without trusted keys tokens of other issuers are ignored."""
     assert not at.tokens.strict
     assert kind_of(at.tokens, token) is None
@@ -90,7 +90,7 @@ def test_without_keys(at: World, token: str) -> None:
     ("kind", "algorithm"),
     [("RSA", "RS256"), ("RSA", "PS256"), ("EC", "ES256"), ("OKP", "EdDSA")],
 )
-def test_public_keys(at: World, kind: str, algorithm: str) -> None:
+def test_tokens_of_a_site_name_users_and_rights(at: World, kind: str, algorithm: str) -> None:
     """A site's tokens say who its users are, and what they may do."""
     tokens = trusting(at, pem(kind))
     given: dict[str, Any] = {"role": "vip", "jti": "t-1", "rooms": {"team-*": ["join", "send"]}}
@@ -102,13 +102,13 @@ def test_public_keys(at: World, kind: str, algorithm: str) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
-def test_secrets(at: World, algorithm: str) -> None:
+def test_tokens_signed_by_a_shared_secret_count(at: World, algorithm: str) -> None:
     """A secret that the site and the server share will do."""
     found = run(trusting(at, SECRET + b"\n").known(signed(SECRET, algorithm)))
     assert found.user.id == "42"
 
 
-def test_no_algorithm(at: World) -> None:
+def test_an_unsigned_token_is_refused(at: World) -> None:
     """A token without a signature is nobody's, whichever key it names."""
     tokens = trusting(at, SECRET, pem("RSA"))
     for header in ({"alg": "none"}, {"alg": "None"}, {"alg": ""}, {"alg": "none", "kid": "x"}):
@@ -126,13 +126,13 @@ def test_public_key_as_a_secret(at: World, kind: str) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["RS384", "RS512", "PS512", "HS256"])
-def test_algorithms_of_the_header(at: World, algorithm: str) -> None:
+def test_a_header_chooses_among_algorithms_of_the_key(at: World, algorithm: str) -> None:
     """A header chooses among what the key is for."""
     key: Any = SECRET if algorithm == "HS256" else private_key("RSA")
     assert kind_of(trusting(at, pem("RSA")), signed(key, algorithm)) is None
 
 
-def test_wrong_signatures(at: World) -> None:
+def test_a_changed_token_is_refused(at: World) -> None:
     """Nothing of a token can be changed, and nothing of it left out."""
     token = signed()
     tokens = trusting(at, SECRET)
@@ -168,7 +168,7 @@ def test_wrong_signatures(at: World) -> None:
         ({"headers": {"jku": "https://evil.example/jwks.json"}}, Kind.UNAUTHORIZED),
     ],
 )
-def test_refused(at: World, more: dict[str, Any], kind: Kind) -> None:
+def test_a_well_signed_token_may_be_wrong(at: World, more: dict[str, Any], kind: Kind) -> None:
     """A token that is signed well may be wrong all the same."""
     tokens = trusting(at, SECRET, issuer="https://site.example", audience="chat")
     right: dict[str, Any] = {"iss": "https://site.example", "aud": "chat"}
@@ -188,7 +188,7 @@ class Counted:
         return jwt.PyJWS().decode(token, key, algorithms)
 
 
-def test_remembered(at: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verified_tokens_are_remembered(at: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A storm of reconnects verifies nothing again, until the keys are others."""
     ring = KeyRing([Path("keys")], [], lambda _: fail(OSError("no network")), at.time)
     ring.take(keys_of_file(SECRET))

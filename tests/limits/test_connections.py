@@ -29,7 +29,7 @@ def test_connections_of_one_address() -> None:
     assert again.refusal is None
 
 
-def test_connections_in_all() -> None:
+def test_a_full_server_refuses_every_address() -> None:
     """A full server refuses every address."""
     connections = Connections(most=1, most_per_address=0)
     assert connections.enter("a") is not None
@@ -53,7 +53,7 @@ def test_the_refused_are_bounded_too() -> None:
     assert fresh.refusal is None
 
 
-def test_emptied() -> None:
+def test_the_last_connection_fires_emptied() -> None:
     """`emptied` fires when the last connection has left."""
     connections = Connections(0, 0)
     assert result(connections.emptied()) is None

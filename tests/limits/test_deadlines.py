@@ -23,7 +23,7 @@ class Room:
         return len(self.clock.getDelayedCalls())
 
 
-def test_missed() -> None:
+def test_missed_deadlines_are_reported_in_order() -> None:
     """A missed deadline is reported once, in the order of the deadlines."""
     room = Room()
     room.deadlines.start("a")
@@ -41,7 +41,7 @@ def test_missed() -> None:
     assert room.missed == ["a", "b"]
 
 
-def test_done() -> None:
+def test_a_stopped_deadline_is_not_reported() -> None:
     """A stopped deadline is not reported, and no timer runs when none is left."""
     room = Room()
     for one in ("a", "b", "c"):
@@ -56,7 +56,7 @@ def test_done() -> None:
     assert room.missed == []
 
 
-def test_started_again() -> None:
+def test_starting_again_gives_the_full_time() -> None:
     """Starting again gives the full time again."""
     room = Room()
     room.deadlines.start("a")
@@ -68,7 +68,7 @@ def test_started_again() -> None:
     assert room.missed == ["a"]
 
 
-def test_one_timer() -> None:
+def test_one_timer_serves_all_deadlines() -> None:
     """However many wait, one timer does."""
     room = Room()
     for number in range(1_000):
@@ -167,7 +167,7 @@ def test_the_last_one_is_done_meanwhile() -> None:
     assert len(clock.getDelayedCalls()) == 1
 
 
-def test_a_bug() -> None:
+def test_a_bug_at_one_deadline_spares_the_others() -> None:
     """An error about one is logged, or answered, and the others are told of all the same."""
     clock = Clock()
     missed: list[str] = []
@@ -200,7 +200,7 @@ def rounds(clock: Clock, early: float) -> tuple[Rounds[str], list[tuple[float, s
     return made, due
 
 
-def test_rounds() -> None:
+def test_rounds_come_until_they_are_stopped() -> None:
     """Each is due again and again, those of a turn together, until it is stopped."""
     clock = Clock()
     made, due = rounds(clock, 1)
@@ -217,7 +217,7 @@ def test_rounds() -> None:
     assert clock.getDelayedCalls() == []
 
 
-def test_rounds_of_many() -> None:
+def test_a_turn_of_rounds_is_bounded() -> None:
     """A turn has no more than so many, and nobody is left out."""
     clock = TurnClock()
     made, due = rounds(clock, 1)
@@ -241,7 +241,7 @@ def test_one_that_is_stopped_in_its_round() -> None:
     assert len(clock.getDelayedCalls()) == 1
 
 
-def test_a_bug_in_a_round() -> None:
+def test_a_bug_lets_rounds_go_on() -> None:
     """A bug is logged, and the rounds go on."""
     clock = Clock()
 

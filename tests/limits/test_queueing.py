@@ -20,7 +20,7 @@ class Doing:
         return [self.queue.put(each[0], each) for each in things]
 
 
-def test_bounds() -> None:
+def test_jobs_are_bounded_in_work_and_in_waiting() -> None:
     """So much is done at a time, so much waits, and the rest is refused."""
     doing = Doing(2, 3, 2, 3)
     assert doing.put("a1", "a2", "a3", "a4", "a5", "a6") == [True] * 5 + [False]
@@ -31,7 +31,7 @@ def test_bounds() -> None:
     assert doing.put("a7", "a8") == [True, False]
 
 
-def test_part_of_one() -> None:
+def test_a_loud_owner_leaves_room() -> None:
     """An owner with very much leaves room to others, to be done and to wait."""
     doing = Doing(4, 6, 2, 3)
     assert doing.put("a1", "a2", "a3", "a4", "a5", "a6") == [True] * 5 + [False]
@@ -40,7 +40,7 @@ def test_part_of_one() -> None:
     assert doing.begun == ["a1", "a2", "b1"]
 
 
-def test_turns() -> None:
+def test_owners_take_turns() -> None:
     """Owners take turns, however much each has."""
     doing = Doing(1, 100, 1, 100)
     doing.put("a1", "a2", "a3", "b1", "c1", "b2")
@@ -50,7 +50,7 @@ def test_turns() -> None:
     assert (doing.queue.running, len(doing.queue)) == (0, 0)
 
 
-def test_turns_of_one() -> None:
+def test_an_owner_with_its_part_waits_for_itself() -> None:
     """An owner that has its part of what is being done goes on when one of its own is done."""
     doing = Doing(3, 100, 1, 100)
     doing.put("a1", "a2", "a3", "b1")
@@ -61,7 +61,7 @@ def test_turns_of_one() -> None:
     assert doing.begun == ["a1", "b1", "a2"]
 
 
-def test_clear() -> None:
+def test_waiting_jobs_can_be_taken_out() -> None:
     """Waiting jobs can be taken out; running ones go on."""
     doing = Doing(1, 9, 1, 9)
     doing.put("a1", "a2", "b1")
@@ -72,7 +72,7 @@ def test_clear() -> None:
     assert doing.begun == ["a1", "b2"]
 
 
-def test_at_once() -> None:
+def test_jobs_may_end_as_they_begin() -> None:
     """Things that are done as soon as they begin."""
     done: list[str] = []
 

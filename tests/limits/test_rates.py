@@ -21,7 +21,7 @@ def test_a_burst_then_the_rate() -> None:
 
 
 @pytest.mark.parametrize("per_second", [0.1, 0.4, 0.5, 1])
-def test_slow_rates(per_second: float) -> None:
+def test_a_slow_rate_admits_one_event(per_second: float) -> None:
     """However slow a rate is, one event is admitted, and the next when its time has come."""
     bucket = Bucket(Rate.of(per_second))
     now = 1_000.0
@@ -41,7 +41,7 @@ def test_rest_restores_the_burst() -> None:
     assert bucket.admit(1_000.0) > 0
 
 
-def test_no_limit() -> None:
+def test_a_rate_of_zero_admits_everything() -> None:
     """A rate of 0 admits everything and remembers nobody."""
     bucket, buckets = Bucket(Rate.of(0)), Buckets(Rate.of(0))
     assert not any(bucket.admit(0.0) for _ in range(10_000))
@@ -85,12 +85,12 @@ def test_keys_are_apart_and_forgotten() -> None:
         ("", ""),
     ],
 )
-def test_addresses(host: str, key: str) -> None:
+def test_addresses_count_by_their_network(host: str, key: str) -> None:
     """An IPv4 address counts as itself, an IPv6 address as its network."""
     assert address_key(host) == key
 
 
-def test_refund() -> None:
+def test_a_refunded_event_is_admitted_again() -> None:
     """A refunded event can be admitted again; no-op without a limit."""
     bucket, buckets = Bucket(Rate(1, 2)), Buckets(Rate(1, 2))
     for _ in range(10):
@@ -107,7 +107,7 @@ def test_refund() -> None:
     assert not free.admit(100)
 
 
-def test_log_limit() -> None:
+def test_left_out_lines_are_counted() -> None:
     """Lines left out are counted, and the next line says how many."""
     limit = LogLimit(Rate(per_second=0.1, burst=2))
     said = [limit.due(now) for now in (0, 1, 2, 3, 9, 10, 11, 30)]

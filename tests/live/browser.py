@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    sync_playwright,
+)
 
 from tests.live.cable import Cable
 from tests.live.daemon import PASSWORD, PATIENCE, ROOT, Daemon
+from tests.live.operators import session
 
 WIDE: Final = {"width": 1280, "height": 860}
 NARROW: Final = {"width": 390, "height": 844}
@@ -33,6 +41,14 @@ _FLAGS: Final = (
     # The name in the files of deploy/.
     "--host-resolver-rules=MAP chat.example.org 127.0.0.1",
 )  # fmt: skip
+#: Placeholders that are wider than their fields.
+CUT: Final = """() => [...document.querySelectorAll("input[placeholder]")].filter((each) => {
+    const { font, paddingLeft, paddingRight } = getComputedStyle(each);
+    const context = new OffscreenCanvas(1, 1).getContext("2d");
+    context.font = font;
+    const room = each.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+    return each.checkVisibility() && context.measureText(each.placeholder).width > room;
+}).map(({ placeholder }) => placeholder)"""
 #: Nothing moves, in the page and in the trees of its elements.
 _STILL: Final = """() => [document, ...document.querySelectorAll("*")]
     .map((each) => each === document ? each : each.shadowRoot)
@@ -52,15 +68,88 @@ _SERIOUS: Final = """async () => {
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """A running Chromium."""
+def chromium() -> Iterator[Profiles]:
+    """The profiles of a running Chromium."""
     # Chromium without the windows around its pages, which cost half of its time.
     path = shutil.which("chromium-headless-shell")
     assert path, f"chromium-headless-shell is missing: run {ROOT}/tests/clients/install"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
-        yield browser
+        yield Profiles(browser)
         browser.close()
+
+
+class Profile:
+    """
+    Cookies, storage, and the process of pages.
+
+    @ivar origins: the sites whose pages were opened since it was last empty.
+    """
+
+    def __init__(self, browser: Browser, options: Mapping[str, Any]) -> None:
+        self.context = browser.new_context(**options)
+        self.context.set_default_timeout(1_000 * PATIENCE)
+        # Its process ends with the last page.
+        self._kept = self.context.new_page()
+        self._debugger = self.context.new_cdp_session(self._kept)
+        self.origins: set[str] = set()
+        self.context.on("page", self._watch)
+
+    def _watch(self, page: Page) -> None:
+        def navigated(url: str) -> None:
+            parts = urlsplit(url)
+            if parts.netloc:
+                self.origins.add(f"{parts.scheme}://{parts.netloc}")
+
+        navigated(page.url)
+        page.on("framenavigated", lambda frame: navigated(frame.url))
+
+    def empty(self) -> None:
+        """Close the pages, and forget what they kept."""
+        for page in self.context.pages:
+            if page is not self._kept:
+                page.close()
+        self.context.clear_cookies()
+        for origin in self.origins:
+            clear = {"origin": origin, "storageTypes": "all"}
+            self._debugger.send("Storage.clearDataForOrigin", clear)
+        self.origins.clear()
+
+
+class Profiles:
+    """
+    The profiles of a browser, lent empty.
+
+    A new one starts a process and compiles the pages' scripts, which takes a third of a visit's
+    time: so profiles are lent again.
+    """
+
+    #: Profiles that are kept until somebody wants one of their kind.
+    MOST: Final = 4
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._idle: list[tuple[str, Profile]] = []
+
+    def lend(self, options: Mapping[str, Any]) -> Profile:
+        """
+        Give out an empty profile.
+
+        @param options: Playwright's, of a context.
+        """
+        for at, (kind, profile) in enumerate(self._idle):
+            if kind == repr(options):
+                del self._idle[at]
+                return profile
+        return Profile(self._browser, options)
+
+    def take_back(self, options: Mapping[str, Any], profile: Profile) -> None:
+        """Empty a profile, and keep it in place of the one that nobody has wanted for longest."""
+        profile.empty()
+        self._idle.append((repr(options), profile))
+        if len(self._idle) > self.MOST:
+            _, oldest = self._idle.pop(0)
+            oldest.context.close()
 
 
 class Tab:
@@ -72,25 +161,32 @@ class Tab:
     """
 
     def __init__(
-        self, browser: Browser, daemon: Daemon, *, cabled: bool = False, **options: Any
+        self, profiles: Profiles, daemon: Daemon, *, cabled: bool = False, **options: Any
     ) -> None:
         """
         @param cabled: `goes_offline` can cut it off.
         """
-        given: dict[str, Any] = {"viewport": WIDE, "ignore_https_errors": True} | options
+        self._options = {"viewport": WIDE, "ignore_https_errors": True} | options
         self.daemon = daemon
         self.url = daemon.url
         self._ends = ExitStack()
         if cabled:
             self._cable = self._ends.enter_context(Cable(daemon.port))
             self.url = f"https://localhost:{self._cable.port}"
-        self.context = browser.new_context(**given)
-        self.context.set_default_timeout(1_000 * PATIENCE)
+        self._profiles = profiles
+        self._profile = profiles.lend(self._options)
+        self._has_own_context = False
         self.complaints: list[str] = []
-        self.page: Page = self.context.new_page()
+        self.page: Page = self._profile.context.new_page()
         self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
+
+    @property
+    def context(self) -> BrowserContext:
+        """The page's context, for a test that changes it: it is not lent again."""
+        self._has_own_context = True
+        return self._profile.context
 
     def _said(self, message: ConsoleMessage) -> None:
         # A network that is gone, and pages that answer with an error, are expected where a
@@ -109,6 +205,13 @@ class Tab:
         self.page.get_by_role("button", name="Sign in").click()
         self.page.wait_for_url(f"**{path}")
 
+    def enters(self, path: str = "/admin/") -> None:
+        """Open a page as an operator who has signed in before: costs half of `sign_in`."""
+        name, value = session(self.daemon)
+        cookie = {"name": name, "value": value, "url": self.url, "secure": True, "httpOnly": True}
+        self._profile.context.add_cookies([cookie])  # type: ignore[list-item]
+        self.open(path)
+
     def goes_offline(self) -> None:
         """
         Cut the network off.
@@ -124,9 +227,16 @@ class Tab:
         self._cable.refused = False
         self.page.evaluate("dispatchEvent(new Event('online'))")
 
+    @contextmanager
+    def hears_later(self) -> Iterator[None]:
+        """All that is sent to the page meanwhile comes at the end, at once."""
+        self._cable.fall_silent()
+        yield
+        self._cable.go_on()
+
     def composes(self, *keys: str) -> None:
         """Press keys as the one that ends a composition in Safari: it has the code 229."""
-        session = self.context.new_cdp_session(self.page)
+        session = self._profile.context.new_cdp_session(self.page)
         for key in keys:
             for kind in ("rawKeyDown", "keyUp"):
                 code = {"key": key, "code": key, "windowsVirtualKeyCode": 229}
@@ -153,9 +263,17 @@ class Tab:
             # By the debugger's way, which the page's policy does not bind.
             self.page.evaluate(f"{_AXE.read_text()}; null")
         serious: list[str] = self.page.evaluate(_SERIOUS)
-        width: int = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        width = self.excess()
         return serious + ([f"{width} pixels too wide"] if width > 0 else [])
 
+    def excess(self) -> int:
+        """The number of pixels by which the page is wider than its window."""
+        width: int = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        return width
+
     def close(self) -> None:
-        self.context.close()
+        if self._has_own_context or self._profile.origins - {self.url}:
+            self._profile.context.close()
+        else:
+            self._profiles.take_back(self._options, self._profile)
         self._ends.close()

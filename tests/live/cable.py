@@ -27,6 +27,7 @@ class Cable:
         self.rate = 0
         self._loop = asyncio.new_event_loop()
         self._open: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._ready = threading.Event()
         self._heard = asyncio.Event()
@@ -65,7 +66,7 @@ class Cable:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         server = self._loop.run_until_complete(
-            asyncio.start_server(self._connect, "127.0.0.1", 0, limit=1 << 20)
+            asyncio.start_server(self._accept, "127.0.0.1", 0, limit=1 << 20)
         )
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
@@ -79,16 +80,24 @@ class Cable:
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
 
-    async def _connect(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+    def _accept(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         if self.refused:
             back.transport.abort()
             return
+        # From now on the end of the cable closes it, also where its task has not begun.
+        self._open.add(back)
+        task = self._loop.create_task(self._connect(near, back))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         try:
             far, onward = await asyncio.open_connection("127.0.0.1", self._to)
         except OSError:
             back.transport.abort()
+            self._open.discard(back)
             return
-        self._open |= {back, onward}
+        self._open.add(onward)
         with suppress(OSError):
             await asyncio.gather(self._carry(near, onward), self._carry(far, back))
         self._open -= {back, onward}

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.backends.redis.server import RedisServer
-from tests.live.browser import Tab, chromium
+from tests.live.browser import Profiles, Tab, chromium
 from tests.live.daemon import CHEAP, PATIENCE, Daemon
 from tests.live.moderating import OPTIONS
 from tests.live.moderator import Moderator
+from tests.live.siege import ANSWERED, bystander
 from tests.live.site_users import SECRET
+from tests.live.speaker import Speaker
 from tests.live.visitor import Visitor
 from tests.live.workers import WORKERS, ready
 from tests.support.jwts import secret_file
@@ -42,6 +44,15 @@ def daemon(
     options = ("--rate=0", "--rate-per-ip=0", *getattr(request.module, "DAEMON", ()))
     with Daemon(directory, *options, twistd=twistd, environment=CHEAP) as running:
         yield running
+
+
+@pytest.fixture
+def others(daemon: Daemon) -> Iterator[None]:
+    """A bystander gets its turn during the test and after it."""
+    with bystander(daemon, 0.05) as waited:
+        yield
+    assert max(waited) < ANSWERED, waited
+    assert "Traceback" not in daemon.log.text
 
 
 @pytest.fixture
@@ -78,14 +89,14 @@ def on_both(request: pytest.FixtureRequest, start: Callable[..., Daemon], tmp_pa
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator[Profiles]:
     """A browser, shared by all tests of a process: to start one takes as long as a short test."""
     with chromium() as running:
         yield running
 
 
 @pytest.fixture
-def tab(browser: Browser, daemon: Daemon) -> Iterator[Callable[..., Tab]]:
+def tab(browser: Profiles, daemon: Daemon) -> Iterator[Callable[..., Tab]]:
     """Opens browsers; at the end nothing was wrong in any."""
     tabs: list[Tab] = []
 
@@ -116,6 +127,20 @@ def moderator(daemon: Daemon) -> Iterator[Callable[[str], Moderator]]:
 
     def make(room: str) -> Moderator:
         made.append(Moderator(daemon, room))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def speaker(daemon: Daemon) -> Iterator[Callable[..., Speaker]]:
+    """Makes people who talk by the protocol."""
+    made: list[Speaker] = []
+
+    def make(room: str, name: str = "Bo", token: str = "") -> Speaker:
+        made.append(Speaker(daemon, room, name, token))
         return made[-1]
 
     yield make

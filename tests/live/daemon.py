@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import pty
 import re
 import shutil
 import signal
@@ -20,7 +19,6 @@ from io import FileIO
 from pathlib import Path
 from socket import create_connection
 from socket import socket as RawSocket  # noqa: N812 - not to be taken for a WebSocket
-from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from argon2 import PasswordHasher
@@ -45,8 +43,6 @@ CHEAP: Final = {
 
 ROOT = Path(__file__).parent.parent.parent
 TWISTD: Final = str(Path(sys.executable).with_name("twistd"))
-LOADGEN = ROOT / "bench" / "loadgen"
-WSCAT = ROOT / "tests" / "clients" / "node_modules" / ".bin" / "wscat"
 
 
 class Output:
@@ -139,12 +135,7 @@ class Daemon:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self.stop()
         if error is None:
             assert "Traceback" not in self.log.text, self.log.text
@@ -194,23 +185,6 @@ class Daemon:
         found: list[dict[str, Any]] = json.loads(self.curl(f"{self.url}/chat/history/{query}"))[
             "chat_history"
         ]
-        return found
-
-    def load(self, *options: str) -> dict[str, Any]:
-        """Run the load generator and return its report: losses, duplicates, disconnects, ..."""
-        subprocess.run(["make", "--silent", "-C", str(LOADGEN)], check=True)
-        ran = subprocess.run(
-            [
-                str(LOADGEN / "build" / "loadgen"),
-                f"--url=wss://127.0.0.1:{self.port}/ws/chat/room{{r}}/",
-                *options,
-            ],
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-        found: dict[str, Any] = json.loads(ran.stdout)
         return found
 
     def worked(self) -> float:
@@ -373,49 +347,6 @@ class Member:
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         self._run(self._connection.close(code, reason))
-
-
-class Wscat:
-    """A wscat in a room, on a terminal, without which it prints nothing."""
-
-    def __init__(self, daemon: Daemon, room: str, *options: str, base: str = "") -> None:
-        assert WSCAT.exists(), f"wscat is missing: run {ROOT}/tests/clients/install"
-        path = room if "?" in room else f"{room}/"
-        self._terminal, terminal = pty.openpty()
-        self._process = subprocess.Popen(
-            [
-                str(WSCAT), "--no-color", "--no-check", *options,
-                "-c", f"wss://localhost:{daemon.port}{base}/ws/chat/{path}",
-            ],
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-        )  # fmt: skip
-        os.close(terminal)
-        self.output = Output(self._terminal)
-
-    def __enter__(self) -> Self:
-        self.output.wait_for("Connected")
-        return self
-
-    def hears(self, count: int) -> list[Any]:
-        """The frames that were shown, when there are *count* of them."""
-        self.output.wait_for(r"< [^\r\n]+\r?\n", count)
-        return [json.loads(frame) for frame in self.heard()]
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait(PATIENCE)
-        self.output.close()
-        os.close(self._terminal)
-
-    def says(self, line: str) -> None:
-        os.write(self._terminal, line.encode() + b"\n")
-
-    def heard(self) -> list[str]:
-        """The frames that were shown."""
-        shown = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", self.output.text)
-        return re.findall(r"< ([^\r\n]+)\r?\n", shown)
 
 
 def eventually(condition: Callable[[], bool], within: float = PATIENCE) -> None:

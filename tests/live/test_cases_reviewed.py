@@ -125,7 +125,9 @@ def test_reported_and_taken_back(
             assert f"secret{number}" not in redis.ask("HVALS", CASES)
 
 
-def test_killed(start: Callable[..., Daemon], tmp_path: Path, redis: RedisServer) -> None:
+def test_a_case_outlives_a_killed_worker(
+    start: Callable[..., Daemon], tmp_path: Path, redis: RedisServer
+) -> None:
     """A case outlives the worker that opened it; its message is said at the other one, once."""
     secret_file(tmp_path)
     daemon = ready(start(*OPTIONS, f"--redis={redis.url}", f"--workers={WORKERS}"))
@@ -143,7 +145,9 @@ def test_killed(start: Callable[..., Daemon], tmp_path: Path, redis: RedisServer
 
 
 @pytest.mark.parametrize("verdict", ["approve", "reject"])
-def test_restarted(start: Callable[..., Daemon], tmp_path: Path, verdict: str) -> None:
+def test_a_case_outlives_a_killed_daemon(
+    start: Callable[..., Daemon], tmp_path: Path, verdict: str
+) -> None:
     """A case with SQLite outlives a kill of the whole daemon."""
     secret_file(tmp_path)
     with start(*OPTIONS) as first:

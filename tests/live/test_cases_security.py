@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.live.browser import Tab
-from tests.live.daemon import Daemon, Wscat
+from tests.live.daemon import Daemon
 from tests.live.siege import Raw, answer, siege, statuses
 from tests.live.visitor import site
+from tests.live.wscat import Wscat
 from tests.support import HANDSHAKE, client_frame, request
 
 pytestmark = pytest.mark.alone

@@ -11,7 +11,7 @@ from tests.tools.chaos import Chaos
 
 
 @pytest.mark.soak
-def test_chaos(tmp_path: Path) -> None:
+def test_nobody_misses_anything_in_chaos(tmp_path: Path) -> None:
     """While a worker and Redis are killed, nobody misses anything, or hears it twice."""
     chaos = Chaos(tmp_path, clients=30, rooms=3)
     found = run_apart(chaos.run(seconds=13, every=4))

@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.live.daemon import Daemon
+from tests.live.speaker import Speaker
 from tests.live.visitor import Visitor, say
 
 #: Does what a browser does, and remembers it.  What it has, or allows, is each test's to say.
@@ -43,6 +43,20 @@ BELL: Final = """
         close() {}
     };
 """  # fmt: skip
+#: A stand-in for a screen reader: collects texts that come, unless marked as no news.
+LISTEN: Final = """() => {
+    const root = document.querySelector("[data-livechat]").shadowRoot;
+    window.heard = [];
+    const tell = (node) => {
+        const at = node instanceof Element ? node : node.parentElement;
+        if (at?.closest("[aria-live]")?.getAttribute("aria-live") !== "off")
+            heard.push(node.textContent);
+    };
+    new MutationObserver((changes) => changes.forEach((change) =>
+        change.type === "characterData" ? tell(change.target) : change.addedNodes.forEach(tell)
+    )).observe(root.querySelector("[role=log]"),
+               { childList: true, characterData: true, subtree: true });
+}"""
 AWAY: Final = "away = {}; document.dispatchEvent(new Event('visibilitychange'))"
 
 
@@ -50,7 +64,7 @@ def browser(
     visitor: Callable[..., Visitor], permission: str = "granted", state: str = "running"
 ) -> Visitor:
     made = visitor()
-    made.page.add_init_script(f"const STATE = {state!r}, PERMISSION = {permission!r};{BELL}")
+    made.page.add_init_script(f"let STATE = {state!r}, PERMISSION = {permission!r};{BELL}")
     return made
 
 
@@ -58,26 +72,27 @@ def rung(each: Visitor) -> Any:
     return each.page.evaluate("rung.map((each) => each.title ? [each.title, each.body] : each)")
 
 
-def test_marks(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+def test_marks(
+    visitor: Callable[..., Visitor], daemon: Daemon, speaker: Callable[..., Speaker]
+) -> None:
     """One's own mention marks the message, others' look different, other words are text."""
-    ann = visitor().join("marks", "A.*n (x)")
-    bob = visitor().join("marks", "Bob")
-    ann.is_with(2)
-    bob.says("@A.*n (x), @bob! @Bobby a@Bob `@Bob` **@a.*n (X)**")
+    ann, bob = visitor().join("marks", "A.*n (x)"), speaker("marks", "Bob")
+    said = bob.says("@A.*n (x), @bob! @Bobby a@Bob `@Bob` **@a.*n (X)**")
     mark = ann.page.locator(".said mark")
     expect(mark).to_have_text(["@A.*n (x)", "@a.*n (X)"])
     expect(ann.page.locator(".said .called")).to_have_text("@bob")
     expect(ann.page.locator(".said .message.calls")).to_have_count(1)
-    # A message does not call its own author.
-    expect(bob.page.locator(".said .message.calls")).to_have_count(0)
     assert ann.tab.findings() == []
-    bob.chooses(bob.page.locator(".said .message").last, "Edit")
-    bob.says("nobody")
+    bob.does("edit", ref=said, message="nobody")
     expect(mark).to_have_count(0)
+    expect(ann.page.locator(".said .message.calls")).to_have_count(0)
+    # A message does not call its own author.
+    ann.says("@A.*n (x)")
+    ann.hears_by_now("@A.*n (x)")
     expect(ann.page.locator(".said .message.calls")).to_have_count(0)
 
 
-def test_title(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+def test_title_and_badge(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     """The title and the badge count what was not seen; in a busy room calls only."""
     ann = browser(visitor).join("title", "Ann")
     ann.page.evaluate(AWAY.format("true"))
@@ -95,7 +110,7 @@ def test_title(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     assert [badges[0], badges[-2:]] == [1, [2, 0]]
 
 
-def test_rings(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+def test_sounds_and_notifications(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     """Calls and answers sound and notify, where that is switched on, and one is away."""
     ann = browser(visitor).join("rings", "Ann")
     ann.says("I am here")
@@ -137,37 +152,34 @@ def test_rings(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     expect(ann.page.get_by_label("Show a notification")).not_to_be_checked()
 
 
-@pytest.mark.parametrize(
-    ("permission", "words"),
-    [
-        ("denied", "Your browser does not let this page notify you."),
-        ("granted but not made", "Your browser does not let this page notify you."),
-        ("missing", "This browser has no notifications for this page."),
-        ("throws", "This browser has no notifications for this page."),
-    ],
-)
-def test_no_notifications(
-    visitor: Callable[..., Visitor], daemon: Daemon, permission: str, words: str
-) -> None:
+#: Reasons why a browser does not notify, what is done in it, and the answer of the page.
+REFUSALS: Final = {
+    "denied": ("", "Your browser does not let this page notify you."),
+    "granted but not made": ("", "Your browser does not let this page notify you."),
+    "throws": (
+        "Notification = class extends Notification {"
+        " static requestPermission = async () => 'granted';"
+        " constructor() { throw new TypeError('Illegal constructor'); } }",
+        "This browser has no notifications for this page.",
+    ),
+    "missing": ("delete window.Notification", "This browser has no notifications for this page."),
+}
+
+
+def test_no_notifications(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     """Missing or refused notifications are reported, and nothing else fails."""
-    ann = browser(visitor, permission)
-    if permission == "missing":
-        ann.page.add_init_script("delete window.Notification")
-    if permission == "throws":
-        ann.page.add_init_script(
-            "Notification = class extends Notification {"
-            " static requestPermission = async () => 'granted';"
-            " constructor() { throw new TypeError('Illegal constructor'); } }"
-        )
-    ann.join("none", "Ann")
+    ann = browser(visitor, "denied").join("none", "Ann")
     box = ann.page.get_by_label("Show a notification")
-    box.click()
-    expect(ann.page.locator(".calls-by .hint")).to_contain_text(words)
-    expect(box).not_to_be_checked()
-    ann.page.evaluate(AWAY.format("true"))
-    say(daemon, "none", f"@Ann {permission}")
-    expect(ann.page.locator(".said mark").last).to_be_attached()
-    assert rung(ann) == []
+    for permission, (change, words) in REFUSALS.items():
+        ann.page.evaluate(f"PERMISSION = {permission!r}; {change}; null")
+        box.click()
+        expect(ann.page.locator(".calls-by .hint")).to_contain_text(words)
+        expect(box).not_to_be_checked()
+        ann.page.evaluate(AWAY.format("true"))
+        say(daemon, "none", f"@Ann {permission}")
+        expect(ann.page.locator(".said mark")).to_have_count(list(REFUSALS).index(permission) + 1)
+        assert rung(ann) == []
+        ann.page.evaluate(AWAY.format("false"))
 
 
 def test_sound_blocked(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
@@ -178,3 +190,50 @@ def test_sound_blocked(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     say(daemon, "mute", "@Ann")
     expect(ann.page).to_have_title("(@1) mute · livechat")
     assert rung(ann) == []
+
+
+def test_retraction_of_unread_messages(
+    visitor: Callable[..., Visitor], daemon: Daemon, speaker: Callable[..., Speaker]
+) -> None:
+    """A message retracted before it was seen is not counted as new."""
+    bo = speaker("unread")
+    bo.says("seen")
+    ann = browser(visitor).join("unread", "Ann")
+    ann.hears("seen")
+    ann.page.evaluate(AWAY.format("true"))
+    numbers = [bo.says(text) for text in ("one", "two")]
+    expect(ann.page).to_have_title("(2) unread · livechat")
+    bo.does("retract", ref=numbers[0])
+    expect(ann.page).to_have_title("(1) unread · livechat")
+    bo.does("retract", ref=numbers[1])
+    expect(ann.page).to_have_title("unread · livechat")
+
+
+def test_announcements_for_a_screen_reader(
+    visitor: Callable[..., Visitor], daemon: Daemon, speaker: Callable[..., Speaker]
+) -> None:
+    """A screen reader tells a message once; of its changes it tells only that they were made."""
+    bo = speaker("heard")
+    ann = visitor().join("heard", "Ann")
+    bo.says("before")
+    ann.hears("before")
+    # Older messages are not announced, and for a moment nothing is.
+    expect(ann.page.get_by_role("log")).not_to_have_attribute("aria-live", "off")
+    ann.page.evaluate(LISTEN)
+    number = bo.says("one")
+    answer = bo.says("an answer", reply_to=number)
+    status = ann.page.get_by_role("status")
+    button = ann.line("an answer").get_by_role("button", name="Message actions")
+    expect(button).to_be_attached()
+    bo.does("edit", ref=number, message="uno")
+    expect(status).to_have_text("Bo edited a message.")
+    bo.does("retract", ref=number)
+    expect(status).to_have_text("Bo took back a message.")
+    ann.chooses(ann.line("an answer"), "Reply")
+    bo.does("edit", ref=answer, message="an answer")
+    expect(ann.line("an answer").locator(".edited")).to_be_visible()
+    expect(status).to_have_text("Bo took back a message.")
+    heard = ann.page.evaluate("heard")
+    assert len(heard) == 2, heard
+    assert "one" in heard[0]
+    assert "an answer" in heard[1]

@@ -9,11 +9,12 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.live.command import done
-from tests.live.daemon import Daemon, Member, Wscat, rest
+from tests.live.daemon import Daemon, Member, rest
+from tests.live.wscat import Wscat
 from tests.support import HANDSHAKE, client_frame, request, server_frame
 
 
-def test_wscat(daemon: Daemon) -> None:
+def test_wscat_chats_in_one_room(daemon: Daemon) -> None:
     """Two clients in a room both get exactly the message; a third elsewhere gets nothing."""
     with (
         Wscat(daemon, "room_name") as one,
@@ -38,7 +39,7 @@ def test_wscat_bad_frame(daemon: Daemon) -> None:
         assert message == {"message": "hello"}
 
 
-def test_wscat_moderated(daemon: Daemon) -> None:
+def test_wscat_is_told_why_it_is_restricted(daemon: Daemon) -> None:
     """A muted client reads on; a banned one is disconnected; both get the reason."""
     room = "moderated/?name=Ann&client=kkkkkkkkkkkkkkkk"
     with Wscat(daemon, room) as wscat, daemon.socket(room) as plain, told(daemon) as other:
@@ -74,14 +75,14 @@ def act(daemon: Daemon, **action: Any) -> None:
     done(daemon, "act", "moderated", json.dumps(action))
 
 
-def test_wscat_refused(daemon: Daemon) -> None:
+def test_wscat_is_refused_an_impossible_room(daemon: Daemon) -> None:
     """A room that cannot be is refused before the socket opens."""
     client = Wscat(daemon, "a%20b")
     client.output.wait_for("400")
     client.__exit__()
 
 
-def test_curl(daemon: Daemon) -> None:
+def test_curl_sends_and_reads(daemon: Daemon) -> None:
     """Sending and history work from curl, as JSON and as a form."""
     url = daemon.url
     assert json.loads(daemon.curl(f"{url}/chat/history/")) == {"chat_history": []}
@@ -103,7 +104,7 @@ def test_curl_with_the_certificate(daemon: Daemon) -> None:
         assert json.loads(daemon.curl("--no-insecure", "--cacert", authority, url))
 
 
-def test_curl_http2(daemon: Daemon) -> None:
+def test_curl_asks_for_http2_and_gets_http1(daemon: Daemon) -> None:
     """A client that would like HTTP/2 gets HTTP/1.1."""
     shown = daemon.curl("--http2", "-w", "%{http_version}", "-o", "/dev/null", daemon.url)
     assert shown == "1.1"
@@ -128,7 +129,7 @@ def test_without_last_slash(daemon: Daemon) -> None:
         assert json.loads(two.recv(timeout=10)) == {"message": "x"}
 
 
-def test_order(daemon: Daemon) -> None:
+def test_concurrent_messages_have_one_order(daemon: Daemon) -> None:
     """Concurrent messages reach everybody in the same order, that of the history."""
     clients = [daemon.socket("order") for _ in range(3)]
     for number in range(100):
@@ -144,7 +145,7 @@ def test_order(daemon: Daemon) -> None:
     assert [each["seq"] for each in stored] == list(range(1, 301))
 
 
-def test_close_is_echoed(daemon: Daemon) -> None:
+def test_a_close_code_is_echoed(daemon: Daemon) -> None:
     """A client's close code comes back to it."""
     client = daemon.socket()
     client.close(4000, "bye")
@@ -153,7 +154,7 @@ def test_close_is_echoed(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost"])
-def test_foreign_origin(daemon: Daemon, origin: str) -> None:
+def test_a_foreign_origin_opens_no_socket(daemon: Daemon, origin: str) -> None:
     """A page of another origin cannot open a socket."""
     with pytest.raises(InvalidStatus) as caught:
         daemon.socket(origin=origin)
@@ -161,7 +162,7 @@ def test_foreign_origin(daemon: Daemon, origin: str) -> None:
     assert json.loads(caught.value.response.body)["code"] == "bad_origin"
 
 
-def test_own_origin(daemon: Daemon) -> None:
+def test_the_own_origin_opens_a_socket(daemon: Daemon) -> None:
     """A page of this server can."""
     daemon.socket(origin=f"https://localhost:{daemon.port}").close()
 

@@ -80,7 +80,7 @@ def apart(daemon: Daemon, room: str) -> list[float]:
 
 
 @pytest.mark.parametrize("steps", [(HOUR, 0), (-HOUR, 0)], ids=["forwards", "backwards"])
-def test_steps_of_an_hour(
+def test_steps_of_the_clock_disturb_nobody(
     tmp_path: Path, program: Path, set_clock: SetClock, steps: tuple[int, ...]
 ) -> None:
     """Steps of the clock disturb nobody, and stamps do not follow them at once."""

@@ -26,7 +26,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         yield running
 
 
-def test_tokens(daemon: Daemon) -> None:
+def test_a_printed_token_counts(daemon: Daemon) -> None:
     """A token is printed alone, counts on sockets, and says whose it is."""
     token = done(daemon, "token", "--user", "42", "--name", "Ann", "--for", "90s")
     protocols = [V1, f"livechat.token.{token}"]
@@ -39,7 +39,7 @@ def test_tokens(daemon: Daemon) -> None:
     assert ran.err.startswith("livechat: Your token is refused")
 
 
-def test_a_room(daemon: Daemon) -> None:
+def test_messages_of_a_room_are_printed(daemon: Daemon) -> None:
     """Messages are printed as they come, and so is what was taken back."""
     assert done(daemon, "say", "news", "before") == "#1"
     assert done(daemon, "say", "news", "--user=42", "--name=Ann", stdin="two\nlines\n") == "#2"
@@ -62,7 +62,7 @@ def test_a_room(daemon: Daemon) -> None:
     assert "Traceback" not in output.text
 
 
-def test_keys(daemon: Daemon) -> None:
+def test_a_key_counts_until_it_is_dropped(daemon: Daemon) -> None:
     """A key counts until it is dropped, from elsewhere too."""
     made = json.loads(done(daemon, "key", "add", "shop", "--room", "shop=send", "--json"))
     url = f"https://localhost:{daemon.port}"
@@ -81,7 +81,7 @@ def test_keys(daemon: Daemon) -> None:
     assert made["id"] not in done(daemon, "key", "list")
 
 
-def test_operators(daemon: Daemon, tmp_path: Path) -> None:
+def test_an_operator_counts_until_it_is_dropped(daemon: Daemon, tmp_path: Path) -> None:
     """An operator signs in with the password that was printed, until it is dropped."""
     password = done(daemon, "operator", "add", "ann", "--can", "lobby=moderate")
     assert "lobby=join,history,moderate" in done(daemon, "operator", "list")
@@ -102,7 +102,7 @@ def test_operators(daemon: Daemon, tmp_path: Path) -> None:
     assert not signs_in()
 
 
-def test_checks(daemon: Daemon) -> None:
+def test_a_living_daemon_passes_the_check(daemon: Daemon) -> None:
     """The daemon is alive, and nothing is wrong with it."""
     assert done(daemon, "check", "--alive") == "alive"
     assert f"ready at https://127.0.0.1:{daemon.port}/" in done(daemon, "check")
@@ -135,7 +135,7 @@ def test_a_renewed_certificate_and_a_proxy(tmp_path: Path) -> None:
         assert done(renewed, "check", "--alive") == "alive"
 
 
-def test_workers(tmp_path: Path) -> None:
+def test_workers_know_the_local_key(tmp_path: Path) -> None:
     """A single worker writes the file with the address; every worker knows the key in it."""
     from tests.backends.redis.server import RedisServer  # noqa: PLC0415
 
@@ -153,7 +153,7 @@ def test_workers(tmp_path: Path) -> None:
         assert "version" in ran.out
 
 
-def test_backup(tmp_path: Path) -> None:
+def test_a_backup_of_a_busy_server_starts(tmp_path: Path) -> None:
     """Made while messages come, it has all that were acknowledged before, and can be started."""
     with Daemon(tmp_path / "one", "--rate=0", "--rate-per-ip=0", environment=CHEAP) as one:
         done(one, "operator", "add", "ann", "--can=lobby=moderate")
@@ -188,7 +188,7 @@ def test_backup(tmp_path: Path) -> None:
         assert json.loads(done(two, "say", "r", "on", "--json"))["seq"] == len(found) + 1
 
 
-def test_proxies_only(tmp_path: Path) -> None:
+def test_commands_ask_over_a_socket_file(tmp_path: Path) -> None:
     """Commands ask over the socket file of a daemon that listens for proxies only."""
     with Daemon(tmp_path, "--listen=unix:chat.sock", environment=CHEAP) as daemon:
         assert done(daemon, "check", "--alive") == "alive"

@@ -60,7 +60,7 @@ def listen(member: Member, heard: list[str]) -> None:
         return
 
 
-def test_kill_9(start: Callable[..., Daemon]) -> None:
+def test_answered_messages_outlive_kill_9(start: Callable[..., Daemon]) -> None:
     """Messages answered or heard before kill -9 are in the history, in order, without a hole."""
     limits = ("--rate=0", "--rate-per-ip=0", "--history-limit=0")
     daemon = start(*limits)

@@ -90,7 +90,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
         yield Room(daemon)
 
 
-def test_a_raid(room: Room) -> None:
+def test_a_raid_is_ended_by_the_page_of_crises(room: Room) -> None:
     """The spammer is out by its address, guests only read; then all is as it was."""
     for number in range(3):
         room.says(f"buy {number}", f"?name=Eve&client={KEY}", at=HERE)
@@ -110,7 +110,7 @@ def test_a_raid(room: Room) -> None:
     assert room.says("again").status == 200
 
 
-def test_one_person(room: Room) -> None:
+def test_acts_on_one_person_replace_each_other(room: Room) -> None:
     """Each act replaces the one before it; a pardon ends it."""
     ann = token("42")
     assert room.says("rude", token=ann).status == 200
@@ -128,7 +128,7 @@ def test_one_person(room: Room) -> None:
     assert room.says("sorry", token=ann).status == 200
 
 
-def test_a_number(room: Room) -> None:
+def test_a_phone_number_is_removed_everywhere(room: Room) -> None:
     """A phone number goes wherever it stands, and does not come back."""
     first = room.says("call 555-0134").body["seq"]
     room.names[MESSAGE] = f'"ref":{first}'
@@ -144,7 +144,7 @@ def test_a_number(room: Room) -> None:
     room.runs("""livechat act lobby '{"type":"room","set":{"words":null}}'""")
 
 
-def test_quiet(room: Room) -> None:
+def test_quiet_holds_all_messages_back(room: Room) -> None:
     """Quiet holds all messages back, and the end of it lets them through."""
     (block,) = section(4)
     before, wait, after = block.splitlines()
@@ -155,7 +155,7 @@ def test_quiet(room: Room) -> None:
     assert room.says("now").status == 200
 
 
-def test_a_rogue(room: Room) -> None:
+def test_a_rogue_moderator_is_undone(room: Room) -> None:
     """The moderator is out, and what was done is undone, as far as it can be."""
     before = room.restrictions()
     rogue = token("7", rooms=MODERATES)
@@ -181,7 +181,7 @@ def test_a_rogue(room: Room) -> None:
     assert room.settings() == {}
 
 
-def test_reviews(room: Room) -> None:
+def test_reviews_say_or_reject_messages(room: Room) -> None:
     """A message is said when it was approved, and not when it was rejected."""
     part = PAGE[PAGE.index("## Words") : PAGE.index("## Asking your site")]
     words, reviews = re.findall(r"^```sh\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
@@ -194,7 +194,7 @@ def test_reviews(room: Room) -> None:
     assert room.history()[-1] == "good"
 
 
-def test_who_may(room: Room) -> None:
+def test_settings_of_the_page_are_those_of_moderators(room: Room) -> None:
     """The settings that it names are those of moderators."""
     (named,) = re.findall(r"and set (.*?) there\.", PAGE)
     assert set(re.findall(r"`(\w+)`", named)) == MODERATED

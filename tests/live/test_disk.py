@@ -11,7 +11,7 @@ import pytest
 from tests.live.daemon import Daemon, refused
 
 
-def test_full_disk(start: Callable[..., Daemon]) -> None:
+def test_a_full_disk_fails_sends_alone(start: Callable[..., Daemon]) -> None:
     """A full disk fails sends and leaves readers alone; afterwards all goes on."""
     daemon = start("--rate=0", "--rate-per-ip=0")
     member = daemon.socket("lobby")

@@ -2,49 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, WebSocket, expect
+from playwright.sync_api import expect
 
 from tests.live.browser import PHONE
-from tests.live.daemon import CHEAP, Daemon
+from tests.live.daemon import CHEAP, ROOT, Daemon
+from tests.live.elsewhere import Elsewhere, Guest, script
 from tests.live.visitor import Visitor, say
-
-
-class Elsewhere(ThreadingHTTPServer):
-    """
-    Another site.
-
-    @ivar page: what all its addresses show.
-    @ivar asked: how often it was asked who its visitor is.
-    """
-
-    def __init__(self) -> None:
-        self.page = ""
-        self.asked = 0
-        super().__init__(("127.0.0.1", 0), _Answer)
-        self.url = f"http://localhost:{self.server_port}"
-        Thread(target=self.serve_forever, daemon=True).start()
-
-
-class _Answer(BaseHTTPRequestHandler):
-    server: Elsewhere
-
-    def do_GET(self) -> None:
-        asks = self.path == "/chat-token"
-        self.server.asked += asks
-        self.send_response(401 if asks else 200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.end_headers()
-        self.wfile.write(b"" if asks else self.server.page.encode())
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -63,71 +31,9 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, elsewhere: Elsewhere) -> It
         yield running
 
 
-class Guest:
-    """
-    A visitor of the other site.
-
-    @ivar sockets: those that are open.
-    @ivar requests: addresses of everything that was asked for.
-    """
-
-    def __init__(self, visitor: Visitor, elsewhere: Elsewhere) -> None:
-        self.visitor = visitor
-        self.page = visitor.page
-        self.sockets: list[WebSocket] = []
-        self.opened = 0
-        self.requests: list[str] = []
-        self._elsewhere = elsewhere
-        self.page.on("websocket", self._open)
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        # All events of the chat, in their order.
-        self.page.add_init_script(
-            "window.heard = []; for (const type of ['join', 'message', 'unread', 'error'])"
-            "addEventListener(`livechat:${type}`, ({ target, detail }) =>"
-            "heard.push([target.id, type, JSON.parse(JSON.stringify(detail))]));"
-        )
-
-    def _open(self, socket: WebSocket) -> None:
-        self.opened += 1
-        self.sockets.append(socket)
-        socket.on("close", self._close)
-
-    def _close(self, socket: WebSocket) -> None:
-        self.sockets.remove(socket)
-
-    def opens(self, body: str, style: str = "", policy: str = "") -> None:
-        """Open a page of the other site."""
-        head = "<!doctype html><html lang=en><title>A site</title>"
-        head += "<meta name=viewport content='width=device-width'>"
-        if policy:
-            head += f'<meta http-equiv=Content-Security-Policy content="{policy}">'
-        head += f"<style>{style}</style>" if style else ""
-        self._elsewhere.page = f"{head}<main><h1>A site</h1>{body}</main>"
-        self.page.goto(self._elsewhere.url)
-
-    def room(self, name: str) -> Locator:
-        return self.page.get_by_role("region", name=f"Chat in {name}", exact=True)
-
-    def is_in(self, name: str) -> None:
-        """Wait until the page is connected to this room alone."""
-        expect(self.room(name).locator(".people li")).to_have_count(1)
-        # The one before may close later.
-        while len(self.sockets) != 1:
-            self.sockets[0].wait_for_event("close")
-
-    def heard(self, kind: str) -> list[Any]:
-        """The details of the chat's events of a kind."""
-        found = self.page.evaluate("kind => heard.filter(([, type]) => type === kind)", kind)
-        return [detail for _, _, detail in found]
-
-
 @pytest.fixture
 def guest(visitor: Callable[..., Visitor], elsewhere: Elsewhere) -> Callable[..., Guest]:
     return lambda **options: Guest(visitor(**options), elsewhere)
-
-
-def script(daemon: Daemon, more: str = "") -> str:
-    return f"<script type=module src={daemon.url}/static/embed.js {more}></script>"
 
 
 def test_attributes(guest: Callable[..., Guest], daemon: Daemon) -> None:
@@ -163,7 +69,9 @@ def test_attributes(guest: Callable[..., Guest], daemon: Daemon) -> None:
     expect(ann.page.get_by_text("No chat.")).to_be_hidden()
 
 
-def test_twice(guest: Callable[..., Guest], daemon: Daemon, elsewhere: Elsewhere) -> None:
+def test_two_chats_on_a_page(
+    guest: Callable[..., Guest], daemon: Daemon, elsewhere: Elsewhere
+) -> None:
     """Two scripts are one; two chats ask for one name and one token, and load everything once."""
     ann = guest()
     other = script(daemon).replace("localhost", "127.0.0.1")
@@ -227,7 +135,7 @@ def test_mounted_twice(guest: Callable[..., Guest], daemon: Daemon) -> None:
     assert ann.sockets == []
 
 
-def test_element(guest: Callable[..., Guest], daemon: Daemon) -> None:
+def test_custom_element(guest: Callable[..., Guest], daemon: Daemon) -> None:
     """An element of its own does the same, and tells its page what happens."""
     ann = guest()
     ann.opens("<div id=aside></div>")
@@ -367,7 +275,7 @@ LOOKS = """() => {
 }"""
 
 
-def test_theme(guest: Callable[..., Guest], daemon: Daemon) -> None:
+def test_theme_of_a_page(guest: Callable[..., Guest], daemon: Daemon) -> None:
     """A page gives the chat its colours, font, corners and density, and styles its parts."""
     ann = guest()
     ann.opens(f"<div data-livechat=theme data-name=Ann></div>{script(daemon)}", THEME)
@@ -379,7 +287,7 @@ def test_theme(guest: Callable[..., Guest], daemon: Daemon) -> None:
     assert send == "rgb(120, 0, 90)"
 
 
-def test_texts(guest: Callable[..., Guest], daemon: Daemon) -> None:
+def test_texts_of_a_page(guest: Callable[..., Guest], daemon: Daemon) -> None:
     """A page says its own texts in place of the chat's."""
     ann = guest()
     ann.opens("<div id=chat></div>")
@@ -389,3 +297,77 @@ def test_texts(guest: Callable[..., Guest], daemon: Daemon) -> None:
         f"{daemon.url}/static/chat.js",
     )
     expect(ann.page.get_by_placeholder("Ask the speaker <b>")).to_be_visible()
+
+
+def test_example_in_the_docs(
+    guest: Callable[..., Guest], daemon: Daemon, elsewhere: Elsewhere
+) -> None:
+    """The page in docs/embed.html has a chat that works, in the page itself."""
+    example = (ROOT / "docs" / "embed.html").read_text()
+    elsewhere.page = example.replace("https://localhost:10443", daemon.url)
+    assert elsewhere.page != example
+    ann = guest().visitor
+    ann.page.goto(elsewhere.url)
+    ann.introduce("Ann")
+    ann.says("from another site")
+    ann.hears("from another site")
+    say(daemon, "lobby", "hi")
+    ann.hears("from another site", "hi")
+    assert [each["message"] for each in daemon.history("lobby")] == ["from another site", "hi"]
+    assert ann.tab.findings() == []
+    assert ann.page.locator("iframe").count() == 0
+
+
+def test_part_of_a_page_that_is_closed(guest: Callable[..., Guest], daemon: Daemon) -> None:
+    """A chat in a closed part of a page loads no history, and marks nothing as read."""
+    with daemon.socket("hidden") as client:
+        for number in range(120):
+            client.send(json.dumps({"message": f"n{number}"}))
+        for _ in range(120):
+            client.recv()
+        on = guest()
+        ann, place = on.visitor, "<div data-livechat=hidden data-name=Ann></div>"
+        on.opens(f"<details><summary>Chat</summary>{place}</details>{script(daemon)}")
+        expect(ann.messages()).to_have_count(50)
+        client.send('{"message": "later"}')
+        expect(ann.messages()).to_have_count(51)
+        expect(ann.page.get_by_text("New messages")).to_be_attached()
+        ann.page.get_by_text("Chat", exact=True).click()
+        expect(ann.page.get_by_text("later", exact=True)).to_be_in_viewport()
+        expect(ann.messages()).to_have_count(51)
+
+
+HOST_STYLE = """
+    * { all: unset; display: block !important; padding: 0 !important; color: red !important }
+    html { font-size: 8px } body { text-transform: uppercase; letter-spacing: 1em; direction: rtl }
+    p { display: none !important } button { display: none !important }
+    [data-livechat] { width: 900px; height: 500px }
+"""
+
+
+def test_styles_and_policies(guest: Callable[..., Guest], daemon: Daemon) -> None:
+    """Neither page's style gets into the other; strict policies allow it; elements come and go."""
+    ann = guest()
+    policy = (
+        f"default-src 'none'; script-src {daemon.url}; style-src 'unsafe-inline'; "
+        f"connect-src {daemon.url} {daemon.url.replace('https', 'wss')}; "
+        "require-trusted-types-for 'script'; trusted-types livechat"
+    )
+    ann.opens(f'<div data-livechat="around"></div>{script(daemon)}', HOST_STYLE, policy)
+    ann.visitor.introduce("Ann")
+    ann.visitor.says("hi")
+    ann.visitor.hears("hi")
+    look = ann.visitor.messages().first.evaluate(
+        "each => { const style = getComputedStyle(each);"
+        "return [style.fontSize, style.letterSpacing, style.textTransform, style.direction,"
+        "style.color]; }"
+    )
+    assert look[:4] == ["16px", "normal", "none", "ltr"]
+    assert look[4] != "rgb(255, 0, 0)"
+    expect(ann.page.locator(".roster")).to_be_visible()
+    with ann.sockets[0].expect_event("close"):
+        ann.page.evaluate(
+            "const made = document.createElement('div'); made.dataset.livechat = 'other';"
+            "document.querySelector('[data-livechat]').replaceWith(made)"
+        )
+    expect(ann.page.locator("[data-livechat=other] .composer")).to_be_visible()

@@ -87,13 +87,13 @@ class Faulty(ExtensionBase):
         ),
     ],
 )
-def test_broken(tmp_path: Path, options: list[str], line: str) -> None:
+def test_a_broken_extension_is_one_line(tmp_path: Path, options: list[str], line: str) -> None:
     """An extension that cannot be loaded is one line and exit code 1."""
     (printed,) = refused(tmp_path, "--port=0", *options)
     assert printed.startswith(line)
 
 
-def test_broken_plugin(tmp_path: Path) -> None:
+def test_a_broken_plugin_stops_the_start(tmp_path: Path) -> None:
     """A plugin named after livechat must not be missing; twistd prints its traceback by itself."""
     plugins = tmp_path / "twisted" / "plugins"
     plugins.mkdir(parents=True)
@@ -103,7 +103,7 @@ def test_broken_plugin(tmp_path: Path) -> None:
     assert last.endswith("line 1)")
 
 
-def test_plugin(tmp_path: Path) -> None:
+def test_an_installed_plugin_is_loaded(tmp_path: Path) -> None:
     """A plugin that is installed is loaded without being asked for, and said to be."""
     plugins = tmp_path / "twisted" / "plugins"
     plugins.mkdir(parents=True)
@@ -115,7 +115,7 @@ def test_plugin(tmp_path: Path) -> None:
         assert "Loaded the plugin twisted.plugins.livechat_acme.memory." in daemon.log.text
 
 
-def test_word_filter(start: Start, tmp_path: Path) -> None:
+def test_a_filtered_message_is_refused_everywhere(start: Start, tmp_path: Path) -> None:
     """A refused message is refused by HTTP and WebSocket, and its sender goes on."""
     (tmp_path / "words.txt").write_text("drat")
     daemon = start("--extension=examples.word_filter.WordFilter", WORD_FILTER="words.txt")
@@ -129,7 +129,7 @@ def test_word_filter(start: Start, tmp_path: Path) -> None:
     assert [each["message"] for each in daemon.history("r/")] == ["oh dear"]
 
 
-def test_memory_backend(start: Start, tmp_path: Path) -> None:
+def test_rooms_are_kept_by_the_extension(start: Start, tmp_path: Path) -> None:
     """Rooms are where the extension keeps them."""
     daemon = start("--backend=memory:", "--extension=examples.memory_backend.Memory")
     assert "the memory of this process" in daemon.log.text
@@ -164,7 +164,9 @@ def hook() -> Iterator[tuple[str, queue.Queue[str]]]:
     server.server_close()
 
 
-def test_to_slack(start: Start, hook: tuple[str, queue.Queue[str]]) -> None:
+def test_messages_are_posted_once_and_in_order(
+    start: Start, hook: tuple[str, queue.Queue[str]]
+) -> None:
     """Messages are posted once and in order, whatever way they were sent."""
     address, posted = hook
     daemon = start("--extension=examples.to_slack.ToSlack", SLACK_WEBHOOK=address)
@@ -181,7 +183,7 @@ def test_to_slack(start: Start, hook: tuple[str, queue.Queue[str]]) -> None:
     "option",
     ["--mount=/site=examples.mounted_site.resource", "--extension=examples.mounted_site.Site"],
 )
-def test_mounted_site(start: Start, option: str) -> None:
+def test_a_directory_is_served_beside_the_chat(start: Start, option: str) -> None:
     """A directory is served beside the chat, and an extension's page knows the rooms."""
     daemon = start(option)
     assert "A site with a chat" in daemon.curl("-f", f"{daemon.url}/site/index.html")
@@ -190,7 +192,9 @@ def test_mounted_site(start: Start, option: str) -> None:
         assert daemon.curl("-f", f"{daemon.url}/chat-health") == "The chat is open.\n"
 
 
-def test_workers(start: Start, hook: tuple[str, queue.Queue[str]], tmp_path: Path) -> None:
+def test_each_worker_has_the_extension(
+    start: Start, hook: tuple[str, queue.Queue[str]], tmp_path: Path
+) -> None:
     """Each worker has the extension, and each message is passed on once, by one of them."""
     address, posted = hook
     with RedisServer(tmp_path / "redis") as redis:
@@ -225,7 +229,7 @@ def user_of(daemon: Daemon, headers: list[tuple[str, str]]) -> str:
         return str(hello["user"]["id"])
 
 
-def test_header_identity(start: Start) -> None:
+def test_a_trusted_proxy_names_the_client(start: Start) -> None:
     """A trusted proxy says who a client is, for its messages by HTTP too; two say nothing."""
     daemon = start("--extension=examples.header_identity.HeaderIdentity", *PROXIES)
     assert user_of(daemon, [("X-Remote-User", "ann")]) == "ann"
@@ -239,13 +243,13 @@ def test_header_identity(start: Start) -> None:
     assert json.loads(twice)["code"] == "bad_request"
 
 
-def test_forged_identity(start: Start) -> None:
+def test_a_stranger_cannot_name_itself(start: Start) -> None:
     """A client that comes by no trusted proxy is whoever it is, whatever it writes."""
     daemon = start("--extension=examples.header_identity.HeaderIdentity", "--trust-proxy=192.0.2.1")
     assert user_of(daemon, [("X-Remote-User", "ann")]) != "ann"
 
 
-def test_faulty(tmp_path: Path) -> None:
+def test_a_faulty_extension_costs_its_own_question(tmp_path: Path) -> None:
     """An extension that raises costs only what it was asked, and the log has the traceback."""
     (tmp_path / "faulty.py").write_text(FAULTY)
     daemon = Daemon(

@@ -22,7 +22,7 @@ NODE = ("node", "--no-warnings", "--test", "--test-force-exit")
         pytest.param(".", 5, id="whole", marks=pytest.mark.soak),
     ],
 )
-def test_in_firefox(tests: str, count: int) -> None:
+def test_firefox_joins_and_sends(tests: str, count: int) -> None:
     """Join, send, another site's page; in `make soak` a restart, no network, no WebSockets."""
     firefox = shutil.which("firefox-esr")
     assert firefox, f"firefox-esr is missing: run {ROOT}/tests/clients/install"

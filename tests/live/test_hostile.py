@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from livechat.http.connection import _Stage
-from livechat.members.backpressure import HARD_LIMIT, SOFT_SECONDS
-from livechat.members.websocket import CLOSE_WITHIN
 from tests.live.daemon import PATIENCE, TWISTD, Daemon, eventually, rest
-from tests.live.siege import ANSWERED, bystander
-from tests.support import HANDSHAKE, MAX_UNSENT, client_frame, request
+from tests.support import HANDSHAKE, client_frame, request
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("others")]
 
-#: The beginning of a TLS handshake.
-HELLO = bytes.fromhex("16030100f0010000ec0303") + bytes(40)
 UPGRADE = request("GET", "/ws/chat/hostile/", **HANDSHAKE)
 JSON = {"Content_Type": "application/json"}
 
@@ -31,63 +24,17 @@ def twistd() -> str:
     return TWISTD
 
 
-@pytest.fixture(autouse=True)
-def others(daemon: Daemon) -> Iterator[None]:
-    """A bystander gets its turn during the test and after it."""
-    with bystander(daemon, 0.05) as waited:
-        yield
-    assert max(waited) < ANSWERED, waited
-    assert "Traceback" not in daemon.log.text
-
-
-def drip(daemon: Daemon, data: bytes, pause: float) -> tuple[float, bytes]:
-    """Send *data* byte by byte until it is over; how long that took, and what came."""
-    began = time.monotonic()
-    connection = daemon.raw()
-    connection.settimeout(pause)
-    for byte in data:
-        connection.sendall(bytes([byte]))
-        try:
-            answer = connection.recv(10_000)
-        except TimeoutError:
-            continue
-        return time.monotonic() - began, answer + rest(connection)
-    raise AssertionError("it was never answered")
-
-
-def test_half_a_handshake_and_all_that_drips_t4(daemon: Daemon) -> None:
-    """T-4, W-13: heads that drip, silence, half a TLS handshake: gone when their time is up."""
-    head = _Stage.HEAD.value
-    with ThreadPoolExecutor(8) as pool:
-        dripping = pool.submit(drip, daemon, b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 999, 0.5)
-        handshake = pool.submit(drip, daemon, UPGRADE, 0.5)
-        silent = [
-            pool.submit(rest, daemon.raw()),
-            pool.submit(rest, daemon.raw(tls=False)),
-            *(
-                pool.submit(rest, daemon.raw(hello, tls=False))
-                for hello in (HELLO, HELLO[:7], HELLO[:1])
-            ),
-        ]
-        for seconds, answer in (dripping.result(), handshake.result()):
-            assert seconds > head - 1
-            assert b"too_slow" in answer
-            assert b"Content-Security-Policy: default-src 'none'" in answer
-        for each in silent:
-            assert b"HTTP" not in each.result()
-
-
 @pytest.mark.parametrize(
     "data",
     [b"GET / HTTP/1.1\nHost: localhost\n\n", b"\x00" * 16_384, b"\xff\xd8garbage" * 99],
 )
-def test_no_tls(daemon: Daemon, data: bytes) -> None:
+def test_bytes_that_are_no_tls_are_hung_up_on(daemon: Daemon, data: bytes) -> None:
     """Bytes that are no TLS are hung up on."""
     answer = rest(daemon.raw(data, tls=False))
     assert b"HTTP" not in answer
 
 
-def test_plain_http(daemon: Daemon) -> None:
+def test_plain_http_is_redirected(daemon: Daemon) -> None:
     """Plain HTTP is redirected to https, for the server's own names, and served nothing else."""
     asked = daemon.curl("-L", f"http://localhost:{daemon.port}/healthz?x")
     assert json.loads(asked)["status"] == "ok"
@@ -106,7 +53,7 @@ def test_plain_http(daemon: Daemon) -> None:
         peer.close()
 
 
-def test_bodies(daemon: Daemon) -> None:
+def test_huge_bodies_are_refused_at_once(daemon: Daemon) -> None:
     """Huge bodies are refused at once, and cost no memory."""
     before = daemon.memory()
     head = request("POST", "/nowhere", Content_Length=str(300 * 1024**2), **JSON)
@@ -130,7 +77,7 @@ def test_bodies(daemon: Daemon) -> None:
         client_frame(b"", 10),
     ],
 )
-def test_frames_in_masses(daemon: Daemon, frame: bytes) -> None:
+def test_frames_in_masses_are_stopped(daemon: Daemon, frame: bytes) -> None:
     """Tiny frames in masses are stopped with a close frame, and nobody else notices."""
     before = daemon.memory()
     connection = daemon.raw(UPGRADE)
@@ -141,30 +88,12 @@ def test_frames_in_masses(daemon: Daemon, frame: bytes) -> None:
     assert daemon.memory() - before < 20 * 1024**2
 
 
-def test_huge_frames(daemon: Daemon) -> None:
+def test_a_huge_frame_is_refused_at_its_head(daemon: Daemon) -> None:
     """A frame that announces more than is allowed is refused at its head."""
     for size in (2**40, 2**62, 102_401):
         frame = b"\x81\xff" + size.to_bytes(8, "big") + b"\x01\x02\x03\x04"
         answer = rest(daemon.raw(UPGRADE + frame))
         assert (1009).to_bytes(2, "big") in answer
-
-
-def test_slow_reader(daemon: Daemon) -> None:
-    """A member that does not read is cut; its room goes on, and memory is bounded."""
-    slow = daemon.raw(UPGRADE)
-    before = daemon.memory()
-    with daemon.socket("hostile") as member, daemon.socket("hostile") as speaker:
-        text = json.dumps({"message": "x" * 16_000})
-        count = 40 * MAX_UNSENT // 16_000
-        for start in range(0, count, 50):
-            for _ in range(min(50, count - start)):
-                speaker.send(text)
-            for _ in range(min(50, count - start)):
-                assert len(member.recv(timeout=PATIENCE)) > 16_000
-                speaker.recv(timeout=PATIENCE)
-    assert daemon.memory() - before < 2 * HARD_LIMIT * MAX_UNSENT
-    answer = rest(slow, SOFT_SECONDS + CLOSE_WITHIN + PATIENCE)
-    assert len(answer) < count * 16_000
 
 
 def test_a_burst_within_the_limits(start: Callable[..., Daemon]) -> None:
@@ -194,25 +123,6 @@ def test_a_burst_within_the_limits(start: Callable[..., Daemon]) -> None:
         assert all(pool.map(talk, said))
 
 
-def test_requests_without_reading_answers(start: Callable[..., Daemon]) -> None:
-    """A client that reads no answers is not read either."""
-    daemon = start()
-    before = daemon.memory()
-    connection = daemon.raw()
-    connection.settimeout(2)
-    taken = 0
-    try:
-        while taken < 64 * 1024**2:
-            data = request("GET", "/static/livechat.css") * 100
-            connection.sendall(data)
-            taken += len(data)
-    except TimeoutError:
-        pass
-    assert taken < 16 * 1024**2
-    assert daemon.memory() - before < 30 * 1024**2
-    connection.close()
-
-
 def test_connections_come_back(start: Callable[..., Daemon]) -> None:
     """Over the limit an address is told so; when its connections go, it can come again."""
     daemon = start("--max-connections-per-ip=20")
@@ -227,20 +137,3 @@ def test_connections_come_back(start: Callable[..., Daemon]) -> None:
         connection.close()
     eventually(lambda: "code" not in json.loads(daemon.curl(f"{daemon.url}/healthz")))
     eventually(lambda: daemon.sockets() <= sockets)
-
-
-def test_peers_that_stay(daemon: Daemon) -> None:
-    """A peer that answers neither a close frame nor TLS's goodbye is cut off."""
-    sockets = daemon.sockets()
-    said = [
-        # Peers that close, break the protocol, or had their handshake or last request answered.
-        UPGRADE + client_frame(b"\x03\xe8", 8),
-        UPGRADE + client_frame(b"", 3),
-        request("GET", "/ws/chat/a%20b/", **HANDSHAKE),
-        request("GET", "/ws/chat/r/", **HANDSHAKE, Origin="https://evil.example"),
-        request("GET", "/healthz", Connection="close"),
-    ]
-    peers = [daemon.raw(data) for _ in range(4) for data in said]
-    eventually(lambda: daemon.sockets() <= sockets)
-    for peer in peers:
-        peer.close()

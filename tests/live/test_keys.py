@@ -74,7 +74,9 @@ def hears(member: Member, text: str) -> bool:
     return bool(frame)
 
 
-def test_two_workers(start: Callable[..., Daemon], redis: RedisServer) -> None:
+def test_a_revoked_user_is_out_at_both_workers(
+    start: Callable[..., Daemon], redis: RedisServer
+) -> None:
     """A revoked user, and one that came with a dropped key, is out at both."""
     daemon = start(f"--redis={redis.url}", "--workers=2")
     for number in (1, 2):
@@ -107,7 +109,7 @@ def test_two_workers(start: Callable[..., Daemon], redis: RedisServer) -> None:
     eventually(lambda: found() == 1)
 
 
-def test_after_a_restart(start: Callable[..., Daemon]) -> None:
+def test_keys_and_revocations_outlive_a_restart(start: Callable[..., Daemon]) -> None:
     """Keys and revocations outlive the process, and so does the local key."""
     daemon = start()
     state = daemon.directory / "state"
@@ -129,7 +131,7 @@ def test_after_a_restart(start: Callable[..., Daemon]) -> None:
     assert key["key"] not in again.log.text + daemon.log.text
 
 
-def test_a_key_in_a_page(tab: Callable[..., Tab], daemon: Daemon) -> None:
+def test_a_page_gets_nothing_with_a_key(tab: Callable[..., Tab], daemon: Daemon) -> None:
     """Chromium gets nothing with it, from the server's own page neither, and its author is told."""
     key = read_local_key(daemon.directory / "state")
     assert ask(daemon, key, "GET", "/chat/rooms/")[0] == 200

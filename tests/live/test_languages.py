@@ -14,6 +14,7 @@ from playwright.sync_api import Route, expect
 from livechat.web.html import folder
 from livechat.web.texts import catalogues
 from tests.live.daemon import Daemon
+from tests.live.speaker import Speaker
 from tests.live.visitor import Visitor
 
 CATALOGUES: Final = catalogues(folder("static"), folder("templates"))
@@ -111,9 +112,9 @@ def said(texts: list[str]) -> set[str]:
     return known & set(texts) - set(map(str, GERMAN.values()))
 
 
-def test_a_german_visitor(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+def test_a_german_visitor(visitor: Callable[..., Visitor], speaker: Callable[..., Speaker]) -> None:
     """A German browser has it in German: the front page, the room, menus, times, numbers."""
-    ann, bo = visitor(cabled=True, locale="de-DE", timezone_id="UTC"), visitor()
+    ann = visitor(cabled=True, locale="de-DE", timezone_id="UTC")
     ann.tab.open("/rooms/muenchner-treff/")
     ann.page.get_by_label("Ihr Name").fill("\u034f")
     ann.page.get_by_role("button", name="Eintreten").click()
@@ -129,7 +130,7 @@ def test_a_german_visitor(visitor: Callable[..., Visitor], daemon: Daemon) -> No
     ann.composer = ann.page.get_by_label("Nachricht", exact=True)
     expect(ann.composer).to_be_focused()
     ann.is_in()
-    bo.join("muenchner-treff", "Bo").says("hello")
+    speaker("muenchner-treff", "Bo").says("hello")
     ann.hears("hello")
     ann.says("guten Tag")
     early = ann.page.locator("link[rel=modulepreload]").get_attribute("href")
@@ -138,7 +139,7 @@ def test_a_german_visitor(visitor: Callable[..., Visitor], daemon: Daemon) -> No
     assert "/static/texts-de-more." in later
     expect(ann.page.locator("button.count")).to_have_text("2 Personen")
     expect(ann.line("guten Tag").locator("time")).to_have_text(re.compile(r"^\d\d:\d\d$"))
-    expect(ann.page.locator(".day")).to_have_text(re.compile(r"Heute|tag"))
+    expect(ann.page.locator(".day")).to_have_text(re.compile("Heute|Gestern"))
     for text, choices in (
         ("guten Tag", ["Antworten", "Bearbeiten", "Zurücknehmen"]),
         ("hello", ["Antworten", "Melden…", "Diese Person ignorieren"]),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.live.daemon import TWISTD, Daemon, eventually
+from tests.live.loadgen import load
 
 pytestmark = pytest.mark.alone
 
@@ -27,9 +28,9 @@ def test_connections_leave_nothing(start: Callable[..., Daemon]) -> None:
     sockets = daemon.sockets()
     for hang_up in ("--hard-close", "--resume"):
         storm = ("--mode=connect", "--conns=50", "--conc=16", "--warmup=0", hang_up)
-        daemon.load(*storm, "--duration=2")
+        load(daemon, *storm, "--duration=2")
         before = daemon.memory()
-        report = daemon.load(*storm, "--duration=4")
+        report = load(daemon, *storm, "--duration=4")
         assert report["failed_conns"] == 0
         assert report["conns_open"] > 500
         eventually(lambda: daemon.sockets() <= sockets)

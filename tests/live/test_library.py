@@ -24,7 +24,7 @@ TESTS = (
 LARGEST = 10_752
 
 
-def test_in_node() -> None:
+def test_the_library_passes_its_tests_in_node() -> None:
     """Node's test runner, with a real daemon, and with a server that plays."""
     environment = {**os.environ, **CHEAP}
     command = [TWISTD, "--nodaemon", "--pidfile=", "livechat"]
@@ -49,12 +49,12 @@ def test_in_node() -> None:
             assert int(re.findall(r"# pass (\d+)", report)[0]) >= 14, report
 
 
-def test_types() -> None:
+def test_typescript_accepts_the_types() -> None:
     """TypeScript finds nothing wrong with it and its types, the chat page, and who uses them."""
     tool(str(CLIENTS / "node_modules" / ".bin" / "tsc"), "-p", str(CLIENTS / "tsconfig.json"))
 
 
-def test_size(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_library_is_small(capsys: pytest.CaptureFixture[str]) -> None:
     """The library is small, without the part that is loaded when WebSockets are blocked."""
     terser = str(CLIENTS / "node_modules" / ".bin" / "terser")
     sizes, late = {}, set()

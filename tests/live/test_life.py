@@ -37,7 +37,7 @@ def fails(directory: Path, *options: str, **environment: str) -> str:
     return line
 
 
-def test_start(daemon: Daemon) -> None:
+def test_the_log_says_where_it_was_started(daemon: Daemon) -> None:
     """The log says in plain words what was started and where."""
     for said in (
         f"https://localhost:{daemon.port}/",
@@ -60,7 +60,7 @@ def test_start(daemon: Daemon) -> None:
     assert oct((daemon.directory / "certs" / "livechat.key").stat().st_mode)[-3:] == "600"
 
 
-def test_loopback_only(daemon: Daemon) -> None:
+def test_it_listens_on_loopback_unless_told(daemon: Daemon) -> None:
     """Unless it is told otherwise, it listens on loopback alone, on both families."""
     listening = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
     port = f":{daemon.port:04X} "
@@ -72,7 +72,7 @@ def test_loopback_only(daemon: Daemon) -> None:
     }  # fmt: skip
 
 
-def test_environment(start: Callable[..., Daemon]) -> None:
+def test_options_can_come_from_the_environment(start: Callable[..., Daemon]) -> None:
     """Options can come from the environment."""
     daemon = start(LIVECHAT_DEFAULT_ROOM="den", LIVECHAT_MAX_MESSAGE="3")
     daemon.curl("-d", "message=abc", f"{daemon.url}/chat/send/")
@@ -81,7 +81,7 @@ def test_environment(start: Callable[..., Daemon]) -> None:
     assert refused["code"] == "message_too_long"
 
 
-def test_taken_port(daemon: Daemon, tmp_path: Path) -> None:
+def test_a_taken_port_stops_the_start(daemon: Daemon, tmp_path: Path) -> None:
     """A taken port is told before anything else happens."""
     port = daemon.port
     other = tmp_path / "other"
@@ -90,7 +90,7 @@ def test_taken_port(daemon: Daemon, tmp_path: Path) -> None:
     assert list(other.iterdir()) == []
 
 
-def test_unusable_files(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_unusable_files_stop_the_start(start: Callable[..., Daemon], tmp_path: Path) -> None:
     """A key or a database that cannot be used is one clear line."""
     daemon = start()
     daemon.stop()
@@ -105,7 +105,7 @@ def test_unusable_files(start: Callable[..., Daemon], tmp_path: Path) -> None:
     assert "newer livechat" in fails(tmp_path, "--port=0")
 
 
-def test_same_state(daemon: Daemon) -> None:
+def test_one_state_directory_is_for_one_daemon(daemon: Daemon) -> None:
     """Two daemons cannot have one state directory, and the first goes on."""
     assert "another livechat" in fails(daemon.directory, "--port=0")
     assert daemon.history() == []
@@ -115,7 +115,9 @@ def test_same_state(daemon: Daemon) -> None:
     ("option", "environment"),
     [("--rate=fast", {}), ("--max-message=0", {}), ("--port=0", {"LIVECHAT_ORIGIN": "*"})],
 )
-def test_bad_options(tmp_path: Path, option: str, environment: dict[str, str]) -> None:
+def test_a_bad_option_stops_the_start(
+    tmp_path: Path, option: str, environment: dict[str, str]
+) -> None:
     """A bad value is one clear line and an exit code that is not zero."""
     assert "must be" in fails(tmp_path, option, **environment)
 
@@ -214,7 +216,7 @@ def test_sigterm_with_a_silent_peer(start: Callable[..., Daemon]) -> None:
         peer.close()
 
 
-def test_health(daemon: Daemon) -> None:
+def test_monitors_are_told_of_life_and_readiness(daemon: Daemon) -> None:
     """Monitors are told that the process lives and is ready."""
     assert json.loads(daemon.curl("-f", f"{daemon.url}/healthz"))["status"] == "ok"
     assert json.loads(daemon.curl("-f", f"{daemon.url}/readyz")) == {"status": "ready"}
@@ -238,7 +240,7 @@ def test_version_4_on_version_6(start: Callable[..., Daemon]) -> None:
     assert addresses == ["127.0.0.2", *["192.0.2.7"] * 5]
 
 
-def test_access_log(start: Callable[..., Daemon]) -> None:
+def test_the_access_log_has_no_message(start: Callable[..., Daemon]) -> None:
     """The access log has the requests and none of their messages."""
     daemon = start("--access-log=access.log")
     daemon.curl("-d", "message=secret", f"{daemon.url}/chat/send/")
@@ -249,7 +251,7 @@ def test_access_log(start: Callable[..., Daemon]) -> None:
     assert "secret" not in daemon.log.text + lines[0]
 
 
-def test_daemonized(tmp_path: Path) -> None:
+def test_a_daemonized_twistd_keeps_its_rundir(tmp_path: Path) -> None:
     """A daemonized twistd keeps its files in --rundir."""
     files = (f"--{name}file={tmp_path}/{name}" for name in ("pid", "log"))
     command = [TWISTD, f"--rundir={tmp_path}", *files]

@@ -12,6 +12,7 @@ from playwright.sync_api import Request, Route, WebSocket, expect
 
 from tests.live.browser import PHONE, Tab
 from tests.live.daemon import Daemon
+from tests.live.speaker import Speaker
 from tests.live.visitor import Visitor
 
 #: Requests of a page that nothing is kept of, with its WebSocket.
@@ -64,7 +65,7 @@ def settle(tab: Tab, waiting: set[Request]) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/rooms/cold/"])
-def test_requests(tab: Callable[..., Tab], path: str) -> None:
+def test_number_of_requests(tab: Callable[..., Tab], path: str) -> None:
     """A page takes few requests when nothing of it is kept; then, what is kept is not asked for."""
     visit = tab()
     visit.page.add_init_script("localStorage['livechat:name'] = 'Ann'")
@@ -169,12 +170,12 @@ class Withheld:
 
 @pytest.mark.parametrize("fails", [False, True], ids=["late", "failing"])
 def test_before_the_rest_is_there(
-    tab: Callable[..., Tab], visitor: Callable[..., Visitor], fails: bool
+    tab: Callable[..., Tab], speaker: Callable[..., Speaker], fails: bool
 ) -> None:
     """The room works before its remaining parts are loaded, and nothing is lost by it."""
     room = f"late-{fails}"
-    bo = visitor().join(room, "Bo")
-    bo.says("*one*", "two", "three", "four")
+    bo = speaker(room, "Bo")
+    last = bo.says("*one*", "two", "three", "four")
     visit = tab(**PHONE)
     ann = Visitor(visit, touches=True)
     rest = Withheld(visit, "chat-rest|texts-en-more")
@@ -186,11 +187,9 @@ def test_before_the_rest_is_there(
     ann.hears("*one*", "two", "three", "four", "mine")
     # A click, an edit, a retraction and a reply now wait for the rest.
     visit.page.locator("button.count").tap()
-    bo.chooses(bo.line("two"), "Edit")
-    bo.says("2")
-    bo.chooses(bo.line("three"), "Take back")
-    bo.chooses(bo.line("mine"), "Reply")
-    bo.says("@Ann yes")
+    bo.does("edit", ref=last - 2, message="2")
+    bo.does("retract", ref=last - 1)
+    bo.says("@Ann yes", reply_to=last + 1)
     ann.hears_by_now("@Ann yes")
     expect(visit.page.locator(".said .quote")).to_have_text("An earlier message")
     expect(visit.page.locator(".people li")).to_have_count(0)
@@ -290,7 +289,7 @@ def test_mounted_while_the_server_is_away(
     assert visit.page.evaluate("window.stays")
 
 
-def test_cannot_start(visitor: Callable[..., Visitor]) -> None:
+def test_chat_that_cannot_start(visitor: Callable[..., Visitor]) -> None:
     """An element that cannot start shows what its page has in it, and the console says why."""
     ann = visitor()
     ann.tab.open("/")

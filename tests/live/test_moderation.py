@@ -45,7 +45,7 @@ def daemon(on_both: Daemon) -> Daemon:
     return on_both
 
 
-def test_a_raid(daemon: Daemon) -> None:
+def test_a_ban_with_address_ends_a_raid(daemon: Daemon) -> None:
     """A ban with what was said and with the address: at once, everywhere, and for all keys."""
     with ExitStack() as stack:
         members = at_each_worker(daemon, lambda: stack.enter_context(visit(daemon)))
@@ -131,7 +131,7 @@ def recorded(daemon: Daemon, moderator: Member, eve: str, count: int) -> None:
     assert HERE not in json.dumps(records)
 
 
-def test_a_restart(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_restrictions_outlive_a_restart(start: Callable[..., Daemon], tmp_path: Path) -> None:
     """Restrictions and settings hold after a kill and a restart."""
     secret_file(tmp_path)
     with start(*OPTIONS) as daemon:
@@ -142,7 +142,9 @@ def test_a_restart(start: Callable[..., Daemon], tmp_path: Path) -> None:
     assert restrictions(after) == before
 
 
-def test_a_killed_worker(start: Callable[..., Daemon], tmp_path: Path, redis: RedisServer) -> None:
+def test_restrictions_outlive_a_killed_worker(
+    start: Callable[..., Daemon], tmp_path: Path, redis: RedisServer
+) -> None:
     """So they do where a worker is killed: at the other one, and at the one that comes after it."""
     secret_file(tmp_path)
     daemon = ready(start(*OPTIONS, f"--redis={redis.url}", f"--workers={WORKERS}"))

@@ -63,7 +63,7 @@ def site(tmp_path: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(tmp_path)}
 
 
-def test_mounts(tmp_path: Path, site: dict[str, str]) -> None:
+def test_mounted_resources_stand_beside_the_chat(tmp_path: Path, site: dict[str, str]) -> None:
     """Files, a WSGI application in threads, a stream, and one with a bug, beside the chat."""
     names = ("files", "wsgi", "Ticks", "Broken")
     options = [f"--mount=/{name.lower()}=a_mounted_site.{name}" for name in names]
@@ -87,7 +87,7 @@ def test_mounts(tmp_path: Path, site: dict[str, str]) -> None:
         daemon.kill()
 
 
-def test_unread_file(tmp_path: Path, site: dict[str, str]) -> None:
+def test_an_unread_file_waits_on_the_disk(tmp_path: Path, site: dict[str, str]) -> None:
     """A file that its client does not read is not read either: it waits on the disk."""
     daemon = Daemon(tmp_path, "--mount=/files=a_mounted_site.files", environment=site)
     try:
@@ -118,7 +118,9 @@ def test_unread_file(tmp_path: Path, site: dict[str, str]) -> None:
         (["/x=a_mounted_site.files", "/x/y=a_mounted_site.files"], "something is mounted above or"),
     ],
 )
-def test_broken(tmp_path: Path, site: dict[str, str], options: list[str], line: str) -> None:
+def test_a_broken_mount_stops_the_start(
+    tmp_path: Path, site: dict[str, str], options: list[str], line: str
+) -> None:
     """A mount that cannot be made is one line and exit code 1."""
     mounts = [f"--mount={option}" for option in options]
     (printed,) = refused(tmp_path, "--port=0", *mounts, **site)

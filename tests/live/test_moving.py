@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from livechat.protocol.v1 import V1
 from tests.backends.redis.cluster.servers import RedisCluster
 from tests.backends.redis.server import RedisServer
-from tests.live.daemon import CHEAP, PATIENCE, Daemon, eventually
+from tests.live.command import command
+from tests.live.daemon import CHEAP, Daemon, eventually
 from tests.support.furnished import MANY, furnish
 
 KEY = "k" * 24
@@ -25,13 +23,9 @@ def ready(daemon: Daemon) -> None:
 
 def livechat(*words: str | Path, **environment: str) -> dict[str, Any]:
     """Run a command that must end well; return its answer."""
-    command = [Path(sys.executable).with_name("livechat"), "--json", *words]
-    given = {"PATH": os.environ["PATH"], **environment}
-    ran = subprocess.run(
-        command, capture_output=True, text=True, timeout=2 * PATIENCE, check=False, env=given
-    )
-    assert ran.returncode == 0, ran
-    found: dict[str, Any] = json.loads(ran.stdout)
+    ran = command(["--json", *map(str, words)], Path.cwd(), environment)
+    assert ran.code == 0, ran
+    found: dict[str, Any] = json.loads(ran.out)
     return found
 
 
@@ -52,7 +46,7 @@ def said(daemon: Daemon, *texts: str) -> None:
         assert json.loads(answer) == {"message": "Message sent!"}
 
 
-def test_there_and_back(tmp_path: Path) -> None:
+def test_an_export_comes_back_from_redis_in_the_same_bytes(tmp_path: Path) -> None:
     """An export by way of Redis, and back in SQLite, has the same bytes."""
     furnish(tmp_path / "state")
     files = [tmp_path / f"{number}.ndjson" for number in range(3)]
@@ -73,7 +67,7 @@ def test_there_and_back(tmp_path: Path) -> None:
     assert files[2].read_bytes() == files[0].read_bytes()
 
 
-def test_by_way_of_a_cluster(tmp_path: Path) -> None:
+def test_an_export_comes_back_from_a_cluster_in_the_same_bytes(tmp_path: Path) -> None:
     """The same bytes."""
     furnish(tmp_path / "state")
     livechat("--state", tmp_path / "state", "export", tmp_path / "one")
@@ -125,7 +119,7 @@ def test_into_a_redis_that_is_used(tmp_path: Path) -> None:
             assert '"title":"A"' in one.curl(f"{one.url}/chat/rooms/a/")
 
 
-def test_the_restore_drill(tmp_path: Path) -> None:
+def test_a_lost_state_is_restored_from_a_backup(tmp_path: Path) -> None:
     """
     The state is lost, and a backup takes its place: its messages are there, and a client that has
     seen later ones is told of the gap.

@@ -66,7 +66,7 @@ def built(source: Path, directory: Path, *options: str, **environment: str) -> P
     return made
 
 
-def test_source(source: Path) -> None:
+def test_the_source_distribution_is_whole(source: Path) -> None:
     """The source distribution has what is needed to build and to test."""
     with tarfile.open(source) as archive:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
@@ -78,9 +78,10 @@ def test_source(source: Path) -> None:
     }  # fmt: skip
     left_out = (".key", ".pyc", ".so")
     assert not any("node_modules" in name or name.endswith(left_out) for name in names)
+    assert "tests/clients/promtool" not in names  # a program that the tests fetch
 
 
-def test_wheel(wheel: Path) -> None:
+def test_the_wheel_is_whole(wheel: Path) -> None:
     """The wheel has every module, the plugin, the templates and the static files."""
     names = set(zipfile.ZipFile(wheel).namelist())
     assert names >= set(DATA)
@@ -94,7 +95,7 @@ def test_wheel(wheel: Path) -> None:
         assert "livechat = livechat.command.main:main" in archive.read(points).decode()
 
 
-def test_native_part(wheel: Path, pure_wheel: Path) -> None:
+def test_a_wheel_with_the_native_part_is_for_the_limited_api(wheel: Path, pure_wheel: Path) -> None:
     """A wheel is for the limited API with the native part, and for any machine without it."""
     native = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".so")}
     assert native == {"livechat/net/_fast.abi3.so"}
@@ -103,7 +104,7 @@ def test_native_part(wheel: Path, pure_wheel: Path) -> None:
     assert pure_wheel.name.endswith("-py3-none-any.whl")
 
 
-def test_license(wheel: Path) -> None:
+def test_the_wheel_brings_its_license(wheel: Path) -> None:
     """The wheel says, and brings, under which license it may be used."""
     with zipfile.ZipFile(wheel) as archive:
         (metadata,) = (name for name in archive.namelist() if name.endswith("/METADATA"))

@@ -12,7 +12,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.live.client import Client
-from tests.live.daemon import PATIENCE, Daemon, Output, Wscat
+from tests.live.daemon import PATIENCE, Daemon, Output
+from tests.live.wscat import Wscat
 
 KEY = "k" * 16
 
@@ -39,7 +40,7 @@ class Curl:
         self._process.stdout.close()
 
 
-def test_conversation(daemon: Daemon) -> None:
+def test_two_clients_and_a_plain_one_talk(daemon: Daemon) -> None:
     """Two clients, and a plain one among them."""
     with (
         Client(daemon, "talk", "?name=Ann") as one,
@@ -61,7 +62,7 @@ def test_conversation(daemon: Daemon) -> None:
         assert two.hears("presence")["users"] == 3
 
 
-def test_wscat(daemon: Daemon) -> None:
+def test_the_protocol_can_be_typed(daemon: Daemon) -> None:
     """The protocol can be typed."""
     with Wscat(daemon, "typed", "-s", "livechat.v1") as client:
         client.hears(1)
@@ -80,7 +81,9 @@ def test_wscat(daemon: Daemon) -> None:
         ("r", "?name=a&name=b", 4400),
     ],
 )
-def test_refused(daemon: Daemon, room: str, query: str, code: int) -> None:
+def test_a_refusal_is_a_close_code_with_its_reason(
+    daemon: Daemon, room: str, query: str, code: int
+) -> None:
     """A client that a browser would leave in the dark is told by a close code, with the reason."""
     with Client(daemon, room, query) as client, pytest.raises(ConnectionClosed):
         client.recv()
@@ -89,7 +92,7 @@ def test_refused(daemon: Daemon, room: str, query: str, code: int) -> None:
     assert len(client.close_received.reason) > 20
 
 
-def test_foreign_origin(daemon: Daemon) -> None:
+def test_a_foreign_origin_is_refused(daemon: Daemon) -> None:
     """A page of another site is refused as always."""
     with pytest.raises(InvalidStatus) as refused:
         Client(daemon, "r", origin="https://evil.example")
@@ -130,7 +133,7 @@ def test_resume_after_a_kill(start: Callable[..., Daemon]) -> None:
     back.close()
 
 
-def test_goaway(start: Callable[..., Daemon]) -> None:
+def test_a_daemon_that_ends_says_when_to_be_back(start: Callable[..., Daemon]) -> None:
     """A daemon that ends says when to be back."""
     daemon = start()
     client = Client(daemon, "r")
@@ -163,7 +166,7 @@ def test_a_long_way_back(daemon: Daemon) -> None:
     assert numbers == list(range(many))
 
 
-def test_events(daemon: Daemon) -> None:
+def test_events_resume_after_the_last_id(daemon: Daemon) -> None:
     """Messages come as events, and a client that names the last one gets those since."""
     url = f"{daemon.url}/chat/send/feed/"
     with Curl(daemon, "feed") as curl:
@@ -178,7 +181,7 @@ def test_events(daemon: Daemon) -> None:
         assert curl.output.wait_for(r"event: message\nid: \S+:(\d+)\n")[1] == "2"
 
 
-def test_idempotency_key(daemon: Daemon) -> None:
+def test_a_repeated_request_is_one_message(daemon: Daemon) -> None:
     """A repeated request is one message, also together with the user's socket."""
     url = f"{daemon.url}/chat/send/again/?client={KEY}&name=Ann"
     for _ in range(2):
@@ -201,7 +204,7 @@ def test_idempotency_key(daemon: Daemon) -> None:
     assert [each["message"] for each in daemon.history("again/")] == ["a", "c"]
 
 
-def test_plain_history(daemon: Daemon, tmp_path: Path) -> None:
+def test_a_plain_client_may_ask_for_history(daemon: Daemon, tmp_path: Path) -> None:
     """A plain client may have what was said before."""
     url = f"{daemon.url}/chat/send/before/"
     for text in "abc":

@@ -53,7 +53,7 @@ def logged(daemon: Daemon, path: str) -> str:
     return found[0]
 
 
-def test_pages(front: Front) -> None:
+def test_pages_show_the_address_that_was_asked_for(front: Front) -> None:
     """The pages and what they load are there, and show the address that was asked for."""
     assert "Join" in front.curl(CLIENT, "/")
     page = front.curl(CLIENT, "/developers/")
@@ -63,7 +63,7 @@ def test_pages(front: Front) -> None:
     assert "/rooms/den/" in front.curl(CLIENT, "/rooms/?room=den", "-D-")
 
 
-def test_sending(front: Front) -> None:
+def test_only_the_own_origin_sends(front: Front) -> None:
     """Pages of the server's own origin send, those of others do not."""
     send, by = ("/chat/send/r/", "-d", "message=hi", "-H"), front.address(1)
     assert json.loads(front.curl(by, *send, f"Origin: {EVIL}"))["code"] == "bad_origin"
@@ -74,13 +74,13 @@ def test_sending(front: Front) -> None:
     assert other.get("code") == ("rate_limited" if front.bare else None)
 
 
-def test_events(front: Front) -> None:
+def test_events_come_at_once(front: Front) -> None:
     """Events come at once, and are not kept until there are more."""
     with front.stream(CLIENT, "/chat/events/r/", "-H", f"Origin: {front.url}") as events:
         events.wait_for('"type":"hello"')
 
 
-def test_sockets(front: Front) -> None:
+def test_the_own_origin_opens_sockets(front: Front) -> None:
     """Pages of the server's own origin chat by a WebSocket, where the proxy passes it on."""
 
     def status(origin: str) -> int:
@@ -97,7 +97,7 @@ def test_sockets(front: Front) -> None:
             assert json.loads(member.recv()) == {"message": "hi"}
 
 
-def test_operators(front: Front) -> None:
+def test_operators_sign_in_by_the_form(front: Front) -> None:
     """Operators sign in by the form, with Origin hidden or not; other sites' forms do nothing."""
     jar = ("-b", str(front.directory / "jar"), "-c", str(front.directory / "jar"))
     page = front.curl(CLIENT, "/admin/sign-in/", *jar)
@@ -117,7 +117,7 @@ def test_operators(front: Front) -> None:
     assert post("/admin/sign-out/", f"Origin: {front.url}") == "303"
 
 
-def test_logs(front: Front, behind: Daemon) -> None:
+def test_logs_have_addresses_and_no_queries(front: Front, behind: Daemon) -> None:
     """The client's address is logged, and neither log has what a query holds."""
     path = f"/rooms/logged{front.number}/"
     front.curl(CLIENT, f"{path}?%63lient=KEY", "-e", "https://app.example/x?token=KEY")
@@ -131,7 +131,7 @@ def test_logs(front: Front, behind: Daemon) -> None:
         assert "KEY" not in front.log.read_text()
 
 
-def test_metrics(front: Front) -> None:
+def test_metrics_cannot_be_read_through_a_proxy(front: Front) -> None:
     """Metrics cannot be read through a proxy on the same machine, whatever it adds."""
     status = front.curl(CLIENT, "/metrics/", "-o", "/dev/null", "-w", "%{http_code}")
     assert status == ("404" if front.kind.startswith("deploy/") else "403")
@@ -151,7 +151,7 @@ def test_what_clients_make_up(front: Front) -> None:
         assert json.loads(answer)["code"] == "bad_host"
 
 
-def test_plain_http(front: Front) -> None:
+def test_plain_http_is_led_to_https(front: Front) -> None:
     """Nginx leads from http to https."""
     if front.kind == "deploy/nginx.conf":
         head = front.curl(CLIENT, f"http://{NAME}/rooms/den/?x=1", "-D-")

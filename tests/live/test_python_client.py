@@ -59,7 +59,7 @@ def test_through_a_proxy(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> Non
     assert asked == [f"CONNECT localhost:{daemon.port} HTTP/1.1".encode()]
 
 
-def test_chats(daemon: Daemon) -> None:
+def test_the_client_says_edits_retracts_and_reads(daemon: Daemon) -> None:
     """The client says, edits, takes back and reads messages, and hears all of it."""
 
     async def chats() -> None:
@@ -89,7 +89,7 @@ def test_chats(daemon: Daemon) -> None:
     run(chats())
 
 
-def test_restart(start: Callable[..., Daemon]) -> None:
+def test_a_killed_server_costs_no_message(start: Callable[..., Daemon]) -> None:
     """A server that is killed in the middle costs neither a message nor an order."""
     daemon = start()
     port = daemon.port
@@ -113,7 +113,7 @@ def test_restart(start: Callable[..., Daemon]) -> None:
     run(chats())
 
 
-def test_slow_reader(daemon: Daemon) -> None:
+def test_a_small_inbox_gets_everything(daemon: Daemon) -> None:
     """A reader with a small inbox gets everything, once and in order; a sender needs none."""
 
     async def chats() -> None:
@@ -127,7 +127,7 @@ def test_slow_reader(daemon: Daemon) -> None:
     run(chats())
 
 
-def test_cut(daemon: Daemon) -> None:
+def test_a_message_into_a_dead_connection_is_stored_once(daemon: Daemon) -> None:
     """A message sent into a dead connection is stored once, and nothing is missed."""
 
     async def chats() -> None:
@@ -150,7 +150,7 @@ def test_cut(daemon: Daemon) -> None:
     run(chats())
 
 
-def test_gap(start: Callable[..., Daemon]) -> None:
+def test_expired_entries_are_a_gap(start: Callable[..., Daemon]) -> None:
     """Entries that the server keeps no longer are a gap, which says how many they were."""
     daemon = start("--history-limit=2")
 
@@ -172,7 +172,9 @@ def test_gap(start: Callable[..., Daemon]) -> None:
     run(chats())
 
 
-def test_tokens(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_tokens_that_end_are_followed_by_others(
+    start: Callable[..., Daemon], tmp_path: Path
+) -> None:
     """Tokens that end are followed by others; a guest, and a wrong token, are told why."""
     (tmp_path / "secret").write_text(SECRET)
     daemon = start("--token-keys=secret", "--guests=read")
@@ -206,7 +208,7 @@ def test_tokens(start: Callable[..., Daemon], tmp_path: Path) -> None:
     run(chats())
 
 
-def test_readme(daemon: Daemon, tmp_path: Path) -> None:
+def test_the_lines_of_the_readme_run(daemon: Daemon, tmp_path: Path) -> None:
     """The README's five lines run as they are, and say what they hear."""
     readme = (PACKAGE / "README.md").read_text()
     (shown,) = re.findall(r"^```python\n(async with.*?)^```", readme, re.MULTILINE | re.DOTALL)
@@ -228,7 +230,7 @@ def test_readme(daemon: Daemon, tmp_path: Path) -> None:
         process.terminate()
 
 
-def test_package(tmp_path: Path) -> None:
+def test_the_wheel_is_whole_and_typed(tmp_path: Path) -> None:
     """The wheel has all modules and is typed, and nobody publishes it by mistake."""
     build = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation")
     source = _copied(tmp_path / "source")

@@ -24,7 +24,7 @@ def says(member: Member, text: str) -> None:
     member.send(json.dumps({"message": text}))
 
 
-def test_a_raid(
+def test_a_raid_of_thirty_ends_in_ten_clicks(
     tab: Callable[..., Tab], daemon: Daemon, record_property: Callable[[str, object], None]
 ) -> None:
     """30 spammers are out, their spam is gone, and 200 members chat on: in less than 10 clicks."""

@@ -19,7 +19,8 @@ import pytest
 from livechat.config import options
 from livechat.errors import Close
 from livechat.options import flag, variable
-from tests.live.daemon import PATIENCE, ROOT, Daemon, Output, Wscat, tool
+from tests.live.daemon import PATIENCE, ROOT, Daemon, Output, tool
+from tests.live.wscat import Wscat
 
 LIVECHAT = str(Path(sys.executable).with_name("livechat"))
 README = (ROOT / "README.md").read_text()
@@ -110,7 +111,9 @@ def runs_livechat(daemon: Daemon, words: list[str], lines: list[str]) -> None:
         pytest.param(COMMAND, {"livechat": 4}, id="operations.md"),
     ],
 )
-def test_console(start: Callable[..., Daemon], document: str, programs: dict[str, int]) -> None:
+def test_console_lines_print_what_is_shown(
+    start: Callable[..., Daemon], document: str, programs: dict[str, int]
+) -> None:
     """Every wscat, curl and livechat line prints what is shown under it."""
     daemon = start()
     ran = []
@@ -127,7 +130,7 @@ def test_console(start: Callable[..., Daemon], document: str, programs: dict[str
     assert Counter(ran) == programs
 
 
-def test_commands() -> None:
+def test_the_table_has_all_commands() -> None:
     """The table of commands has all that there are, and none that there is not."""
     helped = tool(LIVECHAT, "--help")
     names = set(re.findall(r"^    (\w+) ", helped, re.MULTILINE))
@@ -147,7 +150,9 @@ def test_the_page_that_is_shown() -> None:
     assert shown in (ROOT / "docs" / "browser.md").read_text()
 
 
-def test_the_library(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_the_script_of_the_readme_runs_in_node(
+    start: Callable[..., Daemon], tmp_path: Path
+) -> None:
     """The script does what it is said to do, in Node.js."""
     daemon = start()
     (script,) = blocks("js")
@@ -172,7 +177,7 @@ def test_the_library(start: Callable[..., Daemon], tmp_path: Path) -> None:
     assert sorted(printed.splitlines()) == ["1 Ann hi", "sent 1"]
 
 
-def test_options() -> None:
+def test_the_table_has_all_options() -> None:
     """The table has every option, with its variable, default and meaning."""
     for option in options():
         default = option.metadata["default"]
@@ -185,7 +190,7 @@ def test_options() -> None:
     assert mentioned <= {flag(option) for option in options()} | {"no-check", "directory"}
 
 
-def test_close_codes() -> None:
+def test_the_table_has_all_close_codes() -> None:
     """The table of close codes has all that livechat sends."""
     table = HTTP[HTTP.index("| the socket closes with") :]
     for code in (*Close, 1002, 1007):
@@ -207,7 +212,7 @@ def anchors(document: Path) -> set[str]:
     [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("bench/*.md"), *BENCH_PAGES],
     ids=lambda path: str(path.relative_to(ROOT)),
 )
-def test_links(document: Path) -> None:
+def test_links_lead_to_files_and_headings(document: Path) -> None:
     """Files and headings that a document points to are there."""
     for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", document.read_text()):
         path, _, part = link.partition("#")
@@ -244,7 +249,7 @@ def test_foreground_commands_leave_no_pid_file() -> None:
     assert {"operations.md", "Makefile", "with-redis", "livechat.service"} <= set(found)
 
 
-def test_length() -> None:
+def test_the_readme_stays_short() -> None:
     """The README stays short: 150 lines, and no sentence of more than 30 words."""
     assert len(README.splitlines()) <= 150
     text = re.sub(r"^(```.*?^```|\|.*?$|#.*?$)", "", README, flags=re.MULTILINE | re.DOTALL)
@@ -272,7 +277,7 @@ def test_your_own_users(start: Callable[..., Daemon]) -> None:
     )
 
 
-def test_terminal(start: Callable[..., Daemon]) -> None:
+def test_lines_for_a_terminal_chat(start: Callable[..., Daemon]) -> None:
     """The lines for a terminal send and read, one after the other."""
     daemon = start()
     (block,) = (each for each in blocks("sh") if "livechat say" in each)
@@ -290,13 +295,13 @@ def test_terminal(start: Callable[..., Daemon]) -> None:
     assert [each["message"] for each in read["chat_history"]] == ["hi", "hi"]
 
 
-def test_make_targets() -> None:
+def test_named_make_targets_exist() -> None:
     """The commands that it shows are make's."""
     for target in re.findall(r"^make (\w+)", "".join(blocks("sh")), re.MULTILINE):
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-def test_make_run(tmp_path: Path) -> None:
+def test_make_run_serves(tmp_path: Path) -> None:
     """`make run` serves."""
     arguments = f"ARGS=--port=0 --state={tmp_path}"
     process = subprocess.Popen(

@@ -63,7 +63,7 @@ def running(directory: Path, *command: str) -> Iterator[str]:
         process.stdout.close()
 
 
-def test_live_event(
+def test_visitors_of_a_live_event_write(
     visitor: Callable[..., Visitor], start: Callable[..., Daemon], tmp_path: Path
 ) -> None:
     """A page with a video and a chat, in which visitors write, slowly when it is told so."""
@@ -89,7 +89,7 @@ def test_live_event(
         assert ann.tab.findings() == []
 
 
-def test_support_widget(
+def test_support_is_answered_on_the_admin_page(
     visitor: Callable[..., Visitor], start: Callable[..., Daemon], tab: Callable[..., Tab],
     tmp_path: Path,
 ) -> None:  # fmt: skip
@@ -123,7 +123,7 @@ def test_support_widget(
         bob.hears()
 
 
-def test_own_users(
+def test_only_users_of_the_app_get_in(
     visitor: Callable[..., Visitor], start: Callable[..., Daemon], tmp_path: Path
 ) -> None:
     """An app says which of its users a visitor is, and nobody else gets in."""

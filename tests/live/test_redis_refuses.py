@@ -24,7 +24,9 @@ def lines_of(daemon: Daemon) -> list[str]:
     return [line for line in lines[first:] if " is ready" not in line]
 
 
-def test_a_certificate(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_an_untrusted_certificate_of_redis_is_refused(
+    start: Callable[..., Daemon], tmp_path: Path
+) -> None:
     """An untrusted certificate is refused until a trusted one takes its place."""
     wrong, right = (certificates.load_or_make(tmp_path / name) for name in ("wrong", "right"))
     port = free_port()

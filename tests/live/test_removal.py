@@ -6,14 +6,14 @@ import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.backends.redis.server import RedisServer
 from tests.live.browser import NARROW, WIDE, Tab
-from tests.live.daemon import Daemon, Member, Wscat
+from tests.live.daemon import Daemon, Member
+from tests.live.operators import Operator, act
 from tests.live.speaking import V1, hears, say
 
 
@@ -64,50 +64,37 @@ def by_keyboard(tab: Tab, seq: int) -> None:
     keyboard.press("Enter")
 
 
-@pytest.mark.parametrize(
-    ("remove", "options"),
-    [
-        (by_pointer, {}),
-        (by_pointer, {"java_script_enabled": False}),
-        (by_finger, {"viewport": NARROW, "has_touch": True}),
-        (by_keyboard, {}),
-    ],
-    ids=["pointer", "no scripts", "finger", "keyboard"],
-)
-def test_removing(
-    tab: Callable[..., Tab],
-    daemon: Daemon,
-    request: pytest.FixtureRequest,
-    remove: Callable[[Tab, int], None],
-    options: dict[str, Any],
-) -> None:
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_removing(tab: Callable[..., Tab], daemon: Daemon, *, scripts: bool) -> None:
     """Removal takes two steps; members are told, plain clients are not, the audit has the text."""
-    room = f"removing-{request.node.callspec.id.replace(' ', '-')}"
-    operator = tab(**options)
-    with ann(daemon, room) as member, Wscat(daemon, room) as plain:
-        leaked = say(member, f"call me: 0123 {room}")
-        operator.sign_in(f"/admin/rooms/{room}/")
-        if options.get("java_script_enabled", True):
+    room = f"removing-{scripts}"
+    ways = [by_pointer, by_finger, by_keyboard] if scripts else [by_pointer]
+    operator = tab(java_script_enabled=scripts, viewport=NARROW, has_touch=True)
+    texts = [f"call me: {number} {room}" for number in range(len(ways))]
+    with ann(daemon, room) as member, daemon.socket(room) as plain:
+        leaked = [say(member, text) for text in texts]
+        operator.enters(f"/admin/rooms/{room}/")
+        if scripts:
             operator.live()
-        remove(operator, leaked)
-        event = hears(member, "event")
-        assert (event["event"], event["refs"], event["by"]) == ("retracted", [leaked], "moderator")
+        for remove, seq in zip(ways, leaked, strict=True):
+            remove(operator, seq)
+            event = hears(member, "event")
+            assert (event["event"], event["refs"]) == ("retracted", [seq])
+            assert event["by"] == "moderator"
+            expect(line(operator, seq).locator("p")).to_have_text("Removed by a moderator")
+            told = operator.page.get_by_role("status").get_by_text(f"Message {seq} was removed")
+            expect(told).to_be_visible()
         say(member, "afterwards")
-        expect(line(operator, leaked).locator("p")).to_have_text("Removed by a moderator")
-        expect(operator.page.get_by_role("status").get_by_text("was removed")).to_be_visible()
-        assert [each["message"] for each in plain.hears(2)] == [
-            f"call me: 0123 {room}",
-            "afterwards",
-        ]
+        heard = [json.loads(plain.recv())["message"] for _ in (*texts, "afterwards")]
+        assert heard == [*texts, "afterwards"]
     operator.page.reload()
-    assert operator.messages() == ["Removed by a moderator", "afterwards"]
+    assert operator.messages() == ["Removed by a moderator"] * len(ways) + ["afterwards"]
     assert [each["message"] for each in daemon.history(room)] == ["afterwards"]
     operator.page.get_by_role("link", name="Audit").click()
     # A click begins a navigation and does not wait for it.
     expect(operator.page.get_by_role("heading", name="Audit")).to_be_visible()
-    assert (
-        records(operator)[0] == f"Operator removed a message of Ann in {room}: call me: 0123 {room}"
-    )
+    removed = [f"Operator removed a message of Ann in {room}: {each}" for each in texts]
+    assert records(operator)[: len(ways)] == removed[::-1]
 
 
 def test_what_happens_to_messages(tab: Callable[..., Tab], daemon: Daemon) -> None:
@@ -115,7 +102,7 @@ def test_what_happens_to_messages(tab: Callable[..., Tab], daemon: Daemon) -> No
     operator = tab()
     with ann(daemon, "changes") as member:
         first, second = say(member, "frist"), say(member, "oops")
-        operator.sign_in("/admin/rooms/changes/")
+        operator.enters("/admin/rooms/changes/")
         operator.live()
         expect(line(operator, first).locator("em")).to_be_hidden()
         member.send(json.dumps({"type": "edit", "ref": first, "message": "first"}))
@@ -133,45 +120,44 @@ def test_what_happens_to_messages(tab: Callable[..., Tab], daemon: Daemon) -> No
 
 
 def test_removal_that_is_refused(tab: Callable[..., Tab], daemon: Daemon) -> None:
-    """The page says why: the server is away, or another operator was faster."""
-    one, other = tab(), tab()
+    """The page says why: the server is away, or another moderator was faster."""
+    operator = tab()
     # Else it would know that the message is gone.
-    other.page.route("**/events?*", lambda route: route.abort())
+    operator.page.route("**/events?*", lambda route: route.abort())
     with ann(daemon, "twice") as member:
         seq = say(member, "spam")
-        one.sign_in("/admin/rooms/twice/")
-        other.sign_in("/admin/rooms/twice/")
-        other.context.set_offline(True)
-        by_pointer(other, seq)
-        expect(other.page.get_by_text("The server cannot be reached.")).to_be_visible()
-        other.context.set_offline(False)
-        by_pointer(one, seq)
+        operator.enters("/admin/rooms/twice/")
+        operator.context.set_offline(True)
+        by_pointer(operator, seq)
+        expect(operator.page.get_by_text("The server cannot be reached.")).to_be_visible()
+        operator.context.set_offline(False)
+        act(daemon, "twice", type="retract", ref=seq)
         hears(member, "event")
-        line(other, seq).get_by_role("button", name="Remove for everyone").click()
-        expect(other.page.get_by_role("alert")).to_contain_text("There is no such message")
-        other.open("/admin/audit/")
-        assert len([each for each in records(other) if "in twice" in each]) == 1
+        line(operator, seq).get_by_role("button", name="Remove for everyone").click()
+        expect(operator.page.get_by_role("alert")).to_contain_text("There is no such message")
+        operator.open("/admin/audit/")
+        assert len([each for each in records(operator) if "in twice" in each]) == 1
 
 
-def test_live_audit(tab: Callable[..., Tab], daemon: Daemon) -> None:
+def test_live_audit(tab: Callable[..., Tab], daemon: Daemon, tmp_path: Path) -> None:
     """Others' acts appear on the audit page by themselves."""
-    one, other = tab(), tab()
-    one.sign_in("/admin/audit/")
+    one, other = tab(), Operator(daemon, tmp_path / "jar")
+    one.enters("/admin/audit/")
     one.live()
     before = len(records(one))
     other.sign_in()
     expect(one.page.locator(".records li")).to_have_count(before + 1)
-    other.page.get_by_role("button", name="Sign out").click()
+    other.post("/admin/sign-out/")
     expect(one.page.locator(".records li").first).to_contain_text("signed out")
 
 
-def test_killed(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> None:
+def test_removal_before_a_kill(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> None:
     """An acknowledged removal is in the audit after a kill."""
     daemon = start()
     with ann(daemon, "r") as member:
         seq = say(member, "spam")
         operator = tab(daemon)
-        operator.sign_in("/admin/rooms/r/")
+        operator.enters("/admin/rooms/r/")
         by_pointer(operator, seq)
         expect(operator.page.get_by_role("status").get_by_text("was removed")).to_be_visible()
         daemon.kill()
@@ -183,22 +169,22 @@ def test_killed(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> None:
     ]
 
 
-def test_two_workers(tab: Callable[..., Tab], start: Callable[..., Daemon], tmp_path: Path) -> None:
-    """An operator's act at one process is told and recorded at all, with Redis."""
+def test_removal_by_workers(
+    tab: Callable[..., Tab], start: Callable[..., Daemon], tmp_path: Path
+) -> None:
+    """A removal at one process is told and recorded at all, with Redis."""
     with RedisServer(tmp_path / "redis") as redis:
         daemon = start(f"--redis={redis.url}", "--workers=2")
         daemon.log.wait_for("is ready, with 2 workers")
         for number in (1, 2):
             daemon.log.wait_for(rf"\[worker {number}#info\].* Redis at \S+ can be used")
-        operator, watching = tab(daemon), tab(daemon)
-        watching.sign_in("/admin/audit/")
+        watching = tab(daemon)
+        watching.enters("/admin/audit/")
         watching.live()
         with ExitStack() as stack:
             members = [stack.enter_context(ann(daemon, "r")) for _ in range(6)]
             seq = say(members[0], "call me: 0123")
-            operator.sign_in("/admin/rooms/r/")
-            operator.live()
-            by_pointer(operator, seq)
+            act(daemon, "r", type="retract", ref=seq)
             for member in members:
                 assert hears(member, "event")["refs"] == [seq]
         expect(watching.page.locator(".records li").first).to_contain_text("call me: 0123")
@@ -219,17 +205,14 @@ def test_two_workers(tab: Callable[..., Tab], start: Callable[..., Daemon], tmp_
 def test_axe(
     tab: Callable[..., Tab], daemon: Daemon, viewport: dict[str, int], scheme: str
 ) -> None:
-    """Axe-core finds nothing serious, and nothing is wider than the window."""
+    """Axe-core finds nothing serious in a room; test_admin_room.py looks at the audit."""
     operator = tab(viewport=viewport, color_scheme=scheme)
     with ann(daemon, "axe") as member:
         for text in ("W" * 400, "one\ntwo\n" * 40, "stays"):
             seq = say(member, text)
-        operator.sign_in("/admin/rooms/axe/")
+        operator.enters("/admin/rooms/axe/")
         operator.live()
         by_pointer(operator, seq - 1)
         expect(line(operator, seq - 1).locator("p")).to_have_text("Removed by a moderator")
         line(operator, seq).locator(".menu > summary").click()
         assert operator.findings() == []
-    operator.open("/admin/audit/")
-    operator.live()
-    assert operator.findings() == []

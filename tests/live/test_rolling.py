@@ -50,7 +50,7 @@ def serves(daemon: Daemon) -> None:
         assert json.loads(member.recv())["message"] == "hello"
 
 
-def test_code_that_crashes(several: Daemon, code: Path) -> None:
+def test_code_that_crashes_ends_the_renewal(several: Daemon, code: Path) -> None:
     """The renewal ends with the first new worker, and the old ones serve on."""
     before = several.workers()
     (code / INSTALLED).write_text("import os\nif '_LIVECHAT_FOLLOWS' in os.environ: os._exit(7)")
@@ -72,7 +72,7 @@ def test_code_that_cannot_be_imported(several: Daemon, code: Path) -> None:
     assert several.workers() == before
 
 
-def test_another_layout(several: Daemon, code: Path) -> None:
+def test_another_layout_needs_a_full_restart(several: Daemon, code: Path) -> None:
     """A version that keeps rooms otherwise needs a full restart, and the log says so."""
     before = several.workers()
     (code / INSTALLED).write_text("import livechat.backends.redis.keys as k; k.FORMAT = b'99'")
@@ -121,7 +121,7 @@ def test_a_worker_is_killed_while_it_drains(several: Daemon) -> None:
     serves(several)
 
 
-def test_redis_is_away(several: Daemon, redis: RedisServer) -> None:
+def test_a_new_worker_waits_for_redis(several: Daemon, redis: RedisServer) -> None:
     """A new worker takes no place, and no connection, before it has a Redis."""
     before = several.workers()
     with several.socket() as member:

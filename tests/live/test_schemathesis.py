@@ -30,7 +30,7 @@ UNFIT = "positive_data_acceptance,negative_data_rejection"
     ],
     ids=["valid", "invalid", "fuzzed"],
 )
-def test_the_description(
+def test_answers_are_those_of_the_description(
     start: Callable[..., Daemon], tmp_path: Path, phases: str, mode: str, examples: int
 ) -> None:
     """

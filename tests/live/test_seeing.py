@@ -14,10 +14,9 @@ from typing import Any, Final
 
 import pytest
 import yaml
-from playwright.sync_api import Browser
 
 from tests.backends.redis.server import RedisServer
-from tests.live.browser import Tab
+from tests.live.browser import Profiles, Tab
 from tests.live.daemon import CHEAP, PATIENCE, ROOT, Daemon, Output, eventually
 
 LIVECHAT: Final = str(Path(sys.executable).with_name("livechat"))
@@ -88,7 +87,7 @@ def missing(expressions: list[str], figures: dict[str, list[dict[str, str]]]) ->
     return found
 
 
-def test_figures(several: Daemon, start: Any) -> None:
+def test_figures_of_the_dashboard_are_exposed(several: Daemon, start: Any) -> None:
     """All that the dashboard and the alerts look at is there, with these labels."""
     expressions, alone = asked(), start(WEBHOOK)
 
@@ -140,7 +139,7 @@ class Tracer:
         return code
 
 
-def test_trace(several: Daemon) -> None:
+def test_a_trace_shows_members_at_all_workers(several: Daemon) -> None:
     """The command shows the frames of members at all workers, whichever it asks."""
     before = several.members(2)
     tracer = Tracer(several, "r", "--for", "4m")
@@ -163,7 +162,7 @@ def test_trace(several: Daemon) -> None:
         each.close()
 
 
-def test_health(several: Daemon, browser: Browser) -> None:
+def test_the_health_page_shows_workers_and_redis(several: Daemon, browser: Profiles) -> None:
     """The page of two workers and their Redis: live, for everybody, on any window, and dark."""
     views: list[dict[str, Any]] = [
         {},

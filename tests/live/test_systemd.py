@@ -67,7 +67,7 @@ def get(port: int, path: str) -> bytes:
     return rest(peer, 2 * PATIENCE)
 
 
-def test_units(tmp_path: Path) -> None:
+def test_systemd_understands_the_units(tmp_path: Path) -> None:
     """Systemd understands them, and finds little that they leave open."""
     for unit in ("livechat.service", "livechat.socket"):
         text = (ROOT / "deploy" / unit).read_text()
@@ -89,7 +89,7 @@ def test_started_with_the_port_in_hand(kept: Kept, manager: Manager) -> None:
     assert tool(str(Path(TWISTD).with_name("livechat")), "--state", str(state), "check", "--alive")
 
 
-def test_reload(kept: Kept, manager: Manager) -> None:
+def test_a_reload_is_told_to_systemd(kept: Kept, manager: Manager) -> None:
     """SIGHUP is a reload, whose beginning and end systemd is told."""
     assert kept.process is not None
     kept.process.send_signal(signal.SIGHUP)
@@ -176,7 +176,7 @@ def test_a_socket_of_a_wrong_kind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_lingering(start: Callable[..., Daemon]) -> None:
+def test_load_balancers_hear_before_the_port_closes(start: Callable[..., Daemon]) -> None:
     """Load balancers hear that nobody should come, while connections are still taken."""
     daemon = start("--linger=60")
     # Readiness is logged a moment before signals are handled.

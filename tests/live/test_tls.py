@@ -39,7 +39,7 @@ def s_client(daemon: Daemon, *options: str, said: bytes = b"") -> str:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_s_client(daemon: Daemon, version: str) -> None:
+def test_openssl_speaks_both_versions(daemon: Daemon, version: str) -> None:
     """Both versions, HTTP/1.1 agreed on, no compression."""
     option = f"-tls{version.replace('.', '_')}"
     said = s_client(daemon, option, "-alpn", "h2,http/1.1")
@@ -111,7 +111,7 @@ def test_no_renegotiation_t5(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_curl(daemon: Daemon, version: str) -> None:
+def test_curl_speaks_both_versions(daemon: Daemon, version: str) -> None:
     """Both are spoken with curl."""
     page = daemon.curl(f"--tlsv{version}", "--tls-max", version, f"{daemon.url}/healthz")
     assert json.loads(page)["status"] == "ok"
@@ -143,7 +143,7 @@ _IN_PAGE = """text => new Promise((heard, failed) => {
 })"""
 
 
-def test_chromium(tab: Callable[..., Tab]) -> None:
+def test_chromium_chats_over_tls(tab: Callable[..., Tab]) -> None:
     """A browser sees the first page, and chats on a WebSocket."""
     # The page itself has no scripts, and allows none.
     made = tab(bypass_csp=True)
@@ -175,7 +175,7 @@ def test_plain_http_t3(start: Callable[..., Daemon]) -> None:
     daemon.log.wait_for(r"No TLS with 127\.0\.0\.1: it speaks plain HTTP")
 
 
-def test_a_scan(start: Callable[..., Daemon]) -> None:
+def test_a_scan_is_one_line_in_the_log(start: Callable[..., Daemon]) -> None:
     """Very many at once are one line in the log, and the number of the others."""
     daemon = start()
     for _ in range(50):
@@ -191,7 +191,7 @@ def _more(daemon: Daemon) -> re.Match[str] | None:
     )
 
 
-def test_resets(daemon: Daemon) -> None:
+def test_resets_harm_nobody(daemon: Daemon) -> None:
     """Connections that are reset, in a handshake or among messages, harm nobody."""
     with daemon.socket("resets") as other:
         for tls in (False, True):
@@ -230,7 +230,9 @@ def test_a_certificate_that_can_be_trusted(start: Callable[..., Daemon], tmp_pat
     assert "strict-transport-security" in daemon.curl("-I", daemon.url).lower()
 
 
-def test_a_renewed_certificate(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_a_renewed_certificate_is_shown_to_new_connections(
+    start: Callable[..., Daemon], tmp_path: Path
+) -> None:
     """SIGHUP shows a renewed certificate to new connections only; a bad one is not taken."""
     chain, key = issue(tmp_path)
     daemon = start(f"--certificate={chain}", f"--private-key={key}")

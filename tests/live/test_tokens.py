@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.live.daemon import CHEAP, Daemon, Wscat, eventually
+from tests.live.daemon import CHEAP, Daemon, eventually
+from tests.live.wscat import Wscat
 from tests.support.https import https_site, with_body
 from tests.support.jwts import jwk, jwk_set, private_key, secret_file, signed
 
@@ -58,7 +59,7 @@ def lapsing(daemon: Daemon) -> Iterator[tuple[Wscat, Wscat]]:
         )
 
 
-def test_hello(daemon: Daemon, lapsing: tuple[Wscat, Wscat]) -> None:
+def test_hello_says_who_a_token_names(daemon: Daemon, lapsing: tuple[Wscat, Wscat]) -> None:
     """A client with a token is told who it is, what it may do, and until when."""
     (hello, *_) = lapsing[0].hears(1)
     assert (hello["type"], hello["user"]) == ("hello", ANN)
@@ -66,7 +67,7 @@ def test_hello(daemon: Daemon, lapsing: tuple[Wscat, Wscat]) -> None:
     assert 0 < hello["expires"] - time.time() <= 62
 
 
-def test_every_way(daemon: Daemon) -> None:
+def test_a_token_counts_by_every_way(daemon: Daemon) -> None:
     """The same token says the same by header, in a POST, on events, and in plain mode."""
     given = token()
     options = (*bearing(given), "-d", "message=hi", f"{daemon.url}/chat/send/ways/?name=Eve")
@@ -83,7 +84,7 @@ def test_every_way(daemon: Daemon) -> None:
             assert piece, heard
 
 
-def test_refused(daemon: Daemon) -> None:
+def test_a_refused_token_makes_no_guest(daemon: Daemon) -> None:
     """A token that does not count is said why, and no guest is made of its bearer."""
     url = f"{daemon.url}/chat/history/r/"
     for given, reason in (
@@ -102,7 +103,7 @@ def test_refused(daemon: Daemon) -> None:
     client.__exit__()
 
 
-def test_rooms(daemon: Daemon) -> None:
+def test_a_token_replaces_rights_in_rooms(daemon: Daemon) -> None:
     """A token may say what its user may do in which rooms, which is all then."""
     given = token(rooms={"news": ["join"], "team-*": ["*"]})
     for room, status in (("news", 403), ("team-a", 200), ("lobby", 403)):
@@ -138,7 +139,9 @@ def test_no_token_is_logged(daemon: Daemon, directory: Path) -> None:
 
 
 @pytest.mark.parametrize("guests", ["off", "read"])
-def test_guests(start: Callable[..., Daemon], tmp_path: Path, guests: str) -> None:
+def test_guests_are_kept_out_or_read_only(
+    start: Callable[..., Daemon], tmp_path: Path, guests: str
+) -> None:
     """Visitors without a token are kept out, or hear and cannot send."""
     secret_file(tmp_path)
     daemon = start("--token-keys=secret", f"--guests={guests}")
@@ -169,7 +172,7 @@ def issued(kind: str, algorithm: str) -> str:
     return signed(key, algorithm, now=time.time(), aud="chat", headers={"kid": kind})
 
 
-def test_published_keys(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_published_keys_change_and_go_away(start: Callable[..., Daemon], tmp_path: Path) -> None:
     """An issuer changes its keys, and is away; the server starts while it is."""
     with https_site(tmp_path / "issuer", with_body(b"", "503 Not Now")) as site:
         daemon = start(
@@ -202,7 +205,9 @@ def test_published_keys(start: Callable[..., Daemon], tmp_path: Path) -> None:
     assert status(second) == "200"
 
 
-def test_the_end_of_a_token(daemon: Daemon, lapsing: tuple[Wscat, Wscat]) -> None:
+def test_the_end_of_a_token_is_told_and_closes(
+    daemon: Daemon, lapsing: tuple[Wscat, Wscat]
+) -> None:
     """A minute before it the client is told, and ten seconds behind it closed."""
     lasting, short = lapsing
     told = [each for each in lasting.hears(3) if each["type"] == "rights"]

@@ -118,14 +118,18 @@ def uses(page: Page, daemon: Daemon, given: str | None) -> None:
     assert frame == '{"message":"hi"}'
 
 
-def test_tokens(tab: Callable[..., Tab], daemon: Daemon, sites: Sites) -> None:
+def test_an_allowed_page_uses_a_token(
+    tab: Callable[..., Tab], daemon: Daemon, sites: Sites
+) -> None:
     """A page of an allowed origin sends, reads and listens with its visitor's token."""
     page = tab().page
     page.goto(sites.allowed)
     uses(page, daemon, token())
 
 
-def test_cookies(tab: Callable[..., Tab], daemon: Daemon, sites: Sites) -> None:
+def test_an_allowed_page_uses_a_cookie(
+    tab: Callable[..., Tab], daemon: Daemon, sites: Sites
+) -> None:
     """The same with a cookie; and an EventSource, which can bring nothing else."""
     visitor = tab()
     give_cookie(visitor.context, daemon)
@@ -137,7 +141,9 @@ def test_cookies(tab: Callable[..., Tab], daemon: Daemon, sites: Sites) -> None:
     uses(visitor.page, daemon, None)
 
 
-def test_foreign_pages(tab: Callable[..., Tab], daemon: Daemon, sites: Sites) -> None:
+def test_a_foreign_page_cannot_use_the_cookie(
+    tab: Callable[..., Tab], daemon: Daemon, sites: Sites
+) -> None:
     """A page of another site gets nowhere with its visitor's cookie."""
     visitor = tab()
     give_cookie(visitor.context, daemon)

@@ -16,14 +16,14 @@ from tests.tools.upgrade import CASES, measure
 @pytest.mark.parametrize(
     "case", [pytest.param(each, marks=[pytest.mark.soak] * (each == "workers")) for each in CASES]
 )
-def test_nobody_notices(tmp_path: Path, case: str) -> None:
+def test_an_upgrade_is_noticed_by_nobody(tmp_path: Path, case: str) -> None:
     """No connection is refused, and no message is lost, doubled or out of order."""
     found = run_apart(measure(case, tmp_path, clients=20, rooms=2, seconds=1.5, rate=20, drain=1))
     assert found.faults(math.inf) == [], found
     assert found.acknowledged > 20
 
 
-def test_faults() -> None:
+def test_the_verdict_lists_every_fault() -> None:
     """Every fault is listed."""
     fine = Found(10, acknowledged=5, connections=20, longest_silence=0.9)
     assert fine.faults(1.0) == []

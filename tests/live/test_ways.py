@@ -132,7 +132,7 @@ def path_of(way: Front) -> str:
     return BELOW if "path" in way.kind else ""
 
 
-def test_curl(way: Front) -> None:
+def test_curl_reads_and_sends_by_every_way(way: Front) -> None:
     """Sending, the history and its links, the description, redirects, and what is not there."""
     base, room = path_of(way), f"curl{way.number}"
     send = ("-d", "message=hi", "-H", f"Origin: {way.url}")
@@ -156,7 +156,7 @@ def test_curl(way: Front) -> None:
         assert way.curl(CLIENT, f"{base}/metrics/", *status) == "404"
 
 
-def test_websocket(way: Front) -> None:
+def test_two_people_talk_by_every_way(way: Front) -> None:
     """Two people talk."""
     path = f"{path_of(way)}/ws/chat/socket{way.number}/"
     with way.socket(CLIENT, path, way.url) as ann, way.socket(CLIENT, path, way.url) as bob:
@@ -165,7 +165,7 @@ def test_websocket(way: Front) -> None:
 
 
 @pytest.mark.parametrize("way", WITH_PAGES, indirect=True)
-def test_chat_page(way: Front, tab: Callable[..., Tab]) -> None:
+def test_a_visitor_talks_by_every_way(way: Front, tab: Callable[..., Tab]) -> None:
     """A visitor goes from the front page into a room and says a word there."""
     base = path_of(way)
     made = tab(SimpleNamespace(url=f"{way.url}{base}"))
@@ -182,7 +182,7 @@ def test_chat_page(way: Front, tab: Callable[..., Tab]) -> None:
 
 
 @pytest.mark.parametrize("way", WITH_PAGES, indirect=True)
-def test_admin_page(way: Front, tab: Callable[..., Tab]) -> None:
+def test_operators_work_by_every_way(way: Front, tab: Callable[..., Tab]) -> None:
     """Operators sign in, see a room live, and sign out."""
     base = path_of(way)
     made = tab(SimpleNamespace(url=f"{way.url}{base}"))
@@ -201,7 +201,7 @@ def test_admin_page(way: Front, tab: Callable[..., Tab]) -> None:
     made.page.wait_for_url(f"**{base}/admin/sign-in/?out=1")
 
 
-def test_whose(way: Front, named: Daemon, below: Daemon) -> None:
+def test_requests_are_of_the_client_by_every_way(way: Front, named: Daemon, below: Daemon) -> None:
     """Requests are the client's, in the log as everywhere."""
     base, daemon = path_of(way), below if path_of(way) else named
     way.curl(CLIENT, f"{base}/rooms/whose{way.number}/")
@@ -252,7 +252,7 @@ def test_a_proxy_that_says_too_little(named: Daemon) -> None:
     assert json.loads(plain(named, *whose, *secure, path="/metrics"))["code"] == "forbidden"
 
 
-def test_the_wrong_protocol(named: Daemon, below: Daemon) -> None:
+def test_the_wrong_protocol_is_led_or_cut(named: Daemon, below: Daemon) -> None:
     """TLS where there is none is cut off, and plain HTTP on the TLS port is led to https."""
     port = re.findall(r"http:127\.0\.0\.1:(\d+)", named.log.text)[0]
     with pytest.raises(AssertionError):
@@ -262,7 +262,7 @@ def test_the_wrong_protocol(named: Daemon, below: Daemon) -> None:
     assert f"https://localhost:{below.port}{BELOW}/rooms/den/" in answer
 
 
-def test_command(below: Daemon) -> None:
+def test_the_command_works_by_every_way(below: Daemon) -> None:
     """The command finds the server below its path."""
     state = ("--state", str(below.directory / "state"))
     command = str(Path(TWISTD).with_name("livechat"))
@@ -271,7 +271,7 @@ def test_command(below: Daemon) -> None:
     assert "hello" in tool("curl", "-sSk", f"{below.url}{BELOW}/chat/history/command/")
 
 
-def test_a_file_of_others(below: Daemon, tmp_path: Path) -> None:
+def test_a_socket_file_in_use_stays(below: Daemon, tmp_path: Path) -> None:
     """A file on which somebody listens stays; one that a dead daemon has left is replaced."""
     file = below.directory / SOCKET
     (line,) = refused(tmp_path, f"--listen=unix:{file}")

@@ -49,7 +49,9 @@ def talk(daemon: Callable[[], Daemon], hook: Hook, kill: Callable[[], None]) -> 
     assert (hook.holes, hook.gaps, hook.bad) == (0, 0, 0)
 
 
-def test_the_leader_is_killed(start: Callable[..., Daemon], redis: RedisServer, hook: Hook) -> None:
+def test_another_worker_goes_on_for_a_killed_leader(
+    start: Callable[..., Daemon], redis: RedisServer, hook: Hook
+) -> None:
     """Two workers at a Redis: another one goes on for the one that is killed; nothing is lost."""
     daemon = ready(
         start(
@@ -67,7 +69,9 @@ def test_the_leader_is_killed(start: Callable[..., Daemon], redis: RedisServer, 
     talk(lambda: daemon, hook, kill)
 
 
-def test_the_daemon_is_killed(start: Callable[..., Daemon], hook: Hook, tmp_path: Path) -> None:
+def test_a_killed_daemon_goes_on_with_its_webhooks(
+    start: Callable[..., Daemon], hook: Hook, tmp_path: Path
+) -> None:
     """A killed daemon with SQLite continues its webhooks where they were."""
     daemons = [
         start(*RATES, f"--webhook={hook.url}", LIVECHAT_WEBHOOK_SECRET=SECRET),

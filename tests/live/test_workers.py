@@ -24,13 +24,13 @@ from tests.live.daemon import (
     TWISTD,
     Daemon,
     Output,
-    Wscat,
     eventually,
     refused,
     tool,
 )
 from tests.live.front import SOCKET, by_file
 from tests.live.workers import WORKERS, ready
+from tests.live.wscat import Wscat
 
 
 def options(redis: RedisServer) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ def running(pid: int) -> bool:
     return state != "Z"
 
 
-def test_one_room(shared: Daemon) -> None:
+def test_members_at_all_workers_hear_the_same(shared: Daemon) -> None:
     """Members of a room hear the same, whatever worker serves them."""
     assert len(shared.workers()) == WORKERS
     with ExitStack() as stack:
@@ -110,7 +110,7 @@ def test_one_room(shared: Daemon) -> None:
     assert [each["seq"] for each in shared.history("?room=r")] == [1, 2, 3]
 
 
-def test_a_worker_is_killed(shared: Daemon) -> None:
+def test_a_killed_worker_is_started_again(shared: Daemon) -> None:
     """Only its own connections end; it is started again."""
     with all_again(shared), ExitStack() as stack:
         members = [stack.enter_context(member) for member in shared.members(20)]
@@ -128,14 +128,14 @@ def test_a_worker_is_killed(shared: Daemon) -> None:
     assert len(shared.workers()) == WORKERS
 
 
-def test_the_parent_is_killed(several: Daemon) -> None:
+def test_workers_end_with_their_parent(several: Daemon) -> None:
     """Workers end with their parent."""
     workers = several.workers()
     several.kill()
     eventually(lambda: not any(map(running, workers)))
 
 
-def test_sigterm(several: Daemon) -> None:
+def test_sigterm_ends_workers_before_their_parent(several: Daemon) -> None:
     """All of them say goodbye, and have ended before their parent has."""
     workers = several.workers()
     with ExitStack() as stack:
@@ -152,14 +152,14 @@ def test_sigterm(several: Daemon) -> None:
     assert not (several.directory / SOCKET).exists()
 
 
-def test_sighup(shared: Daemon) -> None:
+def test_sighup_renews_every_worker(shared: Daemon) -> None:
     """Each of them looks for a new certificate and a new password."""
     shared.process.send_signal(signal.SIGHUP)
     for number in range(1, WORKERS + 1):
         shared.log.wait_for(rf"\[worker {number}#info\] The operators' password is the same")
 
 
-def test_one_log(shared: Daemon) -> None:
+def test_one_log_has_lines_of_all_workers(shared: Daemon) -> None:
     """The parent writes each line of a worker once, with its time and the worker's number."""
     for number in range(1, WORKERS + 1):
         lines = re.findall(rf"\S+ \[worker {number}#(\w+)\] (.*)", shared.log.text)
@@ -167,7 +167,7 @@ def test_one_log(shared: Daemon) -> None:
         assert not any(re.match(r"\d{4}-", text) for _, text in lines)
 
 
-def test_metrics(several: Daemon) -> None:
+def test_any_worker_answers_for_all(several: Daemon) -> None:
     """Any worker answers for all, also for what one had counted that is gone; within a second."""
 
     def figure(name: str) -> float:
@@ -198,7 +198,7 @@ def test_metrics(several: Daemon) -> None:
             member.close()
 
 
-def test_a_port_that_is_taken(shared: Daemon, tmp_path: Path) -> None:
+def test_a_taken_port_stops_workers(shared: Daemon, tmp_path: Path) -> None:
     """A taken port is refused, although workers share it among themselves."""
     for workers in ("1", "3"):
         *_, last = refused(
@@ -222,7 +222,7 @@ def test_redis_comes_later(start: Callable[..., Daemon], redis: RedisServer) -> 
     post(daemon, "hello", "-f")
 
 
-def test_operators(shared: Daemon, tmp_path: Path) -> None:
+def test_a_session_at_one_worker_is_one_at_all(shared: Daemon, tmp_path: Path) -> None:
     """A session at one worker is one at all; the pages show all workers."""
     jar = ("--cookie", f"{tmp_path}/jar", "--cookie-jar", f"{tmp_path}/jar")
     page = shared.curl(*jar, f"{shared.url}/admin/sign-in/")

@@ -245,14 +245,14 @@ FRAMES = st.one_of(
 @example([client_frame(LEAVE), client_frame(b"", PONG)], [])
 @example([client_frame(LEAVE), client_frame(b"\xff"), client_frame(b"", CLOSE)], [])
 @example([client_frame(b"", PING), client_frame(b"hi")] * MOST_AT_ONCE, [])
-def test_any_frames(frames: list[bytes], places: list[int]) -> None:
+def test_both_framings_agree_on_any_frames(frames: list[bytes], places: list[int]) -> None:
     """Our framing and Autobahn's agree on any frames, however they are cut."""
     compare(cut(b"".join(frames), places))
 
 
 @pytest.mark.parametrize("before", [b"", client_frame(b"first"), client_frame(b"p", PING)])
 @pytest.mark.parametrize("size", [0, 1, 5, 125, 126, 300])
-def test_every_cut(before: bytes, size: int) -> None:
+def test_a_frame_cut_anywhere_is_heard_whole(before: bytes, size: int) -> None:
     """A text frame that is cut anywhere, into any two pieces, is heard whole."""
     data = before + client_frame(b"y" * size) + client_frame(b"last")
     for place in range(len(data) + 1):
@@ -260,7 +260,7 @@ def test_every_cut(before: bytes, size: int) -> None:
         assert short.heard[-1] == (b"last", False)
 
 
-def test_byte_by_byte() -> None:
+def test_a_frame_is_heard_byte_by_byte() -> None:
     """Nor does it matter if each byte comes alone."""
     data = b"".join(
         [
@@ -276,14 +276,14 @@ def test_byte_by_byte() -> None:
     assert [payload for payload, _ in short.heard] == ["né".encode(), b"fragment", b"x" * 130]
 
 
-def test_it_is_taken() -> None:
+def test_whole_text_frames_go_the_short_way() -> None:
     """The short way is what whole text frames go, alone and many together."""
     texts = [b"", b"a", b"x" * 125, b"x" * 126, "ü".encode() * 500, b"x" * 65_535]
     short = compare([client_frame(text) for text in texts] + [client_frame(b"b") * 50])
     assert short.shortcuts == len(texts) + 50
 
 
-def test_a_pong_is_taken() -> None:
+def test_empty_pongs_go_the_short_way() -> None:
     """So do empty pongs, among texts too, and do not those with something in them."""
     pong = client_frame(b"", PONG)
     assert compare([pong, pong + client_frame(b"a") + pong]).shortcuts == 4

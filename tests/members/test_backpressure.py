@@ -39,7 +39,7 @@ def test_soft_and_hard_limit() -> None:
     assert not clock.getDelayedCalls()
 
 
-def test_large_frames() -> None:
+def test_a_few_of_the_largest_frames_may_wait() -> None:
     """A few of the largest frames may always wait."""
     assert (
         Backpressure(Clock(), max_frame=1_000, max_unsent=100).soft_limit == 1_000 * LARGEST_FRAMES

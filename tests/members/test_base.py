@@ -36,7 +36,9 @@ from tests.support import ANN, RecordingClient, World
         (lambda session: session.fragment_received(), FRAGMENT_RATE.burst),
     ],
 )
-def test_floods(world: World, disturb: Callable[[PlainSession], None], burst: int) -> None:
+def test_frames_without_messages_have_a_budget(
+    world: World, disturb: Callable[[PlainSession], None], burst: int
+) -> None:
     """Frames that carry no message have a budget that no option switches off."""
     one = Client(world)
     for _ in range(int(burst)):
@@ -58,7 +60,7 @@ def test_the_budget_comes_back(world: World) -> None:
     assert one.flood is None
 
 
-def test_after_closing(world: World) -> None:
+def test_a_closed_session_is_in_no_room(world: World) -> None:
     """A session that was closed is in no room any more."""
     one = Client(world)
     one.session.close()
@@ -86,13 +88,13 @@ class FailingChatTest(SynchronousTestCase):
         client.session = PlainSession(Failing(), none, ANN, JoinRequest("r"), client)
         return client
 
-    def test_unavailable(self) -> None:
+    def test_an_unstored_message_is_answered(self) -> None:
         """A message that cannot be stored is answered with an error."""
         client = self.session(ChatError(Kind.UNAVAILABLE, "No."))
         client.says({"message": "x"})
         assert client.heard() == [{"error": {"code": "unavailable", "detail": "No."}}]
 
-    def test_a_bug(self) -> None:
+    def test_a_bug_is_logged_and_not_shown(self) -> None:
         """A bug is logged, and the client learns nothing of it."""
         client = self.session(ZeroDivisionError("secret"))
         client.says({"message": "x"})
@@ -103,7 +105,7 @@ class FailingChatTest(SynchronousTestCase):
 
 
 @pytest.mark.parametrize("count", [0, 1, 1_000, 1_000_000])
-def test_reconnecting(count: int) -> None:
+def test_clients_are_asked_back_at_random(count: int) -> None:
     """Clients come back at random, so many a second; but none is asked to wait for long."""
     found = [reconnect_ms(count) for _ in range(100)]
     spread = min(LAST_RECONNECT, 1_000 * count // RECONNECTS_PER_SECOND)

@@ -60,7 +60,7 @@ def test_turned_away_before_it_began(port: Port) -> None:
     assert port.world.hub.rooms() == {}
 
 
-def test_feed(port: Port) -> None:
+def test_events_have_the_place_behind_them_as_id(port: Port) -> None:
     """Messages arrive as they are sent; each event's id is the place behind it."""
     say(port, "before")
     wire = feed(port)
@@ -75,7 +75,7 @@ def test_feed(port: Port) -> None:
     ]  # fmt: skip
 
 
-def test_headers(port: Port) -> None:
+def test_headers_keep_proxies_from_caching(port: Port) -> None:
     """No cache or proxy keeps it; it says how soon to be back after a break."""
     wire = feed(port)
     head, _, body = wire.received().partition(b"\r\n\r\n")
@@ -86,7 +86,7 @@ def test_headers(port: Port) -> None:
 
 
 @pytest.mark.parametrize("by_header", [True, False])
-def test_resume(port: Port, by_header: bool) -> None:
+def test_a_named_place_resumes(port: Port, by_header: bool) -> None:
     """A client that names its last place gets the messages since."""
     wire = feed(port)
     (_, hello), *_ = events(wire)
@@ -106,7 +106,7 @@ def test_resume(port: Port, by_header: bool) -> None:
     assert names == ["hello", "presence", "resumed", "message", "message"]
 
 
-def test_presence(port: Port) -> None:
+def test_a_stream_begins_with_presence(port: Port) -> None:
     """A stream begins with the room's presence, since its client cannot ask."""
     feed(port, "/chat/events/r/?name=Ann")
     (_, hello), (name, present), *_ = events(feed(port, "/chat/events/r/?name=Bob"))
@@ -128,14 +128,16 @@ def test_presence(port: Port) -> None:
         ("/chat/events/r/", {"Origin": "https://evil.example"}, 403, "bad_origin"),
     ],
 )
-def test_refused(port: Port, target: str, headers: dict[str, str], status: int, code: str) -> None:
+def test_a_bad_request_is_refused(
+    port: Port, target: str, headers: dict[str, str], status: int, code: str
+) -> None:
     """A bad request is answered like any other."""
     answer = port.ask("GET", target, **headers)
     assert (answer.status, answer.code()) == (status, code)
     assert port.world.hub.rooms() == {}
 
 
-def test_head(port: Port) -> None:
+def test_head_enters_no_room(port: Port) -> None:
     """HEAD says what it is, and nobody has entered or left."""
     watcher = feed(port)
     watcher.received()
@@ -146,7 +148,7 @@ def test_head(port: Port) -> None:
     assert port.world.hub.members("r") == 1
 
 
-def test_it_goes_on(port: Port) -> None:
+def test_comments_keep_a_quiet_stream_open(port: Port) -> None:
     """A quiet one is kept open by comments, for as long as somebody is there."""
     wire = feed(port)
     wire.received()
@@ -159,7 +161,7 @@ def test_it_goes_on(port: Port) -> None:
     assert [name for name, _ in events(wire)] == ["message"]
 
 
-def test_left(port: Port) -> None:
+def test_a_client_that_hangs_up_leaves_nothing(port: Port) -> None:
     """A client that hangs up leaves no member, stream or connection behind."""
     feed(port).hang_up()
     assert port.world.hub.rooms() == {}
@@ -204,7 +206,7 @@ def test_one_that_reads_again(port: Port) -> None:
     assert not slow.aborted
 
 
-def test_the_server_goes(port: Port) -> None:
+def test_a_retiring_server_ends_the_answer(port: Port) -> None:
     """A retiring server says when to return, and ends the answer properly."""
     wire = feed(port)
     wire.received()
@@ -227,7 +229,7 @@ def test_another_request_after_it(port: Port) -> None:
     assert [name for name, _ in events(wire)] == ["message"]
 
 
-def test_users(port: Port) -> None:
+def test_listeners_count_as_users(port: Port) -> None:
     """Listeners count as present users."""
     watcher = feed(port, "/chat/events/r/?name=Ann")
     watcher.received()
@@ -273,7 +275,7 @@ def test_too_many_connections(port: Port, method: str, target: str) -> None:
     assert port.world.hub.members("r") == 1
 
 
-def test_behind_a_proxy(port: Port) -> None:
+def test_streams_count_for_the_clients_of_a_proxy(port: Port) -> None:
     """Feeds count as their clients' connections, not as the proxy's."""
     proxied = Port(port.world, most_per_address=2, proxies=["192.0.2.1/32"])
     wires = [feed(proxied, X_Forwarded_For="203.0.113.9") for _ in range(3)]
@@ -282,7 +284,7 @@ def test_behind_a_proxy(port: Port) -> None:
     assert feed(proxied, X_Forwarded_For="203.0.113.8").received()[9:12] == b"200"
 
 
-def test_nobody_reads(port: Port) -> None:
+def test_a_reader_of_no_backlog_is_cut_off(port: Port) -> None:
     """A reader that takes nothing of its backlog is cut off, even if nothing else waits for it."""
     for _ in range(3):
         say(port, "x" * 16_000)

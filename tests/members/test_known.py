@@ -34,7 +34,7 @@ def closed(client: RecordingClient) -> Kind | None:
     return client.refused.kind if client.refused else None
 
 
-def test_hello(world: World) -> None:
+def test_hello_says_who_the_site_knows(world: World) -> None:
     """The hello says who the site says one is, what one may do, and until when."""
     client = Client(world, token=world.token(name="Ann", role="vip"), name="Eve")
     hello = client.heard()[0]
@@ -42,7 +42,7 @@ def test_hello(world: World) -> None:
     assert (hello["can"], hello["expires"]) == (["join", "history", "send"], NOW + HOUR)
 
 
-def test_rights_of_a_token(world: World) -> None:
+def test_rights_of_a_token_replace_those_of_users(world: World) -> None:
     """A token's rooms replace the rights of all users; other rooms cannot be entered."""
     token = world.token(rooms={"r": ["join"], "other": ["*"]})
     client = Client(world, token=token)
@@ -53,7 +53,7 @@ def test_rights_of_a_token(world: World) -> None:
     assert Client(world, "other", token=token).heard()[0]["can"][-1] == "manage"
 
 
-def test_the_end(world: World) -> None:
+def test_the_end_of_a_token_is_told_and_closes(world: World) -> None:
     """The client is told a minute before; behind it nothing is done, and soon it closes."""
     client = Client(world, token=world.token(seconds=90))
     client.heard()
@@ -83,7 +83,7 @@ def test_hardly_any_time_left(world: World) -> None:
     assert [each["type"] for each in client.heard()][:2] == ["hello", "rights"]
 
 
-def test_renewal(world: World) -> None:
+def test_a_renewal_counts_from_now_on(world: World) -> None:
     """Another token of the same user: its end and its rights count from now on."""
     client = Client(world, token=world.token(seconds=90, rooms={"r": ["join", "send"]}))
     world.clock.advance(80)
@@ -128,7 +128,9 @@ def test_renewal_behind_the_end(world: World) -> None:
         (lambda world: "a.b.c", "unauthorized"),
     ],
 )
-def test_another_token(world: World, token: Callable[[World], str], code: str) -> None:
+def test_a_token_of_another_user_is_refused(
+    world: World, token: Callable[[World], str], code: str
+) -> None:
     """Another user's, or none at all: refused, and the connection goes on as it was."""
     client = Client(world, token=world.token())
     client.heard()
@@ -146,7 +148,7 @@ def test_a_guest_brings_none(world: World) -> None:
     assert codes(client) == ["forbidden"]
 
 
-def test_a_flood_of_tokens(world: World) -> None:
+def test_tokens_are_rate_limited(world: World) -> None:
     """Tokens are rate limited like other frames that make the server work."""
     client = Client(world, token=world.token())
     client.heard()
@@ -158,7 +160,7 @@ def test_a_flood_of_tokens(world: World) -> None:
 
 
 @pytest.mark.parametrize("plain", [False, True])
-def test_revoked(world: World, plain: bool) -> None:
+def test_a_revoked_user_is_closed_at_once(world: World, plain: bool) -> None:
     """All connections of the user close at once; those of others, and guests of that id, stay."""
     other, guest = Client(world, token=world.token("43")), Client(world, name="42")
     client = PlainVisitor(world, world.token()) if plain else Client(world, token=world.token())
@@ -168,7 +170,7 @@ def test_revoked(world: World, plain: bool) -> None:
     assert kind(Client(world, token=world.token()).opening) is Kind.TOKEN_REVOKED
 
 
-def test_revoked_token(world: World) -> None:
+def test_a_revoked_token_leaves_others_valid(world: World) -> None:
     """Revoking one token leaves the user's other tokens valid."""
     first, second = world.token(), world.token()
     one, two = Client(world, token=first), Client(world, token=second)
@@ -201,7 +203,7 @@ def test_revoked_while_it_enters(world: World) -> None:
     assert closed(client) is Kind.TOKEN_REVOKED
 
 
-def test_a_session_that_ended(world: World) -> None:
+def test_a_closed_session_holds_no_timer(world: World) -> None:
     """A session that is closed holds nothing: no timer, no revocation reaches it."""
     client = Client(world, token=world.token())
     client.session.close()
@@ -221,7 +223,7 @@ class PlainVisitor(RecordingClient):
         run(self.session.open())
 
 
-def test_plain_mode(world: World) -> None:
+def test_a_plain_client_is_closed_untold(world: World) -> None:
     """No frame tells of the end, which comes all the same."""
     client = PlainVisitor(world, world.token(seconds=90))
     client.session.text_received(b'{"message": "x"}')
@@ -237,7 +239,7 @@ def test_plain_mode(world: World) -> None:
     assert closed(client) is Kind.TOKEN_EXPIRED
 
 
-def test_the_clock_is_set(world: World) -> None:
+def test_a_set_clock_ends_tokens(world: World) -> None:
     """Timers know nothing of it: a token that is over by the new time does nothing more."""
     client = Client(world, token=world.token())
     client.heard()
@@ -275,7 +277,7 @@ def test_the_same_id_of_another_kind(world: World) -> None:
     assert joined["user"] == {"id": known_as, "name": "Ann", "verified": True}
 
 
-def test_the_rate_of_a_user(make_world: Callable[..., World]) -> None:
+def test_a_user_has_one_rate(make_world: Callable[..., World]) -> None:
     """Over all connections of the user, whatever the address."""
     world = make_world(rate_per_user=1)
     one, two = Client(world, token=world.token()), Client(world, token=world.token())

@@ -81,7 +81,7 @@ def member(clock: Clock) -> Iterator[Member]:
     assert not clock.getDelayedCalls()
 
 
-def test_producer(member: Member) -> None:
+def test_transports_pause_and_resume(member: Member) -> None:
     """Transports pause it and let it go on."""
     assert verifyObject(IPushProducer, member)
 
@@ -105,7 +105,7 @@ def test_nothing_follows_the_end(member: Member, clock: Clock) -> None:
     assert member.drained().called
 
 
-def test_the_hard_limit(member: Member) -> None:
+def test_the_queue_is_bounded_at_once(member: Member) -> None:
     """The queue is bounded however quickly it fills."""
     for _ in range(HARD_LIMIT + 1):
         member.write(b"x" * MOST)
@@ -114,7 +114,9 @@ def test_the_hard_limit(member: Member) -> None:
 
 
 @pytest.mark.parametrize("reads", [True, False])
-def test_the_soft_limit(member: Member, clock: Clock, reads: bool) -> None:
+def test_more_than_the_soft_limit_waits_for_seconds(
+    member: Member, clock: Clock, reads: bool
+) -> None:
     """More than the soft limit waits for some seconds at most."""
     member.open()
     member.pauseProducing()
@@ -142,7 +144,7 @@ def test_before_the_transport_is_open(member: Member) -> None:
     assert member.unsent == 0
 
 
-def test_order(member: Member, clock: Clock) -> None:
+def test_frames_keep_the_order_of_calls(member: Member, clock: Clock) -> None:
     """Frames go out in the order of the calls, wherever they have waited."""
     member.open()
     member.write_soon(b"a")
@@ -165,7 +167,7 @@ def test_order(member: Member, clock: Clock) -> None:
     assert member.text == "abcdefgh"
 
 
-def test_soon(member: Member, clock: Clock) -> None:
+def test_frames_go_out_at_the_end_of_the_turn(member: Member, clock: Clock) -> None:
     """Frames that nothing takes along go out at the end of the turn, in one piece."""
     member.open()
     member.write_soon(b"a")
@@ -177,7 +179,7 @@ def test_soon(member: Member, clock: Clock) -> None:
     assert member.text == "abc"
 
 
-def test_draining(member: Member) -> None:
+def test_coroutines_wait_for_the_queue_to_drain(member: Member) -> None:
     """Coroutines go on when all has gone out, and not before."""
     member.open()
     assert member.drained().called
@@ -208,7 +210,7 @@ def test_a_bug_while_going_on(member: Member, mute: bool) -> None:
     assert "connection met a bug" in logged[0]["log_format"].format(**logged[0])
 
 
-def test_went(member: Member, clock: Clock) -> None:
+def test_the_rest_of_a_frame_comes_first(member: Member, clock: Clock) -> None:
     """The rest that its wire did not take comes first: nothing comes between a frame's halves."""
     member.went(b"a", -1)
     member.open()

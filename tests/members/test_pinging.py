@@ -33,7 +33,7 @@ class Member:
         self.events.append("bug")
 
 
-def test_silence() -> None:
+def test_a_silent_member_is_pinged_and_closed() -> None:
     """A member is pinged, and closed where nothing comes; one that has left is neither."""
     clock = Clock()
     pings = Pings(clock)
@@ -48,7 +48,7 @@ def test_silence() -> None:
     assert gone.events == []
 
 
-def test_a_bug_of_one() -> None:
+def test_a_bug_at_one_ping_spares_the_others() -> None:
     """The others are pinged all the same."""
     pings = Pings(Clock())
     broken, other = Member(broken=True), Member()

@@ -13,7 +13,7 @@ from tests.protocol.plain_hostile import HOSTILE
 from tests.support import World
 
 
-def test_everyone_hears(world: World) -> None:
+def test_everyone_in_the_room_hears(world: World) -> None:
     """A message reaches everybody in the room, its sender too, and nobody in another room."""
     one, two, other = Client(world), Client(world), Client(world, "other")
     one.says({"message": "hi"})
@@ -22,7 +22,7 @@ def test_everyone_hears(world: World) -> None:
 
 
 @pytest.mark.parametrize(("data", "kind"), HOSTILE)
-def test_bad_frames(world: World, data: bytes, kind: Kind) -> None:
+def test_a_bad_frame_is_answered_to_its_sender(world: World, data: bytes, kind: Kind) -> None:
     """A bad frame is answered to its sender alone, who can go on."""
     one, two = Client(world), Client(world)
     one.session.text_received(data)
@@ -36,21 +36,21 @@ def test_bad_frames(world: World, data: bytes, kind: Kind) -> None:
     assert one.flood is None
 
 
-def test_binary(world: World) -> None:
+def test_a_binary_frame_is_an_error(world: World) -> None:
     """A binary frame is answered with an error."""
     one = Client(world)
     one.session.binary_received()
     assert one.heard()[0]["error"]["code"] == "not_text"
 
 
-def test_too_long(make_world: Callable[..., World]) -> None:
+def test_a_text_over_the_limit_is_an_error(make_world: Callable[..., World]) -> None:
     """A text over the limit is answered with an error."""
     one = Client(make_world(max_message=10))
     one.says({"message": "x" * 11})
     assert one.heard()[0]["error"]["code"] == "message_too_long"
 
 
-def test_too_fast(make_world: Callable[..., World]) -> None:
+def test_a_message_over_the_rate_is_an_error(make_world: Callable[..., World]) -> None:
     """Messages over the rate are answered with an error and not delivered."""
     one = Client(make_world(rate=1))
     for _ in range(3):

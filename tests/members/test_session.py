@@ -39,12 +39,12 @@ class Alone:
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_conformance(world: World, scene: str) -> None:
+def test_frames_conform_to_the_protocol(world: World, scene: str) -> None:
     """Frames in, frames out."""
     Scene(Alone(world)).play(SCENES[scene])
 
 
-def test_hello(make_world: Callable[..., World]) -> None:
+def test_hello_says_identity_place_and_rights(make_world: Callable[..., World]) -> None:
     """The first frame says who one is, where the room stands, and what one may do."""
     world = make_world(rate=20)
     say(world, "a", "b")
@@ -72,7 +72,7 @@ def test_hello(make_world: Callable[..., World]) -> None:
     }
 
 
-def test_message(world: World) -> None:
+def test_a_message_is_acknowledged_and_delivered(world: World) -> None:
     """A message is acknowledged to its sender and told to all, with who said it."""
     one, two = Client(world, name="Ann"), Client(world)
     user = one.heard()[0]["user"]
@@ -110,7 +110,7 @@ def test_messages_of_which_nothing_is_seen(world: World, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["Admin", "You", "\u041eperator", "sys\u034ftem"])
-def test_a_reserved_name(world: World, name: str) -> None:
+def test_a_reserved_name_is_replaced(world: World, name: str) -> None:
     """A reserved name is not for guests: `hello` says which they have, and all see that."""
     other = Client(world)
     other.heard()
@@ -133,7 +133,7 @@ def test_modes_share_a_room(world: World) -> None:
     assert second["user"]["name"].startswith("guest-")
 
 
-def test_nonces(world: World) -> None:
+def test_a_repeated_nonce_is_delivered_once(world: World) -> None:
     """A repeated nonce is acknowledged again, and its message delivered once."""
     one = Client(world, key=KEY)
     again = {"message": "hi", "nonce": "n"}
@@ -155,7 +155,7 @@ def test_nonces(world: World) -> None:
 
 
 @pytest.mark.parametrize(("value", "kind"), HOSTILE, ids=lambda value: str(value)[:40])
-def test_bad_frames(world: World, value: Any, kind: Kind) -> None:
+def test_a_bad_frame_is_answered_to_its_sender(world: World, value: Any, kind: Kind) -> None:
     """A bad frame is answered to its sender alone, who can go on."""
     one, two = Client(world), Client(world)
     one.heard(), two.heard()
@@ -168,7 +168,7 @@ def test_bad_frames(world: World, value: Any, kind: Kind) -> None:
     assert len(two.hears("message")) == 1
 
 
-def test_refused(make_world: Callable[..., World]) -> None:
+def test_a_refusal_has_the_nonce_and_the_wait(make_world: Callable[..., World]) -> None:
     """A message that may not be sent is answered with its nonce, and when it may."""
     one = Client(make_world(rate=1, max_message=10))
     one.sends({"message": "x" * 11, "nonce": "long"})
@@ -182,7 +182,7 @@ def test_refused(make_world: Callable[..., World]) -> None:
     assert fast["nonce"] == "2"
 
 
-def test_ping(world: World) -> None:
+def test_a_ping_is_answered(world: World) -> None:
     """Browsers, which see no RFC 6455 pings, may send a ping of their own."""
     one = Client(world)
     one.heard()
@@ -191,7 +191,7 @@ def test_ping(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", ["nonsense", "typing", "presence", "ping"])
-def test_floods(world: World, kind: str) -> None:
+def test_frames_without_messages_have_a_budget(world: World, kind: str) -> None:
     """Frames that are no messages have a budget."""
     one = Client(world)
     one.sends(*[{"type": kind}] * (int(NOISE_RATE.burst) + int(ASK_RATE.burst) + 1))
@@ -207,7 +207,7 @@ def test_asking_too_much(world: World) -> None:
     assert one.flood is None
 
 
-def test_presence(world: World) -> None:
+def test_presence_lists_users_once(world: World) -> None:
     """Presence lists users; three tabs of one user are one user."""
     tabs = [Client(world, name="Ann", key=KEY) for _ in range(3)]
     other = Client(world, name="Bob")
@@ -219,7 +219,7 @@ def test_presence(world: World) -> None:
     assert [f["user"]["name"] for f in tabs[0].hears("joined")] == ["Bob"]
 
 
-def test_joined_and_left(world: World) -> None:
+def test_first_and_last_connections_are_told(world: World) -> None:
     """A user's first connection comes, and its last one goes."""
     watcher = Client(world)
     watcher.heard()
@@ -237,7 +237,7 @@ def test_joined_and_left(world: World) -> None:
     assert [f["user"]["name"] for f in watcher.hears("left")] == ["Cid"]
 
 
-def test_large_rooms(world: World) -> None:
+def test_large_rooms_are_told_numbers(world: World) -> None:
     """Large rooms are told the numbers of users, once a second."""
     clients = [Client(world) for _ in range(LARGE_ROOM + 3)]
     first = clients[0]
@@ -257,7 +257,7 @@ def test_large_rooms(world: World) -> None:
     assert first.heard() == []
 
 
-def test_typing(world: World) -> None:
+def test_typing_is_rate_limited(world: World) -> None:
     """Typing is forwarded to all at a limited rate, and not stored."""
     one, two = Client(world, name="Ann", key=KEY), Client(world)
     tab = Client(world, name="Ann", key=KEY)
@@ -272,7 +272,7 @@ def test_typing(world: World) -> None:
     assert place(world, 0) == run(world.chat.place(SOMEBODY, "r"))
 
 
-def test_goaway(world: World) -> None:
+def test_a_server_that_goes_says_when_to_be_back(world: World) -> None:
     """Before it goes, the server says when to be back."""
     client = Client(world)
     client.heard()
@@ -280,7 +280,7 @@ def test_goaway(world: World) -> None:
     assert client.heard() == [{"type": "goaway", "retry_ms": 1_730}]
 
 
-def test_actions(world: World) -> None:
+def test_acts_are_acknowledged_with_their_events(world: World) -> None:
     """An edit and a retraction are acknowledged with the numbers of their events."""
     client = Client(world, key=KEY)
     client.sends({"message": "helo", "nonce": "a"})
@@ -292,7 +292,7 @@ def test_actions(world: World) -> None:
     ]  # fmt: skip
 
 
-def test_refused_actions(world: World) -> None:
+def test_a_refused_act_keeps_the_connection(world: World) -> None:
     """A refusal has the nonce of what was refused; the connection stays."""
     client = Client(world, key=KEY)
     client.sends(

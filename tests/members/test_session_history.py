@@ -20,7 +20,7 @@ from tests.members.session_client import KEY, Client, say
 from tests.support import ANN, RecordingClient, World, result, run
 
 
-def test_history(world: World) -> None:
+def test_pages_lead_in_both_directions(world: World) -> None:
     """Pages of what was said, in both directions."""
     say(world, *map(str, range(1, 11)))
     for asked, first, last, more in (
@@ -43,7 +43,7 @@ def test_history(world: World) -> None:
     assert history(world, before=1, after=1)["error"]["code"] == "bad_message"
 
 
-def test_search(world: World) -> None:
+def test_a_search_is_a_page(world: World) -> None:
     """A page of what fits, and where to go on; a text that is too long is no frame."""
     for text, who in (("Hello", "7"), ("bye", "7"), ("hello too", "8")):
         user = User(who, who, verified=True)
@@ -100,7 +100,7 @@ def resumed(world: World, since: Place) -> tuple[Any, list[int]]:
     return answer, seqs(messages)
 
 
-def test_resume(make_world: Callable[..., World]) -> None:
+def test_every_outcome_of_a_resume(make_world: Callable[..., World]) -> None:
     """Every outcome of the protocol's table."""
     world = make_world(retention=Retention(5, 0))
     say(world, "1", "2", "3")
@@ -128,7 +128,7 @@ def test_resume_where_numbering_began_anew(world: World) -> None:
     assert numbers == list(range(51, HISTORY_PAGE + 51))
 
 
-def test_resume_by_frame(world: World) -> None:
+def test_a_resume_may_be_repeated(world: World) -> None:
     """A resume on an open connection may be repeated, and the client is live after it."""
     say(world, "1", "2", "3")
     client = Client(world)
@@ -161,7 +161,7 @@ def test_resume_while_the_room_talks(world: World) -> None:
     assert seqs(messages) == [2, 3, 4, 5, 6]
 
 
-def test_resume_by_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_client_resumes_page_by_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that reads slowly is written one page after the other."""
     monkeypatch.setattr(recovery, "REPLAY_PAGE", 3)
     say(world, *map(str, range(10)))
@@ -193,7 +193,7 @@ def test_a_client_that_goes_while_it_reads(world: World) -> None:
     assert world.backend.messages._subscribed == {}
 
 
-def test_plain_history(world: World) -> None:
+def test_a_plain_client_hears_the_newest_first(world: World) -> None:
     """A plain client that asks for it hears the newest messages first."""
     say(world, "1", "2", "3")
     client = RecordingClient()

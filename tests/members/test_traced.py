@@ -9,7 +9,7 @@ from livechat.protocol.tracing import Aim
 from tests.support import Port
 
 
-def test_nothing_is_traced() -> None:
+def test_without_traces_nothing_is_looked_for() -> None:
     """Without traces nothing is looked for, and members that have no session are passed over."""
     members: Collection[Traced] = ()
     TracedMembers(None, members)
@@ -27,7 +27,7 @@ def test_while_it_lasts(port: Port) -> None:
     assert [each.trace for each in port.sockets.sockets] == [None, None]
 
 
-def test_event_streams(port: Port) -> None:
+def test_event_streams_are_traced(port: Port) -> None:
     """Event streams are traced like other members."""
     trace = port.world.tracing.begin(Aim("r"), 10, lambda: None)
     wire = port.connect()

@@ -28,7 +28,7 @@ from tests.support import HANDSHAKE, Port, Wire, client_frame, request
 from tests.support.example_counts import examples
 
 
-def test_rooms(port: Port) -> None:
+def test_everyone_in_the_room_hears(port: Port) -> None:
     """Everyone in the room hears what is said there, and nobody else."""
     one, two, other = port.socket(), port.socket(), port.socket("other")
     one.says("hi")
@@ -58,7 +58,7 @@ def test_a_member_that_cannot_be_written_to(port: Port, monkeypatch: pytest.Monk
     assert port.world.hub.members("r") == 1
 
 
-def test_leaving(port: Port) -> None:
+def test_a_lost_connection_leaves_its_room(port: Port) -> None:
     """A connection that is lost is in no room any more."""
     wire = port.socket()
     assert port.world.hub.members("r") == 1
@@ -68,7 +68,7 @@ def test_leaving(port: Port) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(50))
 @given(st.lists(st.integers(1, 200), max_size=12))
-def test_any_pieces(port: Port, cuts: list[int]) -> None:
+def test_frames_are_understood_in_any_pieces(port: Port, cuts: list[int]) -> None:
     """Frames are understood wherever the stream is cut."""
     wire = port.socket()
     data = b"".join(client_frame(b'{"message": "%d"}' % number) for number in range(8))
@@ -153,7 +153,7 @@ def test_one_that_cannot_be_answered(port: Port, monkeypatch: pytest.MonkeyPatch
     assert first.closed() == 4002
 
 
-def test_fragments(port: Port) -> None:
+def test_a_message_may_come_in_fragments(port: Port) -> None:
     """A message may come in several frames, with pings between them."""
     wire = port.socket()
     wire.send(client_frame(b'{"mess', 1, fin=False) + client_frame(b"p", 9))
@@ -161,7 +161,7 @@ def test_fragments(port: Port) -> None:
     assert wire.frames() == [(10, b"p"), (1, b'{"message":"hi"}')]
 
 
-def test_binary(port: Port) -> None:
+def test_a_binary_frame_is_an_error(port: Port) -> None:
     """A binary frame is answered with an error, and the connection stays."""
     wire = port.socket()
     wire.send(client_frame(b"x", 2) + HI)
@@ -170,7 +170,7 @@ def test_binary(port: Port) -> None:
     assert b"hi" in message
 
 
-def test_client_closes(port: Port) -> None:
+def test_a_close_frame_is_echoed(port: Port) -> None:
     """A close frame is answered with its own code, and the member leaves."""
     wire = port.socket()
     wire.send(client_frame(b"\x0f\xa0bye", 8))
@@ -208,7 +208,7 @@ def test_client_closes(port: Port) -> None:
         (b"\x81\xfe\x00\x01\x01\x02\x03\x04\x79", 1002),
     ],
 )
-def test_violations(port: Port, data: bytes, code: int) -> None:
+def test_a_violation_is_closed(port: Port, data: bytes, code: int) -> None:
     """A violation is answered by a close frame, and nothing is heard after it."""
     bystander, wire = port.socket(), port.socket()
     wire.send(data + HI * 3)
@@ -223,7 +223,7 @@ def test_violations(port: Port, data: bytes, code: int) -> None:
     assert wire.aborted
 
 
-def test_the_largest_frame(port: Port) -> None:
+def test_a_frame_of_the_limit_is_read(port: Port) -> None:
     """A frame of exactly the limit is read."""
     wire = port.socket()
     wire.send(client_frame(b'{"message": "hi"}'.ljust(port.factory.max_body)))
@@ -231,7 +231,7 @@ def test_the_largest_frame(port: Port) -> None:
 
 
 @pytest.mark.parametrize("frame", [client_frame(b"", 9), client_frame(b"x"), client_frame(b"", 10)])
-def test_floods(port: Port, frame: bytes) -> None:
+def test_frames_in_masses_are_closed(port: Port, frame: bytes) -> None:
     """Frames in masses end with 1008, at once, however many came together."""
     bystander, wire = port.socket(), port.socket()
     wire.send(frame * 20_000)
@@ -253,7 +253,7 @@ def restarted(port: Port) -> tuple[Wire, Wire]:
     return wires
 
 
-def test_restart(port: Port) -> None:
+def test_a_restart_sends_the_queue_and_closes(port: Port) -> None:
     """A restart sends members their queue, then 1012."""
     for wire in restarted(port):
         (_, last), (opcode, payload) = wire.frames()
@@ -320,7 +320,7 @@ def test_a_close_takes_what_was_to_be_written_soon(port: Port) -> None:
     assert opcode == 8
 
 
-def test_refused_by_a_code(port: Port) -> None:
+def test_a_refusal_by_code_accepts_first(port: Port) -> None:
     """A refusal by code accepts the WebSocket and closes it with the reason."""
     wire = v1(port, "/ws/chat/a%20b/")
     ((opcode, payload),) = wire.frames()
@@ -332,7 +332,7 @@ def test_refused_by_a_code(port: Port) -> None:
     assert len(port.connections) == 0
 
 
-def test_the_store_is_away(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_absent_store_closes_for_a_retry(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     """An absent store closes the connection for a retry, and leaves no member behind."""
 
     def away(*_: object) -> Deferred[None]:
@@ -359,7 +359,7 @@ def test_gone_before_it_was_let_in(port: Port, monkeypatch: pytest.MonkeyPatch) 
     assert len(port.connections) == 0
 
 
-def test_goaway(port: Port) -> None:
+def test_a_server_that_goes_says_when_to_be_back(port: Port) -> None:
     """Before it closes, the server says when to be back."""
     wire = v1(port)
     wire.frames()

@@ -20,7 +20,7 @@ from tests.members.saying import HI, kinds, say, v1
 from tests.support import MAX_UNSENT, Port, Wire, World, client_frame
 
 
-def test_a_slow_reader(port: Port) -> None:
+def test_a_slow_reader_is_closed(port: Port) -> None:
     """A member that does not read is closed; the others notice nothing."""
     slow, quick = port.socket(), port.socket()
     slow.protocol.pauseProducing()
@@ -52,7 +52,7 @@ def test_far_too_much(port: Port) -> None:
     assert wire.closed() == 4008
 
 
-def test_a_burst(port: Port) -> None:
+def test_a_burst_read_in_time_is_kept(port: Port) -> None:
     """A member that reads a burst in time is not closed because of it, and misses nothing."""
     wire = port.socket()
     wire.transport.full = True
@@ -69,7 +69,7 @@ def test_a_burst(port: Port) -> None:
     assert not wire.closing
 
 
-def test_a_trickle(port: Port) -> None:
+def test_a_reader_that_never_catches_up_is_closed(port: Port) -> None:
     """A member that reads, but too slowly to ever catch up, is closed."""
     wire = port.socket()
     wire.transport.full = True
@@ -82,7 +82,7 @@ def test_a_trickle(port: Port) -> None:
     assert wire.closed() == 4008
 
 
-def test_large_messages(make_world: Callable[..., World], port: Port) -> None:
+def test_a_few_of_the_largest_may_wait(make_world: Callable[..., World], port: Port) -> None:
     """However large messages may be, a few of the largest may wait."""
     large = Port(make_world(max_message=1_048_576))
     wire = large.socket()
@@ -111,7 +111,7 @@ def test_a_reader_that_catches_up(port: Port) -> None:
     assert wire.heard() == [str(number) for number in range(21)]
 
 
-def test_pings(port: Port) -> None:
+def test_a_member_that_answers_pings_stays(port: Port) -> None:
     """A member that answers pings stays; one that is silent is closed."""
     wire, silent = port.socket(), port.socket()
     for _ in range(5):
@@ -219,7 +219,7 @@ def test_unsolicited_pongs_and_pongs_with_a_payload(port: Port, payload: bytes) 
     assert wire.closed() == 1008
 
 
-def test_silence_is_bounded(port: Port) -> None:
+def test_a_peer_that_is_gone_is_noticed(port: Port) -> None:
     """A peer that is not there is gone after a ping's interval, its timeout and the grace."""
     wire = port.socket()
     port.world.clock.pump([0.2] * int(5 * (PING_EVERY + PONG_WITHIN + CLOSE_WITHIN + 1)))

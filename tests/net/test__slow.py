@@ -33,7 +33,7 @@ def test_all_get_all(part: ModuleType, pairs: list[Pair]) -> None:
     assert [pair.hears(len(DATA)) for pair in pairs] == [DATA] * 3
 
 
-def test_a_slice(part: ModuleType, pairs: list[Pair]) -> None:
+def test_only_wires_of_the_range_are_written_to(part: ModuleType, pairs: list[Pair]) -> None:
     """Only wires of the range are written to; indexes are those of the list."""
     pairs[1].wire.ready = False
     assert part.write_all(wires(*pairs), DATA, 1, 3) == [(1, -1)]
@@ -70,7 +70,7 @@ def test_the_wire_keeps_its_ssl(part: ModuleType, pairs: list[Pair]) -> None:
     assert pairs[0].hears(len(DATA)) == DATA
 
 
-def test_the_wire_is_gone(part: ModuleType, pairs: list[Pair]) -> None:
+def test_wires_are_freed_in_the_end(part: ModuleType, pairs: list[Pair]) -> None:
     """Wires that are written to, in circles too, are freed in the end."""
 
     class Connection(part.Wire):  # type: ignore[misc,name-defined]
@@ -88,7 +88,9 @@ def test_the_wire_is_gone(part: ModuleType, pairs: list[Pair]) -> None:
 
 
 @pytest.mark.parametrize("other", [None, 7, "wire", object(), (), b""])
-def test_other_objects(part: ModuleType, pairs: list[Pair], other: object) -> None:
+def test_an_object_that_is_no_wire_is_not_ready(
+    part: ModuleType, pairs: list[Pair], other: object
+) -> None:
     """An object that is no wire is never ready."""
     mixed = [other, pairs[0].wire, other]
     assert part.write_all(mixed, DATA, 0, 3) == [(0, -1), (2, -1)]
@@ -98,7 +100,9 @@ def test_other_objects(part: ModuleType, pairs: list[Pair], other: object) -> No
 @pytest.mark.parametrize(
     ("start", "stop"), [(-1, 1), (0, 4), (2, 1), (4, 4), (0, 2**62), (-(2**62), 0)]
 )
-def test_wrong_ranges(part: ModuleType, pairs: list[Pair], start: int, stop: int) -> None:
+def test_a_wrong_range_writes_nothing(
+    part: ModuleType, pairs: list[Pair], start: int, stop: int
+) -> None:
     """A range that is not the list's is refused, and nothing is written."""
     with pytest.raises(ValueError, match="range"):
         part.write_all(wires(*pairs), DATA, start, stop)
@@ -106,7 +110,7 @@ def test_wrong_ranges(part: ModuleType, pairs: list[Pair], start: int, stop: int
         pair.hears_nothing()
 
 
-def test_empty(part: ModuleType, pairs: list[Pair]) -> None:
+def test_nothing_to_write_is_done_at_once(part: ModuleType, pairs: list[Pair]) -> None:
     """Nothing to write, or nobody to write to, is done at once."""
     assert part.write_all(wires(*pairs), b"", 0, 3) == []
     assert part.write_all([None], b"", 0, 1) == []
@@ -118,7 +122,7 @@ def test_empty(part: ModuleType, pairs: list[Pair]) -> None:
     "arguments",
     [(), ([], DATA, 0), ([], DATA, 0, 0, 0), ([], DATA, "0", 0), ([], DATA, 0, None)],
 )
-def test_wrong_arguments(part: ModuleType, arguments: tuple[Any, ...]) -> None:
+def test_wrong_arguments_are_refused(part: ModuleType, arguments: tuple[Any, ...]) -> None:
     """Arguments of other kinds are refused."""
     with pytest.raises(TypeError):
         part.write_all(*arguments)
@@ -129,7 +133,7 @@ def test_larger_than_openssl_can_be_told(part: ModuleType, pairs: list[Pair]) ->
     assert part.write_all(wires(*pairs), bytes(2**31), 0, 3) == [(0, -1), (1, -1), (2, -1)]
 
 
-def test_several_records(part: ModuleType, pairs: list[Pair]) -> None:
+def test_several_records_go_out_whole(part: ModuleType, pairs: list[Pair]) -> None:
     """Data of more than one record goes out whole."""
     data = MUCH[:40_000]
     for pair in pairs:
@@ -162,7 +166,7 @@ def test_a_full_peer_stops_nobody(part: ModuleType, pairs: list[Pair]) -> None:
     assert [pairs[0].hears(len(DATA)), pairs[2].hears(len(DATA))] == [DATA] * 2
 
 
-def test_a_bound_for_each(part: ModuleType, pairs: list[Pair]) -> None:
+def test_the_share_of_a_peer_is_bounded(part: ModuleType, pairs: list[Pair]) -> None:
     """However much a peer takes, its share of a turn is bounded."""
     pairs[0].buffer(300_000)
     ((_, sent),) = part.write_all(wires(pairs[0]), MUCH, 0, 1)
@@ -187,13 +191,13 @@ def test_the_same_wire_twice(part: ModuleType, pairs: list[Pair]) -> None:
     wire.detach()
 
 
-def test_many(part: ModuleType, pairs: list[Pair]) -> None:
+def test_a_slice_may_be_of_any_length(part: ModuleType, pairs: list[Pair]) -> None:
     """A slice may be of any length."""
     many = [None] * 5_000
     assert len(part.write_all(many, DATA, 0, len(many))) == len(many)
 
 
-def test_a_second_ssl(part: ModuleType, pairs: list[Pair]) -> None:
+def test_a_wire_has_one_ssl(part: ModuleType, pairs: list[Pair]) -> None:
     """A wire has one connection, and no other takes its place."""
     with pytest.raises(RuntimeError):
         pairs[0].wire.attach(pairs[1].tls._ssl)

@@ -66,7 +66,7 @@ def test_nothing_is_handed_over() -> None:
     assert inherited({"LISTEN_PID": "1"}) == []
 
 
-def test_sockets() -> None:
+def test_sockets_come_in_order_with_names() -> None:
     """Sockets come in order, with names; child processes get neither them nor the variables."""
     with (
         socket.create_server(("127.0.0.1", 0)) as one,
@@ -102,7 +102,7 @@ def test_variables_that_twisted_took() -> None:
         assert len(found(ran)["sockets"]) == 1
 
 
-def test_another_process() -> None:
+def test_sockets_of_another_process_are_refused() -> None:
     """Sockets meant for another process are refused with a clear error."""
     with socket.create_server(("127.0.0.1", 0)) as one:
         for variables in ({"LISTEN_PID": "1"}, {}):
@@ -114,7 +114,7 @@ def test_another_process() -> None:
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "x", "", "1.0", "٣", str(MOST + 1)])
-def test_bad_counts(count: str) -> None:
+def test_bad_counts_are_refused(count: str) -> None:
     ran = start([], LISTEN_FDS=count, LISTEN_PID="own")
     assert ran.stderr == f"LISTEN_FDS: {count!r} must be a whole number from 1 to {MOST}\n"
 
@@ -127,14 +127,14 @@ def test_bad_counts(count: str) -> None:
         (socket.SOCK_STREAM, socket.AF_INET, "is a connection, or does not listen"),
     ],
 )
-def test_wrong_sockets(kind: int, family: int, said: str) -> None:
+def test_a_wrong_socket_is_named(kind: int, family: int, said: str) -> None:
     """A socket that cannot be listened on is named, with what it must be."""
     with socket.socket(family, kind) as wrong:
         ran = start([wrong], LISTEN_FDS="1", LISTEN_PID="own", LISTEN_FDNAMES="web")
     assert ran.stderr.startswith(f"LISTEN_FDS: descriptor 3 (web) {said}; it must be")
 
 
-def test_no_sockets(tmp_path: Path) -> None:
+def test_descriptors_that_are_no_sockets_are_refused(tmp_path: Path) -> None:
     """A file, and a descriptor that is not open, are no sockets."""
     with (tmp_path / "file").open("w") as file:
         ran = start([file.fileno()], LISTEN_FDS="1", LISTEN_PID="own")
@@ -143,7 +143,7 @@ def test_no_sockets(tmp_path: Path) -> None:
     assert "LISTEN_FDS: descriptor 3 cannot be used: Bad file descriptor" in ran.stderr
 
 
-def test_handing_over() -> None:
+def test_a_supervisor_hands_sockets_over() -> None:
     """A supervisor says how many there are, and how they are called."""
     with socket.socket() as one:
         variables = handed([Inherited("tls", one), Inherited("", one)])

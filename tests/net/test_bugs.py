@@ -84,7 +84,7 @@ def ended(wire: Wire) -> None:
         (Socket, "sendPong", client_frame(b"", 9)),
     ],
 )
-def test_in_a_frame(
+def test_a_bug_in_a_frame_closes_its_sender(
     port: Port,
     monkeypatch: pytest.MonkeyPatch,
     logged: Logged,
@@ -106,7 +106,9 @@ def test_in_a_frame(
     assert port.world.hub.members("r") == 1
 
 
-def test_in_a_later_turn(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged) -> None:
+def test_a_bug_in_a_later_turn_closes_its_sender(
+    port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged
+) -> None:
     """A connection that was held up gets 4002 too."""
     wire, other = enter(port, ""), enter(port, "")
     for each in (wire, other):
@@ -118,7 +120,7 @@ def test_in_a_later_turn(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Lo
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_in_an_answer(
+def test_a_bug_in_an_answer_closes_its_client(
     port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged, at_once: bool
 ) -> None:
     """A client that cannot be told of its stored message has to ask again."""
@@ -131,7 +133,9 @@ def test_in_an_answer(
     assert len(logged) == 1
 
 
-def test_in_a_refusal(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged) -> None:
+def test_a_bug_in_a_refusal_closes_its_client(
+    port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged
+) -> None:
     """Nor does who cannot be told that something failed wait for it."""
     wire = enter(port, "")
     receivers: list[IReceiver] = []
@@ -145,7 +149,9 @@ def test_in_a_refusal(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logge
     assert len(logged) == 1
 
 
-def test_in_a_delivery(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged) -> None:
+def test_a_bug_in_a_delivery_closes_its_member(
+    port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged
+) -> None:
     """A member that cannot be written to gets 4002, or the end of its stream."""
     plain, v1, feed, other = (
         enter(port, ""), enter(port, "livechat.v1"), listen(port), enter(port, ""),
@@ -184,7 +190,9 @@ def test_in_both_ways_to_say_it(
     assert len(logged) == 2
 
 
-def test_in_a_ping(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged) -> None:
+def test_a_bug_in_a_ping_closes_its_member(
+    port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged
+) -> None:
     """Others get theirs, and who gets none is closed."""
     wire, other = enter(port, ""), enter(port, "")
     monkeypatch.setattr(wire.protocol, "pinged", bug)
@@ -194,7 +202,9 @@ def test_in_a_ping(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged) 
     assert len(logged) == 1
 
 
-def test_in_a_comment(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged) -> None:
+def test_a_bug_in_a_comment_ends_its_stream(
+    port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged
+) -> None:
     """So do event streams."""
     feed, other = listen(port), listen(port)
     first, second = port.feeds._open
@@ -208,7 +218,9 @@ def test_in_a_comment(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logge
     assert len(logged) == 1
 
 
-def test_in_silence(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged) -> None:
+def test_a_bug_in_a_deadline_spares_the_others(
+    port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged
+) -> None:
     """A deadline that cannot be told of keeps nobody, and no other deadline."""
     one, two = enter(port, ""), enter(port, "")
     silent = Socket.silent
@@ -221,7 +233,9 @@ def test_in_silence(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged)
     assert len(logged) == 1
 
 
-def test_in_slowness(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged) -> None:
+def test_a_bug_in_slowness_cuts_its_member(
+    port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged
+) -> None:
     """Nor does one that does not read stay for ever."""
     wire = enter(port, "")
     wire.protocol.pauseProducing()
@@ -234,7 +248,7 @@ def test_in_slowness(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged
 
 
 @pytest.mark.parametrize("kind", ["socket", "feed"])
-def test_in_going_on(
+def test_a_bug_in_going_on_is_told(
     port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged, kind: str
 ) -> None:
     """A reader that catches up, and then meets a bug, is told."""
@@ -250,7 +264,9 @@ def test_in_going_on(
     assert len(logged) == 1
 
 
-def test_in_leaving(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged) -> None:
+def test_a_bug_in_leaving_counts_the_member_out(
+    port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged
+) -> None:
     """A member that cannot leave in order is counted out all the same."""
     wires = [enter(port, ""), enter(port, "livechat.v1"), listen(port)]
     with monkeypatch.context() as patch:
@@ -265,7 +281,7 @@ def test_in_leaving(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged)
 
 
 @pytest.mark.parametrize("protocol", ["", "livechat.v1"])
-def test_in_entering(
+def test_a_bug_in_entering_is_answered(
     port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged, protocol: str
 ) -> None:
     """A handshake that meets a bug is answered: by a status, or a code where none is seen."""
@@ -285,7 +301,7 @@ def test_in_entering(
 
 
 @pytest.mark.parametrize("name", ["headerReceived", "allHeadersReceived", "source_by"])
-def test_in_a_request(
+def test_a_bug_in_a_request_is_answered(
     port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged, name: str
 ) -> None:
     """A failure before an answer has begun is 500, and the connection closes."""

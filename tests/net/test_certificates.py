@@ -15,7 +15,7 @@ from livechat.net import certificates
 from tests.support.certificates import issue
 
 
-def test_made(tmp_path: Path) -> None:
+def test_a_made_certificate_is_for_this_machine(tmp_path: Path) -> None:
     """The made certificate is P-256, self-signed, no authority, for this machine only."""
     made = certificates.load_or_make(tmp_path / "certs")
     assert made.self_signed
@@ -33,13 +33,13 @@ def test_made(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_made_once(tmp_path: Path) -> None:
+def test_the_next_start_takes_the_made_certificate(tmp_path: Path) -> None:
     """The next start takes the same one."""
     first = certificates.load_or_make(tmp_path).chain.read_bytes()
     assert certificates.load_or_make(tmp_path).chain.read_bytes() == first
 
 
-def test_given(tmp_path: Path) -> None:
+def test_a_given_certificate_is_described(tmp_path: Path) -> None:
     """A given certificate is looked at: its names, its end, who signed it."""
     given = certificates.load(*issue(tmp_path))
     assert not given.self_signed
@@ -47,7 +47,7 @@ def test_given(tmp_path: Path) -> None:
     assert given.expires < datetime.now(UTC) + timedelta(days=6)
 
 
-def test_one_file(tmp_path: Path) -> None:
+def test_certificate_and_key_may_be_one_file(tmp_path: Path) -> None:
     """Certificate and key may be in one file."""
     chain, key = issue(tmp_path)
     both = tmp_path / "both.pem"
@@ -60,7 +60,7 @@ def test_not_somebody_elses_name_for_self_signed(tmp_path: Path) -> None:
     assert not certificates.load(*issue(tmp_path, issuer="chat.example")).self_signed
 
 
-def test_unusable(tmp_path: Path) -> None:
+def test_unusable_files_are_one_line(tmp_path: Path) -> None:
     """Files that are missing, no PEM, locked or of another pair are each one clear line."""
     chain, key = issue(tmp_path)
     _, other = issue(tmp_path, name="other.example")
@@ -83,7 +83,7 @@ def test_unusable(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_half_a_pair(tmp_path: Path) -> None:
+def test_half_a_pair_is_not_overwritten(tmp_path: Path) -> None:
     """If one of the two files is missing nothing is overwritten."""
     made = certificates.load_or_make(tmp_path)
     made.chain.unlink()
@@ -111,7 +111,7 @@ def test_nowhere_to_make_it(tmp_path: Path) -> None:
         ("2026-02-01", "2030-01-01", "is valid only from 2026-02-01."),
     ],
 )
-def test_warnings(begins: str, expires: str, said: str | None) -> None:
+def test_a_certificate_that_ends_is_warned_of(begins: str, expires: str, said: str | None) -> None:
     """A certificate that has ended, ends soon or has not begun gets a warning with the date."""
     certificate = certificates.Certificate(
         Path("x.crt"),

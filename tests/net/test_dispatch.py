@@ -293,7 +293,7 @@ PAUSED: Final = [
 @example(PAUSED, [])
 @example([[(each, ACTIONS.index(raises), 0) for each in range(ACTORS)]], [(0, "logPrefix")])
 @example([[(0, ACTIONS.index(done), 0), (1, 0, 0)]], [(0, "connectionLost")])
-def test_any_events(rounds: list[Round], flaws: list[tuple[int, str]]) -> None:
+def test_connections_fare_as_in_twisted(rounds: list[Round], flaws: list[tuple[int, str]]) -> None:
     """Connections fare as in Twisted, whatever happens in a turn, and whatever they do then."""
     expected = perform(twisted, rounds, flaws)
     assert perform(pure, rounds, flaws) == expected
@@ -329,7 +329,7 @@ def test_a_connection_is_called_by_nobody_in_between(
 
 
 @EACH
-def test_no_epoll(installs: Callable[[Any], None]) -> None:
+def test_an_error_of_the_wait_is_raised(installs: Callable[[Any], None]) -> None:
     """An error of the wait itself is the caller's."""
     with reactor(installs) as made:
         made._poller.close()
@@ -372,7 +372,7 @@ def test_stop_in_the_middle_of_a_turn(installs: Callable[[Any], None]) -> None:
         play.close()
 
 
-def test_only_on_epoll() -> None:
+def test_other_reactors_keep_their_dispatch() -> None:
     """Other reactors, and those that somebody has made of it, keep their own dispatch."""
 
     class Other(EPollReactor):

@@ -23,20 +23,20 @@ def test_native_where_it_was_built() -> None:
 
 
 @pytest.mark.parametrize(("value", "pure"), [("1", True), ("yes", True), ("0", False), ("", False)])
-def test_pure_by_wish(value: str, pure: bool) -> None:
+def test_the_variable_takes_pure_python(value: str, pure: bool) -> None:
     """LIVECHAT_PURE=1 takes Python's."""
     part, why = fast.choose({"LIVECHAT_PURE": value})
     assert (part is _slow) is pure
     assert (why == "LIVECHAT_PURE is set") is pure
 
 
-def test_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_native_part_python_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the native part the Python one is used, with the reason."""
     monkeypatch.setitem(sys.modules, "livechat.net._fast", None)
     assert fast.choose({}) == (_slow, "the native part was not built")
 
 
-def test_of_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_native_part_of_another_machine_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """A native part that cannot be loaded, as the file of another machine, is not used."""
 
     def load(_: str) -> None:
@@ -46,7 +46,7 @@ def test_of_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fast.choose({}) == (_slow, "the native part cannot be loaded: wrong ELF class")
 
 
-def test_of_another_release(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_native_part_of_another_release_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """A native part that lacks a name, as an old build in a checkout does, is not used."""
     old = SimpleNamespace(Wire=object, take=None, turn=None, setup=lambda *_: None)
     monkeypatch.setitem(sys.modules, "livechat.net._fast", old)
@@ -56,7 +56,7 @@ def test_of_another_release(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "write_all" in why
 
 
-def test_another_openssl(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_declaration_is_never_called(monkeypatch: pytest.MonkeyPatch) -> None:
     """A function that is declared otherwise than the C part calls it is never called."""
     monkeypatch.setitem(fast._FUNCTIONS, "SSL_write", "long(*)(SSL *, void *, size_t)")
     part, why = fast.choose({})
@@ -68,7 +68,7 @@ def test_another_openssl(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "ssl", [None, 0, 7, "SSL *", b"", ffi.NULL, ffi.new("char[]", 8), object()]
 )
-def test_no_ssl(ssl: Any) -> None:
+def test_an_object_that_is_no_ssl_has_no_address(ssl: Any) -> None:
     """Nothing but an SSL of pyOpenSSL has an address here, so none can be made up."""
     with pytest.raises(TypeError):
         fast.address(ssl)
@@ -76,13 +76,13 @@ def test_no_ssl(ssl: Any) -> None:
         native().Wire().attach(ssl)
 
 
-def test_null() -> None:
+def test_a_null_has_no_address() -> None:
     """Nor is there one at no address."""
     with pytest.raises(ValueError, match="no SSL"):
         native().Wire().attach(ffi.cast("SSL *", 0))
 
 
-def test_address() -> None:
+def test_an_ssl_has_its_address() -> None:
     """The address of an SSL is where it points to."""
     ssl = SSL.Connection(SSL.Context(SSL.TLS_METHOD), None)._ssl
     assert ffi.cast("SSL *", fast.address(ssl)) == ssl
@@ -91,7 +91,7 @@ def test_address() -> None:
 @pytest.mark.parametrize(
     "given", [(), (None, 1, 1, 1, 1), (int, 1, 0, 1, 1), (int, 1, 1, 1), (int, 1, 1, 1, "1")]
 )
-def test_wrong_addresses(given: tuple[Any, ...]) -> None:
+def test_wrong_addresses_are_refused(given: tuple[Any, ...]) -> None:
     """Functions are not taken from nowhere; those that were given before stay."""
     part: Any = native()
     with pytest.raises((TypeError, ValueError)):
@@ -110,7 +110,9 @@ def test_flags_are_flags(value: object) -> None:
     ("why", "described"),
     [(None, "native"), ("it was not built", "in plain Python: it was not built")],
 )
-def test_described(monkeypatch: pytest.MonkeyPatch, why: str | None, described: str) -> None:
+def test_operators_are_told_which_part_runs(
+    monkeypatch: pytest.MonkeyPatch, why: str | None, described: str
+) -> None:
     """Operators are told which part runs, and why."""
     monkeypatch.setattr(fast, "WHY_PURE", why)
     assert fast.described() == described

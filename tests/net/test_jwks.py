@@ -43,14 +43,14 @@ class FetchTest(TestCase):
             await self.trusting.fetch(self.site.url())
         return str(caught.value)
 
-    async def test_fetched(self) -> None:
+    async def test_a_set_is_fetched_as_it_is(self) -> None:
         """The set comes as it is; the address and no more is told to the server."""
         assert await self.trusting.fetch(self.site.url("/a?b=c")) == BODY
         (head,) = self.site.heads
         assert head.startswith(b"GET /a?b=c HTTP/1.1\r\n")
         assert b"cookie" not in head.lower()
 
-    async def test_without_a_length(self) -> None:
+    async def test_the_end_of_a_connection_ends_the_body(self) -> None:
         """The end of the connection ends the body as well."""
         self.site.answer = lambda connection: connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + BODY)
         assert await self.trusting.fetch(self.site.url()) == BODY
@@ -61,24 +61,24 @@ class FetchTest(TestCase):
             await self.usual.fetch(self.site.url())
         assert self.site.heads == []
 
-    async def test_another_name(self) -> None:
+    async def test_a_certificate_of_another_name_is_refused(self) -> None:
         """The certificate has to be the address's."""
         with pytest.raises(OSError):  # noqa: PT011 - OpenSSL's words
             await self.trusting.fetch(self.site.url(host="127.0.0.2"))
         assert self.site.heads == []
 
-    async def test_redirects(self) -> None:
+    async def test_redirects_are_not_followed(self) -> None:
         """No redirect is followed, not even to another path of the same server."""
         reason = await self.failed(with_body(b"", "302 Found", f"Location: {self.site.url('/x')}"))
         assert reason == "the answer is 302, not 200"
         assert len(self.site.heads) == 1
 
-    async def test_errors(self) -> None:
+    async def test_a_missing_page_is_no_set(self) -> None:
         """A missing page is no set, and a body that has no end does not matter."""
         assert "404" in await self.failed(with_body(b"x" * 100, "404 Not Found"))
         assert "500" in await self.failed(endless(b"HTTP/1.1 500 No\r\n\r\n", b"x" * 65_536))
 
-    async def test_too_much(self) -> None:
+    async def test_a_gigabyte_is_cut_off(self) -> None:
         """A gigabyte is cut off, whether it is announced, chunked, or in the headers."""
         for head, piece in (
             (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n", b"x" * 65_536),
@@ -92,7 +92,7 @@ class FetchTest(TestCase):
             reason = await self.failed(endless(head, piece))
             assert reason == f"the answer has more than {LARGEST} bytes", reason
 
-    async def test_hanging(self) -> None:
+    async def test_a_hanging_server_is_given_up(self) -> None:
         """A server that does not answer, or not to the end, is given up in time."""
         self.patched.setattr(jwks, "WITHIN", 0.3)
         for begun in (
@@ -108,7 +108,7 @@ class FetchTest(TestCase):
 
             assert await self.failed(hang) == "there is no answer within 0.3 seconds"
 
-    async def test_no_http(self) -> None:
+    async def test_bytes_that_are_no_http_are_an_error(self) -> None:
         """Bytes in place of HTTP are an error in words."""
         for data in (b"", b"hello\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"):
 
@@ -117,12 +117,12 @@ class FetchTest(TestCase):
 
             assert await self.failed(answer)
 
-    async def test_nobody_there(self) -> None:
+    async def test_a_closed_port_is_an_error(self) -> None:
         """A port at which nobody listens is an error in words."""
         with pytest.raises(OSError, match="refused"):
             await self.trusting.fetch("https://localhost:1/")
 
-    async def test_given_up(self) -> None:
+    async def test_a_server_that_stops_waits_for_nothing(self) -> None:
         """A server that stops waits for nothing."""
         self.site.answer = lambda _: None
         fetching = self.trusting.fetch(self.site.url())

@@ -27,7 +27,7 @@ def bound(interface: str, port: int = 0) -> Iterator[list[socket.socket]]:
         each.close()
 
 
-def test_loopback() -> None:
+def test_both_loopback_addresses_share_a_port() -> None:
     """Both addresses of the loopback have the same port, and are not waited for."""
     with bound("loopback") as sockets:
         ports = {each.getsockname()[1] for each in sockets}
@@ -37,14 +37,14 @@ def test_loopback() -> None:
             socket.create_connection(each.getsockname()[:2], timeout=5).close()
 
 
-def test_all_addresses() -> None:
+def test_all_addresses_include_ipv4() -> None:
     """`::` takes connections over IPv4 too."""
     with bound("::") as (listening,):
         address = ("127.0.0.1", listening.getsockname()[1])
         socket.create_connection(address, timeout=5).close()
 
 
-def test_a_taken_port() -> None:
+def test_a_taken_port_is_told() -> None:
     """A port that somebody has is said to be taken."""
     with bound("127.0.0.1") as (taken,):
         port = taken.getsockname()[1]
@@ -53,7 +53,7 @@ def test_a_taken_port() -> None:
                 listen(at(interface, port))
 
 
-def test_an_address_of_others() -> None:
+def test_an_address_of_another_machine_is_told() -> None:
     """An address that the machine has not is said so."""
     with pytest.raises(StartError, match="no address"):
         listen(at("203.0.113.7"))
@@ -83,7 +83,7 @@ def test_a_port_that_is_shared(interface: str) -> None:
             each.close()
 
 
-def test_several_addresses() -> None:
+def test_all_addresses_are_listened_on_or_none() -> None:
     """All addresses are listened on, or none of them."""
     both = [parse("tls:0"), parse("http:127.0.0.9:0")]
     found = listen(both)

@@ -47,7 +47,7 @@ class RedirectingTest(PortTest):
 class RedirectTest(RedirectingTest):
     """Answers to those who speak no TLS."""
 
-    async def test_redirect(self) -> None:
+    async def test_plain_http_is_redirected_and_logged(self) -> None:
         """Whole or in pieces, a request is sent to https; the log has one line a second."""
         with capturedLogs() as events:
             for pieces in ([GET], [GET + GET], [bytes([byte]) for byte in GET], [GET[:1], GET[1:]]):
@@ -58,7 +58,7 @@ class RedirectTest(RedirectingTest):
         assert lines(events)[0] == f"No TLS with 127.0.0.1: {PLAIN}."
         assert len(lines(events)) < 4
 
-    async def test_nothing_else(self) -> None:
+    async def test_other_protocols_are_hung_up_on(self) -> None:
         """Other protocols, and requests with a long head, are hung up on."""
         long = GET[:-4] + b"y" * (LONGEST_HEAD - len(GET) + 1) + GET[-4:]
         for said in (b"SSH-2.0-OpenSSH\r\n", b"GET / HTTP/1.1\n\n", b"A" * 20, long):
@@ -70,12 +70,12 @@ class RedirectTest(RedirectingTest):
             assert len(lines(events)) == 1
             plain.close()
 
-    async def test_the_longest_head(self) -> None:
+    async def test_a_head_of_the_bound_is_answered(self) -> None:
         """A head of exactly the bound is answered."""
         fits = GET[:-4] + b"y" * (LONGEST_HEAD - len(GET)) + GET[-4:]
         assert (await self.says(fits)).startswith(b"HTTP/1.1 308 ")
 
-    async def test_a_protocol_that_speaks(self) -> None:
+    async def test_nothing_goes_out_without_tls(self) -> None:
         """Nothing of it goes out without TLS, whenever it is said."""
         end, plain = await self.accept()
         end.transport.write(b"secret")
@@ -89,14 +89,14 @@ class RedirectTest(RedirectingTest):
         plain.close()
         await end.lost()
 
-    async def test_a_protocol_that_closes(self) -> None:
+    async def test_a_close_within_a_request_cuts(self) -> None:
         """A close in the middle of a request cuts the connection, without a word."""
         end, plain = await self.accept()
         await in_thread(plain.sendall, GET[:5])
         end.transport.reactor.callLater(0.1, end.transport.loseConnection)
         assert await end.lost() is ConnectionAborted
 
-    async def test_tls(self) -> None:
+    async def test_a_handshake_goes_on_as_tls(self) -> None:
         """TLS goes on as ever."""
         end, peer = await self.connect()
         await in_thread(peer.sendall, GET)
@@ -109,7 +109,7 @@ class CutOffTest(RedirectingTest):
     closing = 0.3
     handshake = 0.5
 
-    async def test_half_a_request(self) -> None:
+    async def test_half_a_request_is_cut_in_time(self) -> None:
         """A request that does not end is cut when a handshake would be."""
         for said in (b"G", GET[:-2]):
             end, plain = await self.accept()
@@ -122,7 +122,7 @@ class CutOffTest(RedirectingTest):
             assert await end.lost() is ConnectionLost
         assert len(self.port.shaking) == 0
 
-    async def test_a_peer_that_stays(self) -> None:
+    async def test_a_peer_that_stays_is_cut_off(self) -> None:
         """A peer that has its answer and does not close is cut off."""
         end, plain = await self.accept()
         await in_thread(plain.sendall, GET)
@@ -139,7 +139,7 @@ class BehindAProxyTest(PortTest):
         proxies = Proxies([ipaddress.ip_network("127.0.0.1/32")])
         return PrefacedPort(reactor, factory, context, proxies, REDIRECTS)
 
-    async def test_redirect(self) -> None:
+    async def test_plain_http_behind_a_proxy_names_its_client(self) -> None:
         """The same is answered, and the log says whom."""
         for pieces in ([V4 + GET], [V4, GET], [V4[:5], V4[5:] + GET[:1], GET[1:]]):
             self.port._failures = LogLimit(Rate(0, 1))

@@ -95,7 +95,7 @@ class TcpTest(TestCase):
         peer.close()
         await end.lost()
 
-    async def test_both_ways(self) -> None:
+    async def test_data_arrives_both_ways(self) -> None:
         """Written data arrives at once and in order."""
         end, peer = await self.connect()
         end.transport.setTcpNoDelay(True)
@@ -107,7 +107,7 @@ class TcpTest(TestCase):
         await self.hang_up(end, peer)
         assert end.reason is ConnectionDone
 
-    async def test_addresses(self) -> None:
+    async def test_a_peer_has_an_address(self) -> None:
         """The peer has an address, or none on a socket file."""
         end, peer = await self.connect()
         assert self.ends.addresses[-1] == end.transport.getPeer()
@@ -115,7 +115,7 @@ class TcpTest(TestCase):
         assert end.transport.getHost().port == self.listening.address.port
         await self.hang_up(end, peer)
 
-    async def test_much(self) -> None:
+    async def test_a_full_kernel_pauses_the_producer(self) -> None:
         """Data that the kernel does not take is queued; a producer is paused and resumed."""
         end, peer = await self.connect()
         producer, data = Producer(), bytes(range(256)) * 40_000
@@ -136,7 +136,7 @@ class TcpTest(TestCase):
         await self.hang_up(end, peer)
         assert producer.told[-1] == "resume"
 
-    async def test_goodbye(self) -> None:
+    async def test_data_before_the_close_arrives(self) -> None:
         """Data written before the close arrives, whatever the peer still sends."""
         end, peer = await self.connect()
         peer.sendall(bytes(100))
@@ -163,7 +163,7 @@ class TcpTest(TestCase):
         assert await end.lost() is ConnectionDone
         assert len(end.received) == heard
 
-    async def test_a_peer_that_stays(self) -> None:
+    async def test_a_peer_that_stays_is_cut_off(self) -> None:
         """A peer that does not close its end is cut off in time."""
         end, _ = await self.connect()
         end.transport.loseConnection()
@@ -181,7 +181,7 @@ class TcpTest(TestCase):
         (line,) = [event["log_format"].format(**event) for event in events]
         assert "it speaks TLS" in line
 
-    async def test_pauses(self) -> None:
+    async def test_a_paused_transport_delivers_nothing(self) -> None:
         """While it is paused nothing is delivered."""
         end, peer = await self.connect()
         end.transport.pauseProducing()
@@ -207,12 +207,12 @@ class FileTest(TcpTest):
         made.connect(str(self.directory / "chat.sock"))
         return made
 
-    async def test_addresses(self) -> None:
+    async def test_a_peer_on_a_socket_file_has_no_address(self) -> None:
         end, peer = await self.connect()
         assert end.transport.getPeer() == end.transport.getHost() == UNIXAddress(None)
         assert end.transport.hostname == ""
         await self.hang_up(end, peer)
 
-    def test_the_file(self) -> None:
+    def test_accepting_does_not_change_the_file(self) -> None:
         """Accepting does not change the file."""
         assert (self.directory / "chat.sock").stat().st_mode & 0o777 == 0o660

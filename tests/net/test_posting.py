@@ -63,7 +63,7 @@ class PostTest(TestCase):
             await self.post(answer, within)
         return str(caught.value)
 
-    async def test_posted(self) -> None:
+    async def test_a_post_is_sent_and_its_answer_read(self) -> None:
         """The body comes as it is, with its headers; the answer is read."""
         found = await self.post(with_body(b"thanks", "202 Yes", "Retry-After: 7"))
         assert (found.status, found.body, found.whole, found.good) == (202, b"thanks", True, True)
@@ -74,7 +74,7 @@ class PostTest(TestCase):
         assert b"\r\nContent-Type: application/json\r\n" in head
         assert body == BODY
 
-    async def test_quiet(self) -> None:
+    async def test_a_post_is_not_logged(self) -> None:
         """A post is no line in the log."""
         logged: list[LogEvent] = []
         remember = cast("ILogObserver", logged.append)
@@ -84,21 +84,21 @@ class PostTest(TestCase):
         await self.trusting.close()
         assert [formatEvent(each) for each in logged] == []
 
-    async def test_certificates(self) -> None:
+    async def test_an_untrusted_server_is_sent_nothing(self) -> None:
         """Nothing is sent to a server that only says that it is the right one."""
         for poster, host in ((self.usual, "localhost"), (self.trusting, "127.0.0.2")):
             with pytest.raises(OSError):  # noqa: PT011 - OpenSSL's words
                 await poster.post(self.site.url(host=host), BODY, {}, 5.0)
         assert self.site.heads == []
 
-    async def test_redirects(self) -> None:
+    async def test_redirects_are_not_followed(self) -> None:
         """No redirect is followed, to a link-local address least of all."""
         for to in ("http://169.254.169.254/latest/meta-data/", self.site.url("/else")):
             found = await self.post(with_body(b"", "307 Elsewhere", f"Location: {to}"))
             assert (found.status, found.good) == (307, False)
         assert len(self.site.heads) == 2
 
-    async def test_a_gigabyte(self) -> None:
+    async def test_a_huge_body_is_read_at_its_beginning(self) -> None:
         """A huge body is read only at its beginning; its status counts."""
         piece = b"x" * 65_536
         for head in (
@@ -113,7 +113,7 @@ class PostTest(TestCase):
         )
         assert (await self.post(chunked)).status == 500
 
-    async def test_endless_heads(self) -> None:
+    async def test_endless_heads_are_cut_off(self) -> None:
         """A head without end is cut off, and so are answers that are not the last ones (1xx)."""
         for answer in (
             endless(b"HTTP/1.1 200 OK\r\n", b"X-More: %b\r\n" % (b"x" * 4_096)),
@@ -121,14 +121,14 @@ class PostTest(TestCase):
         ):
             assert await self.failed(answer) == f"the answer has more than {LARGEST} bytes"
 
-    async def test_early_answers(self) -> None:
+    async def test_an_early_answer_is_not_the_answer(self) -> None:
         """A 1xx answer is not the answer."""
         found = await self.post(
             says(b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 204 No\r\n\r\n")
         )
         assert found.status == 204
 
-    async def test_hanging(self) -> None:
+    async def test_a_hanging_server_is_given_up(self) -> None:
         """A server that does not answer, or not to the end, is given up in time."""
         for begun in (
             b"",
@@ -152,7 +152,7 @@ class PostTest(TestCase):
 
         assert "within" in await self.failed(late, 0.3)
 
-    async def test_broken_answers(self) -> None:
+    async def test_a_broken_answer_is_a_readable_error(self) -> None:
         """An invalid response is a readable error; a truncated body is kept with its status."""
         closed = "the connection was closed without an answer"
         assert await self.failed(says(b"")) == closed
@@ -168,7 +168,7 @@ class PostTest(TestCase):
         for _ in range(3):
             assert (await self.post(says(forged))).status == 204
 
-    async def test_cancelled(self) -> None:
+    async def test_a_cancelled_post_cuts_its_connection(self) -> None:
         """Giving up cuts the connection."""
         given_up: Any = None
 
@@ -184,7 +184,7 @@ class PostTest(TestCase):
         with pytest.raises(CancelledError):
             await given_up
 
-    async def test_kept_connections(self) -> None:
+    async def test_posts_share_a_connection(self) -> None:
         """Two posts in a row go by one connection; one that was closed meanwhile by another."""
 
         def two(connection: SSLSocket) -> None:
@@ -208,7 +208,7 @@ class PostTest(TestCase):
         assert "within" in await self.failed(once, 0.3)
         assert len(self.site.heads) == 1
 
-    async def test_nobody_there(self) -> None:
+    async def test_an_unreachable_server_is_told(self) -> None:
         """A closed port and a name without an address are said so."""
         for url in ("https://localhost:1/", "https://nobody.invalid/", "http://[::1]:1/"):
             with pytest.raises(OSError):  # noqa: PT011 - the system's words

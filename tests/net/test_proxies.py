@@ -25,7 +25,7 @@ PROXIES = Proxies(ipaddress.ip_network(each) for each in ("10.0.0.0/8", "192.0.2
         ("nonsense", False),
     ],
 )
-def test_trusted(address: str, expected: bool) -> None:
+def test_networks_are_trusted(address: str, expected: bool) -> None:
     assert PROXIES.trusts(address) is expected
     assert not Proxies(()).trusts(address)
 
@@ -65,11 +65,11 @@ def test_trusted(address: str, expected: bool) -> None:
         ("10.0.0.1", ["203.0.113.1, ::ffff:10.0.0.2"], "203.0.113.1"),
     ],
 )
-def test_client(peer: str, forwarded: list[str], expected: str) -> None:
+def test_the_client_is_found_behind_proxies(peer: str, forwarded: list[str], expected: str) -> None:
     assert PROXIES.client(peer, forwarded) == expected
 
 
-def test_mapped_networks() -> None:
+def test_a_mapped_network_is_the_network() -> None:
     """A network of version 4 may be written as one of version 6."""
     found = Proxies(map(ipaddress.ip_network, ("::ffff:10.0.0.0/104", "::ffff:192.0.2.7", "::/0")))
     assert found.trusts("10.1.2.3")

@@ -58,7 +58,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("header", "expected"), [*NAMED, *((each, None) for each in UNNAMED)])
-def test_headers(header: bytes, expected: str | None) -> None:
+def test_a_header_ends_wherever_it_is_cut(header: bytes, expected: str | None) -> None:
     """A header ends where it ends, wherever it is cut, and says who it is."""
     for size in range(len(header)):
         assert _end(header[:size]) is None
@@ -68,7 +68,7 @@ def test_headers(header: bytes, expected: str | None) -> None:
 
 
 @pytest.mark.parametrize("header", WRONG)
-def test_wrong_headers(header: bytes) -> None:
+def test_wrong_headers_are_refused(header: bytes) -> None:
     """Every invalid header is refused as such."""
 
     def read() -> None:
@@ -88,7 +88,7 @@ class PrefaceTest(PortTest):
         proxies = Proxies([ipaddress.ip_network(self.trusted)])
         return PrefacedPort(reactor, factory, context, proxies)
 
-    async def test_named(self) -> None:
+    async def test_the_protocol_knows_the_named_client(self) -> None:
         """The protocol knows whom it is from, and gets what follows."""
         for header, expected in NAMED:
             for step in (1, 7, 1_000):
@@ -101,7 +101,7 @@ class PrefaceTest(PortTest):
                 assert end.told == ["connectionMade", f"comes from {expected}"]
                 assert end.transport.getPeer().host == expected
 
-    async def test_unnamed(self) -> None:
+    async def test_a_proxy_may_speak_for_itself(self) -> None:
         """A proxy that speaks for itself is who it is."""
         for header in UNNAMED:
             end, plain = await self.accept()
@@ -112,7 +112,7 @@ class PrefaceTest(PortTest):
             assert end.told == ["connectionMade"]
             assert end.transport.getPeer().host == "127.0.0.1"
 
-    async def test_wrong(self) -> None:
+    async def test_a_missing_header_is_cut_off_and_logged(self) -> None:
         """Without a header it is cut off, and said so in the log."""
         for said in WRONG:
             self.port._failures = LogLimit(Rate(0, 1))
@@ -124,7 +124,7 @@ class PrefaceTest(PortTest):
                 "it is a proxy, and sends no PROXY header"
             ]
 
-    async def test_half_a_header(self) -> None:
+    async def test_an_unfinished_header_is_not_logged(self) -> None:
         """A connection that ends within the header is not logged."""
         with capturedLogs() as events:
             end, plain = await self.accept()
@@ -144,7 +144,7 @@ class OthersTest(PortTest):
             reactor, factory, context, Proxies([ipaddress.ip_network("10.0.0.0/8")])
         )
 
-    async def test_untrusted_clients(self) -> None:
+    async def test_a_header_of_a_stranger_is_garbage(self) -> None:
         """Untrusted clients speak TLS at once; a header from them is garbage."""
         end, peer = await self.connect()
         await in_thread(peer.sendall, b"hello")

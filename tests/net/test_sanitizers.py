@@ -36,7 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_no_fault(made: Path) -> None:
+def test_sanitizers_find_no_fault_in_c(made: Path) -> None:
     """The native part's own tests find no misused memory and no undefined behaviour in C."""
     tests = ("-m", "pytest", "-q", "-x", "-p", "no:xdist", "-p", "tests.net.sanitized")
     ran = python(made, *tests, "-k", "not pure", *TESTS)

@@ -32,7 +32,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "chat.sock"
 
 
-def test_a_file(path: Path) -> None:
+def test_a_socket_file_has_its_permissions_and_goes(path: Path) -> None:
     """A socket file has its permissions, takes connections, and goes with its socket."""
     (found,) = listen(file(path, ":mode=620"))
     assert path.stat().st_mode & 0o777 == 0o620
@@ -42,7 +42,7 @@ def test_a_file(path: Path) -> None:
     assert not path.exists()
 
 
-def test_a_file_of_a_group(path: Path) -> None:
+def test_a_socket_file_can_be_of_a_group(path: Path) -> None:
     """A file can be a group's; an unknown one is told, and leaves nothing."""
     name = grp.getgrgid(os.getegid()).gr_name
     (found,) = listen(file(path, f":group={name}"))
@@ -98,7 +98,7 @@ def test_no_such_directory(path: Path) -> None:
     assert "Not a directory" in taken(path / "chat.sock")
 
 
-def test_a_long_path(tmp_path: Path) -> None:
+def test_a_path_too_long_for_a_socket_is_told(tmp_path: Path) -> None:
     """A path that no socket can have is told in one line."""
     assert "longer than the 107 bytes" in taken(tmp_path / ("x" * 107))
     assert list(tmp_path.iterdir()) == []

@@ -39,7 +39,7 @@ class FailingTest(PortTest):
         (line,) = lines(events)
         return line
 
-    async def test_plain_http(self) -> None:
+    async def test_plain_http_is_logged_in_words(self) -> None:
         """Plain HTTP is logged in words that help."""
         line = await self.fails(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert line == (
@@ -47,13 +47,13 @@ class FailingTest(PortTest):
             "https:// or wss://."
         )
 
-    async def test_garbage(self) -> None:
+    async def test_garbage_is_logged_in_words_of_openssl(self) -> None:
         """Garbage is logged in OpenSSL's words."""
         line = await self.fails(b"\x00" * 16_384)
         assert line.startswith("No TLS with 127.0.0.1: ")
         assert "wrong version" in line or "packet" in line or "record" in line, line
 
-    async def test_old_versions(self) -> None:
+    async def test_old_versions_are_logged(self) -> None:
         """So is a client that speaks only what we do not."""
         client = OpenSSL(self.reactor, self.address, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0")
         with capturedLogs() as events:
@@ -77,7 +77,7 @@ class FailingTest(PortTest):
 class ContextTest(PortTest):
     """Certificates that are renewed."""
 
-    async def test_renewed(self) -> None:
+    async def test_new_connections_get_the_new_certificate(self) -> None:
         """New connections get the new certificate, those that are there go on with theirs."""
         before, peer = await self.connect()
         made = certificates.load_or_make(self._directory / "renewed")
@@ -87,7 +87,7 @@ class ContextTest(PortTest):
         await in_thread(peer.sendall, b"still here")
         await before.hears(b"still here")
 
-    async def test_resumption(self) -> None:
+    async def test_sessions_are_resumed_within_a_context(self) -> None:
         """Sessions are resumed, but for those that were begun with another context."""
         made = certificates.load_or_make(self._directory / "renewed")
         for version in (TLS12, TLS13):
@@ -110,7 +110,7 @@ class ContextTest(PortTest):
             self.port.context = tls_context.context(made.chain, made.key)
             assert not await resumed(session, context)
 
-    async def test_no_renegotiation(self) -> None:
+    async def test_renegotiation_is_refused(self) -> None:
         """A client of TLS 1.2 that wants to begin anew is refused."""
         client = OpenSSL(self.reactor, self.address, "-tls1_2")
         await self.ends.until(lambda: self.ends.made and self.ends.made[-1].told)

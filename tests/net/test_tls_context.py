@@ -43,7 +43,7 @@ def handshake(server_context: SSL.Context, client: ssl.SSLContext) -> ssl.SSLObj
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_versions(context: SSL.Context, version: ssl.TLSVersion) -> None:
+def test_two_versions_of_tls_are_spoken(context: SSL.Context, version: ssl.TLSVersion) -> None:
     """TLS 1.2 and 1.3 are spoken, with forward secrecy and authenticated encryption."""
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.minimum_version = client.maximum_version = version
@@ -54,7 +54,7 @@ def test_versions(context: SSL.Context, version: ssl.TLSVersion) -> None:
 
 
 @pytest.mark.parametrize("ciphers", ["AES128-SHA", "AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-SHA"])
-def test_weak_ciphers(context: SSL.Context, ciphers: str) -> None:
+def test_weak_ciphers_are_refused(context: SSL.Context, ciphers: str) -> None:
     """Without forward secrecy, or without authenticated encryption, there is no handshake."""
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -63,7 +63,7 @@ def test_weak_ciphers(context: SSL.Context, ciphers: str) -> None:
         handshake(context, client)
 
 
-def test_old_versions(context: SSL.Context) -> None:
+def test_an_old_version_is_refused(context: SSL.Context) -> None:
     """TLS 1.1 is not spoken."""
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     with pytest.warns(DeprecationWarning, match="deprecated"):
@@ -81,7 +81,7 @@ def test_old_versions(context: SSL.Context) -> None:
     ("offered", "chosen"),
     [(["h2", "http/1.1"], "http/1.1"), (["http/1.1"], "http/1.1"), (["h2"], None), ([], None)],
 )
-def test_protocol(context: SSL.Context, offered: list[str], chosen: str | None) -> None:
+def test_only_http1_is_chosen(context: SSL.Context, offered: list[str], chosen: str | None) -> None:
     """Only HTTP/1.1 is ever chosen, which WebSockets need."""
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if offered:

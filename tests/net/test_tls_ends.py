@@ -20,7 +20,7 @@ from tests.net.stoppable import MIB, Stoppable
 class AbortTest(PortTest):
     """The protocol aborts."""
 
-    async def test_reset(self) -> None:
+    async def test_an_abort_resets_the_peer(self) -> None:
         """The queue is dropped, the peer sees a reset, the protocol is told in a later turn."""
         end, peer = await self.connect(receive_buffer=10_000)
         end.transport.write(b"x" * 20 * MIB)
@@ -43,7 +43,7 @@ class AbortTest(PortTest):
             plain.recv(1, socket.MSG_PEEK)
         assert await end.lost() is ConnectionAborted
 
-    async def test_while_closing(self) -> None:
+    async def test_a_closing_connection_can_be_aborted(self) -> None:
         """A connection that is being closed can be aborted."""
         end, _ = await self.connect(receive_buffer=10_000)
         end.transport.write(b"x" * 20 * MIB)
@@ -52,7 +52,7 @@ class AbortTest(PortTest):
         assert await end.lost() is ConnectionAborted
         assert len(self.port.closing) == 0
 
-    async def test_within_a_delivery(self) -> None:
+    async def test_an_abort_works_within_a_delivery(self) -> None:
         """Aborting works in the middle of a delivery, also in that of the peer's last bytes."""
 
         class Aborting(End):
@@ -70,7 +70,7 @@ class AbortTest(PortTest):
         assert await end.lost() is ConnectionAborted
         assert end.told == ["connectionMade", "connectionLost"]
 
-    async def test_before_the_handshake(self) -> None:
+    async def test_an_abort_needs_no_handshake(self) -> None:
         """Aborting needs no handshake."""
         end, _ = await self.accept()
         end.transport.abortConnection()
@@ -126,7 +126,7 @@ class HalfCloseTest(PortTest):
         await in_thread(peer.sendall, b"go on")
         await end.hears(b"go on")
 
-    async def test_both_stop(self) -> None:
+    async def test_both_ends_stop_and_it_closes(self) -> None:
         """If both ends have stopped, closing is all that is left."""
         end, peer = await self.connect()
         end.transport.loseWriteConnection()
@@ -136,7 +136,7 @@ class HalfCloseTest(PortTest):
         end.transport.loseConnection()
         assert await end.lost() is ConnectionDone
 
-    async def test_closing(self) -> None:
+    async def test_the_end_of_the_peer_ends_a_closing_connection(self) -> None:
         """After loseConnection the peer's end is the end."""
         end, peer = await self.connect()
         end.transport.loseConnection()
@@ -149,7 +149,7 @@ class HalfCloseTest(PortTest):
 class LostTest(PortTest):
     """Transports of connections that are lost."""
 
-    async def test_nothing_is_kept(self) -> None:
+    async def test_a_lost_connection_frees_openssl(self) -> None:
         """OpenSSL's state is freed, and the reactor watches the socket no more."""
         end, peer = await self.connect()
         transport: Connection = end.transport
@@ -160,7 +160,7 @@ class LostTest(PortTest):
         assert transport not in self.port.closing
         assert not {transport} & {*self.reactor.getReaders(), *self.reactor.getWriters()}
 
-    async def test_nothing_happens(self) -> None:
+    async def test_calls_on_a_lost_connection_are_ignored(self) -> None:
         """Every call on a lost connection is ignored."""
         end, peer = await self.connect()
         peer.close()

@@ -21,7 +21,7 @@ from tests.net.peers import PortTest, in_thread, lines
 class SayingTest(PortTest):
     """Log lines about clients that cannot be served."""
 
-    def test_many(self) -> None:
+    def test_many_failures_are_one_line(self) -> None:
         """Many failures in a short time are logged once; the next line counts the others."""
         clock = Clock()
         port = TLSPort(clock, self.ends, self.port.context)  # type: ignore[arg-type]
@@ -45,7 +45,7 @@ class SlowTest(PortTest):
 
     handshake = 0.5
 
-    async def test_slow(self) -> None:
+    async def test_a_slow_handshake_is_cut_off(self) -> None:
         """A client that stops in the middle of a handshake is cut off in time and logged."""
         for said in (b"", b"\x16\x03\x01\x00\xf0\x01\x00\x00\xec\x03\x03" + bytes(40)):
             with capturedLogs() as events:
@@ -58,7 +58,7 @@ class SlowTest(PortTest):
             self.port._failures = LogLimit(Rate(0, 1))
         assert len(self.port.shaking) == 0
 
-    async def test_done(self) -> None:
+    async def test_a_finished_handshake_has_no_deadline(self) -> None:
         """A finished handshake has no deadline any more."""
         end, peer = await self.connect()
         assert len(self.port.shaking) == 0
@@ -70,7 +70,7 @@ class SlowTest(PortTest):
 class DualStackTest(PortTest):
     """A socket of IPv6 that takes connections over IPv4 too."""
 
-    async def test_mapped(self) -> None:
+    async def test_a_mapped_peer_has_its_own_address(self) -> None:
         """A mapped IPv4 peer has its own address, wherever that is told."""
         (listening,) = listen([parse("tls:[::]:0")])
         port = self.port.listen(listening.socket)

@@ -120,7 +120,7 @@ class SendingTest(PortTest):
             assert await in_thread(exactly, peer, len(data)) == data
             assert await in_thread(exactly, peer, 9) == b"and so on"
 
-    async def test_sizes(self) -> None:
+    async def test_pieces_of_any_size_keep_their_order(self) -> None:
         """Pieces of any size keep their order, those around a record's size above all."""
         end, peer = await self.connect()
         sizes = [0, 1, 16_383, 16_384, 16_385, 40_000, 1, 0, 131_072, 131_073, 7]
@@ -130,7 +130,7 @@ class SendingTest(PortTest):
         whole = b"".join(pieces)
         assert await in_thread(exactly, peer, len(whole)) == whole
 
-    async def test_before_the_handshake(self) -> None:
+    async def test_data_before_the_handshake_arrives_after_it(self) -> None:
         """Data written before the handshake arrives after it, in order."""
         end, plain = await self.accept()
         end.transport.write(b"early, ")
@@ -151,7 +151,7 @@ class SendingTest(PortTest):
         end.transport.resumeProducing()
         await end.hears(b"hello")
 
-    async def test_addresses(self) -> None:
+    async def test_a_connection_knows_both_addresses(self) -> None:
         """A connection knows both addresses, and switches Nagle's delay off."""
         end, peer = await self.connect()
         transport: Connection = end.transport
@@ -160,7 +160,7 @@ class SendingTest(PortTest):
         transport.setTcpNoDelay(True)
         assert transport.getTcpNoDelay()
 
-    async def test_new_keys(self) -> None:
+    async def test_new_keys_lose_nothing(self) -> None:
         """A client of TLS 1.3 may change its keys, and ours, in the middle: nothing is lost."""
         client = OpenSSL(self.reactor, self.address, "-tls1_3")
         await self.ends.until(lambda: self.ends.made and self.ends.made[-1].told)

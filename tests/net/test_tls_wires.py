@@ -30,7 +30,7 @@ def went(end: End, data: bytes) -> int | None:
 class WiresTest(PortTest):
     """Writes of rooms to a connection."""
 
-    async def test_flags(self) -> None:
+    async def test_a_wire_is_open_between_handshake_and_close(self) -> None:
         """A wire is open from the handshake on, until somebody closes."""
         end, plain = await self.accept()
         wire = end.transport
@@ -48,7 +48,7 @@ class WiresTest(PortTest):
         assert wire.ssl is None
         assert went(end, b"later") == -1
 
-    async def test_in_turns(self) -> None:
+    async def test_bytes_of_both_writers_keep_their_order(self) -> None:
         """Bytes that both have written arrive in their order."""
         end, peer = await self.connect()
         assert went(end, b"a") is None

@@ -7,6 +7,7 @@ import select
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from threading import Thread
 from types import ModuleType
 from typing import Any, Final
@@ -56,7 +57,7 @@ def reactor(part: ModuleType, pairs: list[Pair]) -> Iterator[Reactor]:
     made.epoll.close()
 
 
-def test_frames_of_many(reactor: Reactor, pairs: list[Pair]) -> None:
+def test_frames_come_with_their_wires(reactor: Reactor, pairs: list[Pair]) -> None:
     """Frames come with their wires, in order; silent wires are not there."""
     pairs[0].there.sendall(HI + PONG + client_frame("né".encode()))
     pairs[2].there.sendall(client_frame(b"x" * 300))
@@ -84,7 +85,9 @@ def test_frames_of_many(reactor: Reactor, pairs: list[Pair]) -> None:
         client_frame(b"", 8),
     ],
 )
-def test_the_rest(reactor: Reactor, pairs: list[Pair], rest: bytes) -> None:
+def test_bytes_from_an_unusual_frame_on_are_left(
+    reactor: Reactor, pairs: list[Pair], rest: bytes
+) -> None:
     """Bytes from the first unusual frame on come as they are."""
     pairs[0].there.sendall(HI + rest + HI)
     assert reactor.turn() == ([(pairs[0].wire, [b"hi"], rest + HI, False)], [])
@@ -96,7 +99,7 @@ def test_no_more_than_its_turn(reactor: Reactor, pairs: list[Pair]) -> None:
     assert reactor.turn() == ([(pairs[0].wire, [b"hi"] * MOST, HI * 2, False)], [])
 
 
-def test_too_long(reactor: Reactor, pairs: list[Pair]) -> None:
+def test_a_text_too_long_for_the_wire_is_left(reactor: Reactor, pairs: list[Pair]) -> None:
     """A text that is longer than the wire takes is not looked into."""
     pairs[0].wire.longest = 5
     pairs[0].there.sendall(client_frame(b"12345") + client_frame(b"123456"))
@@ -119,7 +122,7 @@ def test_wires_that_are_not_read_here(
     assert lib.SSL_pending(pairs[0].wire.ssl) == 0
 
 
-def test_detached(reactor: Reactor, pairs: list[Pair]) -> None:
+def test_a_detached_wire_is_not_read(reactor: Reactor, pairs: list[Pair]) -> None:
     """A wire that has let go of its SSL is not read, whatever its flags say."""
     pairs[0].there.sendall(HI)
     pairs[0].wire.detach()
@@ -127,7 +130,7 @@ def test_detached(reactor: Reactor, pairs: list[Pair]) -> None:
     assert reactor.turn() == ([], [(pairs[0].here.fileno(), select.EPOLLIN)])
 
 
-def test_other_descriptors(reactor: Reactor, pairs: list[Pair]) -> None:
+def test_other_descriptors_are_reported(reactor: Reactor, pairs: list[Pair]) -> None:
     """Events of anything else are reported, and unknown ones dropped."""
     for pair in pairs:
         pair.there.sendall(HI)
@@ -138,7 +141,7 @@ def test_other_descriptors(reactor: Reactor, pairs: list[Pair]) -> None:
     assert others == [(pairs[0].here.fileno(), select.EPOLLIN)]
 
 
-def test_other_events(reactor: Reactor, pairs: list[Pair]) -> None:
+def test_other_events_are_reported(reactor: Reactor, pairs: list[Pair]) -> None:
     """A wire that can be written to, or has hung up, is reported with all its events."""
     first, second, _ = pairs
     reactor.epoll.modify(first.here, select.EPOLLIN | select.EPOLLOUT)
@@ -151,7 +154,7 @@ def test_other_events(reactor: Reactor, pairs: list[Pair]) -> None:
     assert told[second.here.fileno()] & select.EPOLLHUP
 
 
-def test_a_record_in_two(reactor: Reactor, pairs: list[Pair]) -> None:
+def test_half_a_record_says_nothing(reactor: Reactor, pairs: list[Pair]) -> None:
     """Half a record says nothing; its other half says all."""
     whole = record(pairs[0], HI)
     raw = pairs[0].there.fileno()
@@ -168,7 +171,7 @@ def record(pair: Pair, data: bytes) -> bytes:
     return pair.here.recv(100_000)
 
 
-def test_an_end_in_order(reactor: Reactor, pairs: list[Pair]) -> None:
+def test_an_end_comes_after_its_frames(reactor: Reactor, pairs: list[Pair]) -> None:
     """Frames before the end are there, and the end is told as often as one asks."""
     pairs[0].there.sendall(HI)
     pairs[0].there.setblocking(False)
@@ -180,7 +183,9 @@ def test_an_end_in_order(reactor: Reactor, pairs: list[Pair]) -> None:
 
 
 @pytest.mark.parametrize("said", [b"\x00" * 50, b"\x17\x03\x03\x00\x20" + b"x" * 32])
-def test_no_record(reactor: Reactor, pairs: list[Pair], said: bytes) -> None:
+def test_a_broken_record_ends_its_connection(
+    reactor: Reactor, pairs: list[Pair], said: bytes
+) -> None:
     """Bytes that are no record end their connection only, and no error is left behind."""
     first, second, third = pairs
     first.there.sendall(HI)
@@ -193,7 +198,7 @@ def test_no_record(reactor: Reactor, pairs: list[Pair], said: bytes) -> None:
     assert lib.ERR_peek_error() == 0
 
 
-def test_much(reactor: Reactor, pairs: list[Pair]) -> None:
+def test_a_turn_reads_up_to_its_bound(reactor: Reactor, pairs: list[Pair]) -> None:
     """A turn reads up to the bound, and epoll reports the rest."""
     pair = pairs[0]
     pair.there.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1_000_000)
@@ -210,7 +215,7 @@ def test_much(reactor: Reactor, pairs: list[Pair]) -> None:
     assert heard == said
 
 
-def test_many_records(reactor: Reactor, pairs: list[Pair]) -> None:
+def test_many_small_records_are_bounded(reactor: Reactor, pairs: list[Pair]) -> None:
     """So is of very many small ones."""
     pair = pairs[0]
     pair.there.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1_000_000)
@@ -261,7 +266,7 @@ def test_very_many_at_once(part: ModuleType, pairs: list[Pair]) -> None:
     epoll.close()
 
 
-def test_references(reactor: Reactor, pairs: list[Pair]) -> None:
+def test_a_turn_keeps_no_references(reactor: Reactor, pairs: list[Pair]) -> None:
     """Nothing is kept of a turn."""
     counts = []
     for _ in range(3):
@@ -279,7 +284,14 @@ def test_one_turn_at_a_time(tls: SSL.Context) -> None:
     reactor = Reactor(part, [pair])
     got: list[Any] = []
     refused = False
-    thread = Thread(target=lambda: got.append(reactor.turn(20)))
+
+    def wait() -> None:
+        # The looks of the other thread may come first.
+        while not got:
+            with suppress(RuntimeError):
+                got.append(reactor.turn(20))
+
+    thread = Thread(target=wait)
     thread.start()
     while not refused:
         try:
@@ -307,7 +319,7 @@ def test_one_turn_at_a_time(tls: SSL.Context) -> None:
         (0, {}, 0, 2**70),
     ],
 )
-def test_wrong_arguments(arguments: tuple[Any, ...]) -> None:
+def test_wrong_arguments_are_refused(arguments: tuple[Any, ...]) -> None:
     """Arguments of other kinds are refused, and nothing is left busy."""
     for _ in range(2):
         with pytest.raises((TypeError, ValueError, OverflowError)):

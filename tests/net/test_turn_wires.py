@@ -77,7 +77,7 @@ class TurnTest(PortTest):
         second, other = await self.connect()
         return first, peer, second, other
 
-    async def test_frames(self) -> None:
+    async def test_frames_are_told_with_what_is_behind(self) -> None:
         """Frames are told, and what is behind them."""
         end, peer, _, _ = await self.two()
         peer.sendall(HI * 20 + PONG)
@@ -95,7 +95,7 @@ class TurnTest(PortTest):
         assert await end.lost() is ConnectionDone
         assert end.frames == [b"hi"]
 
-    async def test_a_reset(self) -> None:
+    async def test_frames_before_a_reset_are_told(self) -> None:
         """So it is before a reset, as far as that leaves it, and nobody else ends."""
         end, peer, other, another = await self.two()
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -104,7 +104,7 @@ class TurnTest(PortTest):
         assert await end.lost() is ConnectionLost
         await other.until(lambda: other.frames)
 
-    async def test_a_bug(self) -> None:
+    async def test_a_bug_ends_its_connection(self) -> None:
         """A bug ends its connection only, and is in the log."""
 
         class Buggy(Exception):
@@ -150,20 +150,20 @@ class TurnTest(PortTest):
         await deferLater(self.reactor, 0, lambda: None)
         return (second, other) if told[0] is first else (first, peer)
 
-    async def test_aborted_meanwhile(self) -> None:
+    async def test_an_aborted_connection_is_told_nothing(self) -> None:
         """A connection that another's message has cut off is told nothing any more."""
         end, _ = await self.told_first(lambda transport: transport.abortConnection())
         assert await end.lost() is ConnectionAborted
         assert end.frames == []
 
-    async def test_closed_meanwhile(self) -> None:
+    async def test_a_closed_connection_is_told_nothing(self) -> None:
         """Nor is one that another's message has closed."""
         end, peer = await self.told_first(lambda transport: transport.loseConnection())
         await in_thread(peer.close)
         await end.lost()
         assert end.frames == []
 
-    async def test_lost_meanwhile(self) -> None:
+    async def test_a_lost_connection_is_told_nothing(self) -> None:
         """Nor one that is gone already, whose SSL is freed."""
         end, _ = await self.told_first(
             lambda transport: transport.connectionLost(Failure(ConnectionLost()))
@@ -171,7 +171,7 @@ class TurnTest(PortTest):
         assert end.reason is ConnectionLost
         assert end.frames == []
 
-    async def test_paused(self) -> None:
+    async def test_a_paused_connection_is_not_read(self) -> None:
         """Nothing is read of a connection that is paused."""
         end, peer, other, another = await self.two()
         end.transport.pauseProducing()

@@ -25,7 +25,7 @@ def test_a_peer_that_takes_nothing() -> None:
         assert [taken.goes_on(3) for _ in range(3)] == [True, True, False]
 
 
-def test_a_peer_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dripping_peer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A peer that takes something each time gets no more than a multiple of the time."""
     sizes = count()
     monkeypatch.setattr(uptake, "ioctl", lambda *_: next(sizes).to_bytes(4))

@@ -11,7 +11,7 @@ from livechat.net import whereabouts
 from livechat.net.whereabouts import FILE, Whereabouts, reachable
 
 
-def test_written_and_read(tmp_path: Path) -> None:
+def test_a_private_file_is_written_and_read(tmp_path: Path) -> None:
     """A file that is written is read, and nobody else can read it."""
     found = Whereabouts("::1", 10443, "ab" * 32, embedded=False)
     whereabouts.write(tmp_path, found)
@@ -20,7 +20,7 @@ def test_written_and_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "null", "{}", '{"host":"x","port":"1","fingerprint":""}'])
-def test_damaged(tmp_path: Path, text: str) -> None:
+def test_a_damaged_file_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)
     with pytest.raises(ValueError, match=r"."):
         whereabouts.read(tmp_path)
@@ -35,6 +35,6 @@ def test_damaged(tmp_path: Path, text: str) -> None:
         ("192.0.2.1", "192.0.2.1"),
     ],
 )
-def test_reachable(interface: str, host: str) -> None:
+def test_a_server_on_all_addresses_is_asked_on_loopback(interface: str, host: str) -> None:
     """A server that listens on all addresses is asked on the loopback's."""
     assert reachable(interface) == host

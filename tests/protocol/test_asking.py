@@ -11,7 +11,7 @@ from livechat.protocol.messages import User
 from livechat.protocol.moderation import LONGEST_REASON
 
 
-def test_question() -> None:
+def test_a_question_has_only_what_there_is() -> None:
     """A question has what there is, and nothing more."""
     asked = Question("send", "r", "user", User("42", "Ann", verified=True), "hi", reply_to=3)
     assert json.loads(asked.body()) == {
@@ -38,12 +38,12 @@ def test_question() -> None:
         ("join", '{"verdict":"accept","expires":5}', Ruling("accept", expires=5)),
     ],
 )
-def test_answers(about: About, body: str, expected: Ruling) -> None:
+def test_answers_are_read(about: About, body: str, expected: Ruling) -> None:
     """Answers are read as the site meant them."""
     assert ruling_of(body.encode(), about) == expected
 
 
-def test_identity() -> None:
+def test_an_answer_may_have_an_identity() -> None:
     """A join's answer may have a user and its rights."""
     found = ruling_of(
         b'{"verdict":"accept","user":{"id":"42","name":"Ann","role":"vip"},"rooms":{"a*":["*"]}}',
@@ -54,7 +54,7 @@ def test_identity() -> None:
     assert found.rooms == {"a*": ["*"]}
 
 
-def test_long_reason() -> None:
+def test_a_long_reason_is_cut() -> None:
     """A reason is cut where a moderator's would be too long."""
     body = json.dumps({"verdict": "reject", "reason": "x" * 10_000})
     assert ruling_of(body.encode(), "send").reason == "x" * LONGEST_REASON
@@ -96,7 +96,7 @@ def test_long_reason() -> None:
         b'{"verdict":"accept","x":' + b"[" * 30_000 + b"]" * 30_000 + b"}",
     ],
 )
-def test_no_answer(body: bytes) -> None:
+def test_other_bodies_are_no_answer(body: bytes) -> None:
     """HTML, broken JSON and unknown verdicts are no answer, and one line says why."""
     with pytest.raises(ValueError, match=r"^it is |^its ") as caught:
         ruling_of(body, "send")

@@ -19,7 +19,7 @@ BY = Author("operator", User("!operator", "Operator", "operator"))
         '{"action":{"type":"x","user":"Ann"},"by":{"kind":"operator"}}',
     ],
 )  # fmt: skip
-def test_no_records(text: str) -> None:
+def test_texts_that_are_no_records_are_refused(text: str) -> None:
     """Any other text is refused by the same error."""
     with pytest.raises(ValueError, match=r"."):
         record_of_text(text)
@@ -34,12 +34,12 @@ def test_no_records(text: str) -> None:
         AuditRecord(Action("retract", ref=7), Author("user"), "lobby", ""),
     ],
 )
-def test_records(record: AuditRecord) -> None:
+def test_a_record_is_read_back(record: AuditRecord) -> None:
     """A record is read back as it was written."""
     assert record_of_text(record_to_text(record)) == record
 
 
-def test_form() -> None:
+def test_a_record_has_the_documented_fields() -> None:
     """The record's fields have the names that other programs look for."""
     record = AuditRecord(Action("retract", ref=7), BY, "lobby", "x")
     assert record_to_text(record) == (
@@ -48,7 +48,7 @@ def test_form() -> None:
     )
 
 
-def test_of_another_livechat() -> None:
+def test_records_of_other_versions_are_read() -> None:
     """Types and keys that are not known cost nothing of the rest."""
     text = '{"action":{"type":"exile","years":600},"by":{"kind":"user","x":1},"room":"r","y":2}'
     assert record_of_text(text) == AuditRecord(Action("exile"), Author("user"), "r")

@@ -24,7 +24,7 @@ def test_single_action() -> None:
     ]
 
 
-def test_target() -> None:
+def test_rooms_of_a_target_are_text() -> None:
     """Rooms are text; who is meant is looked at later, and by keys only."""
     assert decode_target(b'{"message":"x"}').room is None
     target = decode_target(b'{"room":"a","as":{"id":"42"}}')

@@ -10,7 +10,7 @@ from tests.protocol.plain_hostile import HOSTILE
 
 
 @pytest.mark.parametrize(("data", "kind"), HOSTILE)
-def test_hostile_json(data: bytes, kind: Kind) -> None:
+def test_hostile_json_is_refused(data: bytes, kind: Kind) -> None:
     """A body without a message is refused with a reason."""
     with pytest.raises(ChatError) as caught:
         decode_send_request(data)

@@ -17,7 +17,7 @@ from livechat.protocol.counts import counted
         (1_234, "1234 rooms"),
     ],
 )
-def test_counted(count: float, words: str) -> None:
+def test_one_has_no_plural(count: float, words: str) -> None:
     """One room has no s, whatever the type of the number."""
     assert counted(count, "room") == words
 

@@ -8,7 +8,7 @@ from livechat.errors import ChatError, Kind
 from livechat.protocol.credentials import Credentials
 
 
-def test_headers() -> None:
+def test_a_header_has_one_value_in_any_case() -> None:
     """A header's name matches in any case; two values would be two identities and are refused."""
     asked = Credentials({"x-user": ("42",), "cookie": ("a", "b")}, "192.0.2.1", proxied=True)
     assert asked.header("X-User") == "42"

@@ -19,13 +19,13 @@ from livechat.protocol.decoding import decode_action, decode_frame
         (b"", Kind.BAD_JSON),
     ],
 )
-def test_no_actions(body: bytes, kind: Kind) -> None:
+def test_bodies_that_are_no_actions_are_refused(body: bytes, kind: Kind) -> None:
     """A body has an action, in UTF-8; other frames are none."""
     with pytest.raises(ChatError) as refused:
         decode_action(body)
     assert refused.value.kind is kind
 
 
-def test_without_a_type() -> None:
+def test_an_action_without_a_type_is_a_message() -> None:
     """A message need not say that it is one."""
     assert decode_action(b'{"message":"hi"}') == decode_frame(b'{"message":"hi"}') == Say("hi")

@@ -18,7 +18,7 @@ from tests.support import server_frame
 ANN = User("42", "Ann")
 
 
-def test_an_operator() -> None:
+def test_only_an_operator_has_a_role() -> None:
     """Only an operator has a role; a plain member is told of neither."""
     message = Message("hi", 1, 2, OPERATOR)
     user = {"id": "!operator", "name": "Operator", "role": "operator"}
@@ -30,7 +30,7 @@ def test_an_operator() -> None:
     assert plain == encode_entries(Encoding.PLAIN, "k", [Message("hi", 1, 2)])
 
 
-def test_messages() -> None:
+def test_a_message_is_written_in_each_encoding() -> None:
     """A message is written in each encoding."""
     said = [Message("hi\nthere", 7, 8, ANN), Message("x", 8, 9)]
     plain = encode_entries(Encoding.PLAIN, "k", said)
@@ -58,7 +58,7 @@ def test_messages() -> None:
     assert events[1].startswith("event: message\nid: k:8\ndata: {")
 
 
-def test_events() -> None:
+def test_an_event_has_its_type_and_perhaps_an_id() -> None:
     """A frame as an event has its type as a name, and no id unless it is given one."""
     assert encode_frame(Encoding.EVENTS, frames.Joined(ANN)) == (
         b'event: joined\ndata: {"type":"joined","user":{"id":"42","name":"Ann"}}\n\n'

@@ -59,7 +59,7 @@ def told(draft: Draft, case: Case | None = None) -> dict[str, Any]:
     return found
 
 
-def test_kinds() -> None:
+def test_each_kind_is_an_entry_or_a_note() -> None:
     """A kind is an entry of a room, or is written as a note."""
     assert KINDS == ENTRIES | NOTES
     assert ENTRIES.isdisjoint(NOTES)
@@ -85,14 +85,14 @@ def test_kinds() -> None:
         (Gone(4, 9), {"event": "gone"}),
     ],
 )
-def test_entries(entry: Any, expected: dict[str, Any]) -> None:
+def test_an_entry_keeps_its_id(entry: Any, expected: dict[str, Any]) -> None:
     """An entry has the fields of its frame, and an id that is the same each time."""
     found = json.loads(encode_event(event_of_entry("r", "ep", entry)))
     assert found == {"id": "r:ep:4", "room": "r", "seq": 4, "time": 9, **expected}
 
 
 @pytest.mark.parametrize("kind", ["joined", "left"])
-def test_comings(kind: str) -> None:
+def test_a_coming_names_its_user(kind: str) -> None:
     """The user stands beside the note, where whatever removes users finds it."""
     draft = make_note(kind, "r", None, BOB)
     assert draft.room == EVENTS_ROOM
@@ -107,11 +107,11 @@ def test_comings(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["occupied", "vacated"])
-def test_occupancy(kind: str) -> None:
+def test_occupancy_is_of_a_room(kind: str) -> None:
     assert told(make_note(kind, "r")) == {"event": kind, "room": "r", "time": 99}
 
 
-def test_place() -> None:
+def test_a_note_names_its_place() -> None:
     """A note says behind which entry of its room it comes."""
     note = note_of(entry_of(make_note("vacated", "r", Place("ep", 7))))
     assert note is not None
@@ -127,7 +127,7 @@ def test_place() -> None:
         (Action("review", case="c1", verdict="approve", seq=8, user=BOB), "reviewed"),
     ],
 )
-def test_acts(act: Action, kind: str) -> None:
+def test_an_act_names_its_person_beside_the_note(act: Action, kind: str) -> None:
     """An act has what the audit has, and the person that it is about beside the note."""
     by = Author("user", ANN)
     draft = make_act(AuditRecord(act, by, "r"))
@@ -140,11 +140,11 @@ def test_acts(act: Action, kind: str) -> None:
     assert (found["event"], found["room"]) == (kind, "r")
 
 
-def test_act_everywhere() -> None:
+def test_an_act_everywhere_names_all_rooms() -> None:
     assert told(make_act(AuditRecord(Action("restrict"), Author("key"), "*")))["room"] == "*"
 
 
-def test_case() -> None:
+def test_a_case_has_its_present_text() -> None:
     """The text of a case is that which the case has now, and nowhere once it is decided."""
     draft = make_note("held", "r", None, ANN, case="c1")
     assert "buy" not in draft.message
@@ -157,7 +157,7 @@ def test_case() -> None:
     assert told(draft) == bare
 
 
-def test_report() -> None:
+def test_a_report_has_its_case() -> None:
     case = replace(CASE, kind="report", data="", ref=3, reporter=BOB, reason="rude")
     draft = make_note("reported", "r", None, ANN, case="c1")
     assert told(draft, case) == {
@@ -167,14 +167,14 @@ def test_report() -> None:
     }  # fmt: skip
 
 
-def test_ids() -> None:
+def test_each_note_has_its_own_id() -> None:
     """Each note has an id of its own, that no room's entry has."""
     ids = [json.loads(make_note("vacated", "r").message)["id"] for _ in range(100)]
     assert len({*ids}) == 100
     assert not any(":" in each for each in ids)
 
 
-def test_gaps() -> None:
+def test_a_gap_counts_lost_entries() -> None:
     """A gap counts its lost entries and keeps the same id."""
     gap = json.loads(encode_event(trimmed("r", "ep", 3, 9)))
     assert gap == {
@@ -198,7 +198,7 @@ def test_gaps() -> None:
     "text",
     ["", "hi", "[]", "{}", '{"id":1}', '{"id":"x","event":"vacated","after":"y"}', "[" * 5_000],
 )
-def test_no_note(text: str) -> None:
+def test_an_entry_that_is_no_note_is_passed_over(text: str) -> None:
     """An entry that is no note is passed over."""
     assert note_of(Message(text, 1, 1)) is None
 
@@ -208,7 +208,7 @@ def test_no_note(text: str) -> None:
     ['{"id":"x","event":"from the future","room":"r"}', '{"id":"x","event":"joined","room":"r"}',
      '{"id":"x","event":"restricted","room":"r"}'],
 )  # fmt: skip
-def test_unknown(text: str) -> None:
+def test_a_note_of_another_version_is_no_event(text: str) -> None:
     """A note of another livechat, or without what it needs, is no event."""
     entry = Message(text, 1, 1)
     note = note_of(entry)
@@ -216,6 +216,6 @@ def test_unknown(text: str) -> None:
     assert event_of_note(note, entry) is None
 
 
-def test_gone_note() -> None:
+def test_a_note_of_a_forgotten_user_is_none() -> None:
     """A note whose user was forgotten is none any more."""
     assert note_of(Gone(1, 1)) is None

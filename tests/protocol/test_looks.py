@@ -45,7 +45,7 @@ unseen = st.text(st.sampled_from(INVISIBLE), max_size=3)
 
 
 @pytest.mark.parametrize("text", ["", *INVISIBLE, *MARKS, "".join(INVISIBLE + MARKS)], ids=ascii)
-def test_unseen(text: str) -> None:
+def test_unseen_texts_are_found(text: str) -> None:
     """Blanks, ignorable characters, and marks that stand on nothing."""
     assert not seen(text)
 
@@ -56,7 +56,7 @@ def test_unseen(text: str) -> None:
      "¿", "\n.\n", "\u0600", "\ue000", "\U00020000", "\U0001d400", "一"],
     ids=ascii,
 )  # fmt: skip
-def test_seen(text: str) -> None:
+def test_seen_texts_are_found(text: str) -> None:
     """Letters, symbols and emoji, those that are newer than Python too; whatever is around them."""
     assert seen(text)
 
@@ -90,7 +90,7 @@ def test_what_is_unseen_makes_no_other_name(text: str, one: str, two: str) -> No
      ("ﬁn", "FIN"), ("Ann B", "AnnB")],
     ids=ascii,
 )  # fmt: skip
-def test_look_alikes(one: str, other: str) -> None:
+def test_look_alikes_are_the_same(one: str, other: str) -> None:
     """Case, forms of the same letter, and what is unseen make no difference."""
     assert skeleton(one) == skeleton(other)
 
@@ -112,7 +112,7 @@ def test_no_look_alikes(one: str, other: str) -> None:
      ("\u3164", False), ("Ann\u3164", False), ("Ann\u17b4", False), ("A\u200dnn", True)],
     ids=ascii,
 )  # fmt: skip
-def test_trimmed(name: str, whole: bool) -> None:
+def test_unseen_ends_are_trimmed(name: str, whole: bool) -> None:
     """Unseen characters at an end are no part of a name, unless they shape what is before."""
     assert trimmed(name) is whole
 
@@ -134,7 +134,7 @@ def test_nothing_unseen_ends_a_name(text: str, end: str) -> None:
      "ｙou", "YΟU"],
     ids=ascii,
 )  # fmt: skip
-def test_reserved(name: str) -> None:
+def test_reserved_names_are_found_in_any_letters(name: str) -> None:
     """Names that speak for the server, in whatever letters they are written."""
     assert is_reserved(name)
 
@@ -144,7 +144,7 @@ def test_reserved(name: str) -> None:
     ["Ann", "Adam", "administrator", "Youssef", "Yoda", "operators", "Cooper", "Иван", "Νίκος", "",
      "system1", "Tom", "guest-7f3a", "Olivier", "ايمان"],
 )  # fmt: skip
-def test_not_reserved(name: str) -> None:
+def test_names_that_hold_a_reserved_one_are_free(name: str) -> None:
     """Others, those that only hold one of them too."""
     assert not is_reserved(name)
 

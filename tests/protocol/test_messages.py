@@ -13,7 +13,7 @@ from livechat.protocol.messages import User, user_of_text, user_to_text
     [OPERATOR, User("1", "Ann"), User("a-b", " Ann  Lee "), User("2", "a\toperator b")],
     ids=ascii,
 )
-def test_kept(user: User) -> None:
+def test_a_kept_user_is_read_back(user: User) -> None:
     """A kept user is found again."""
     assert user_of_text(user_to_text(user)) == user
 
@@ -27,7 +27,7 @@ def test_kept_before_there_were_roles() -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "1", "1 ", " Ann", "\toperator Ann"], ids=ascii)
-def test_not_kept(text: str) -> None:
+def test_other_texts_are_no_users(text: str) -> None:
     """Other texts are not taken for users."""
     with pytest.raises(ValueError, match="not a user"):
         user_of_text(text)

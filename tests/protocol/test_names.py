@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     "name", ["a", "lobby", "room_name", "A-Z.~_0", "...", "x" * 128, "0", "-", "__proto__"]
 )
-def test_rooms(name: str) -> None:
+def test_unreserved_characters_name_a_room(name: str) -> None:
     """Unreserved characters make a room's name, up to 128 of them."""
     assert room_name(name) == name
 
@@ -29,7 +29,7 @@ def test_rooms(name: str) -> None:
         "!", "!audit", "%21audit", "！audit", "a!b",
     ],
 )  # fmt: skip
-def test_no_rooms(name: str) -> None:
+def test_other_names_are_refused(name: str) -> None:
     """Everything else is refused."""
     with pytest.raises(ChatError) as caught:
         room_name(name)

@@ -33,7 +33,7 @@ from livechat.protocol.origins import (
         ("capacitor://localhost:80", "capacitor://localhost:80"),
     ],
 )
-def test_origins(text: str, expected: str) -> None:
+def test_an_origin_has_one_spelling(text: str, expected: str) -> None:
     """An origin is written in one way, whatever way it came."""
     assert origin(text) == expected
 
@@ -50,7 +50,7 @@ def test_origins(text: str, expected: str) -> None:
         "https://*.example.org", "c*://localhost",
     ],
 )  # fmt: skip
-def test_no_origins(text: str) -> None:
+def test_texts_that_are_no_origin_are_refused(text: str) -> None:
     """Everything else is none."""
     with pytest.raises(ValueError, match=r".*"):
         origin(text)
@@ -103,7 +103,7 @@ def test_what_may_not_be_allowed(text: str) -> None:
         ("https://localhost", False), ("null", False), (None, False),
     ],
 )  # fmt: skip
-def test_allowed(found: str | None, allowed: bool) -> None:
+def test_a_wildcard_is_one_label_or_more(found: str | None, allowed: bool) -> None:
     """A wildcard is a label or more, and neither the bare domain nor another port or suffix."""
     given = ["https://*.example.org", "https://*.ports.example:8000", "capacitor://localhost"]
     assert (found in Allowed(given)) is allowed
@@ -117,26 +117,26 @@ def test_allowed(found: str | None, allowed: bool) -> None:
      ("evil.org", False), ("chat.example.org.evil.org", False), ("192.0.2.1", True),
      ("[2001:db8::1]:443", True), ("localhost:8443", True)],
 )  # fmt: skip
-def test_hosts_of_a_server(host: str, among: bool) -> None:
+def test_hosts_of_a_server_are_its_names_and_addresses(host: str, among: bool) -> None:
     """A server has its names, those under a wildcard, and all addresses."""
     assert is_among(host, ("chat.example.org", "*.example.com")) is among
     assert is_among(host, ("*",))
 
 
 @pytest.mark.parametrize("text", ["a", "a-b.example.org:1", "192.0.2.1", "[::1]:443"])
-def test_hosts(text: str) -> None:
+def test_a_host_is_a_name_or_an_address(text: str) -> None:
     """A name or an address, and perhaps a port."""
     assert is_host(text)
     assert ":" not in without_port(text).strip("[]:1")
 
 
 @pytest.mark.parametrize("text", ["", "a b", "a:123456", "a/b", "a@b", "::1", "a:b", "é", "a\n"])
-def test_no_hosts(text: str) -> None:
+def test_texts_that_are_no_host_are_refused(text: str) -> None:
     """Everything else is none."""
     assert not is_host(text)
 
 
-def test_unmapped() -> None:
+def test_a_mapped_address_is_the_address() -> None:
     """An address of version 4 in version 6 is the same address."""
     assert unmapped("::ffff:192.0.2.1") == unmapped("192.0.2.1") == "192.0.2.1"
     assert unmapped("2001:DB8:0::1") == "2001:db8::1"

@@ -21,7 +21,7 @@ FRAMES = [each for each in re.findall(r"`(\{\"type\":[^`]*\})`", PAGE) if "…" 
 
 
 @pytest.mark.parametrize("frame", FRAMES)
-def test_frames(frame: str) -> None:
+def test_each_frame_of_the_page_is_decoded(frame: str) -> None:
     """Each is a client's, or one of the server's."""
     try:
         decode_frame(frame.encode())
@@ -30,7 +30,7 @@ def test_frames(frame: str) -> None:
     assert decode_target(frame.encode()).room in (None, "team-*")
 
 
-def test_actions() -> None:
+def test_all_actions_are_on_the_page() -> None:
     """All of them are shown."""
     shown = {type(found) for found in map(decoded, FRAMES)}
     assert set(get_args(Action)) <= shown
@@ -49,7 +49,7 @@ def table(head: str) -> list[list[str]]:
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
-def test_settings() -> None:
+def test_each_setting_is_on_the_page() -> None:
     """Each is in the table, with the right that it takes."""
     found: dict[str, str] = {}
     for names, _, _, right in table("| setting | value |"):
@@ -60,7 +60,7 @@ def test_settings() -> None:
     assert {name for name, right in found.items() if right == "moderate"} == MODERATED
 
 
-def test_codes() -> None:
+def test_every_code_of_a_frame_is_on_the_page() -> None:
     """The page's table has every error that a frame can cause."""
     shown = set(re.findall(r"`(\w+)`", " ".join(row[0] for row in table("| code | why |"))))
     known = {kind.code for kind in Kind}

@@ -16,7 +16,7 @@ from tests.support import server_frame
 
 
 @pytest.mark.parametrize(("data", "kind"), HOSTILE)
-def test_hostile_json(data: bytes, kind: Kind) -> None:
+def test_hostile_json_is_refused(data: bytes, kind: Kind) -> None:
     """A frame without a message is refused with a reason."""
     with pytest.raises(ChatError) as caught:
         decode_plain(data)
@@ -41,14 +41,14 @@ def test_other_keys_are_ignored() -> None:
 
 
 @given(st.text())
-def test_plain_frames(text: str) -> None:
+def test_a_plain_frame_has_only_the_message(text: str) -> None:
     """A member gets a frame with an object whose only key is the message."""
     opcode, payload, rest = server_frame(plain_frame(Message(text, 7, 9)))
     assert (opcode, rest) == (1, b"")
     assert json.loads(payload) == {"message": text}
 
 
-def test_error_frames() -> None:
+def test_an_error_frame_has_code_and_detail() -> None:
     """An error's frame has its code and its detail."""
     _, payload, _ = server_frame(error_frame(ChatError(Kind.BAD_JSON, "Why.")))
     assert json.loads(payload) == {"error": {"code": "bad_json", "detail": "Why."}}

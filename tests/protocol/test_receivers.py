@@ -21,7 +21,7 @@ from livechat.protocol.receivers import receiver_name, receiver_url, shown_url
         "http://[::1]:8000/",
     ],
 )
-def test_addresses(url: str) -> None:
+def test_an_address_of_a_receiver_is_taken_as_it_stands(url: str) -> None:
     """An address is taken as it stands, and has a name that stores and monitors can have."""
     assert receiver_url(url) == url
     assert re.fullmatch(r"[a-z0-9][a-z0-9-]{8,63}", receiver_name(url))
@@ -38,12 +38,12 @@ def test_addresses(url: str) -> None:
         "https://bücher.example/", "https://[::1", f"https://example.org/{'x' * 2_000}",
     ],
 )  # fmt: skip
-def test_no_addresses(url: str) -> None:
+def test_bad_addresses_of_receivers_are_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"must (be|have)"):
         receiver_url(url)
 
 
-def test_names() -> None:
+def test_a_name_of_a_receiver_tells_no_secret() -> None:
     """Each address has another name, which tells its host and nothing that may be secret."""
     first, second = (receiver_name(f"https://hooks.example.org/{n}") for n in "ab")
     assert first != second
@@ -51,7 +51,7 @@ def test_names() -> None:
     assert len(receiver_name(f"https://{'a' * 60}.{'b' * 60}.example/")) <= 64
 
 
-def test_shown() -> None:
+def test_a_shown_receiver_has_no_path() -> None:
     """The log has the host, and no path: that of some services is a secret."""
     assert (
         shown_url("https://hooks.example.org:444/T0/geheim?x") == "https://hooks.example.org:444/…"

@@ -28,7 +28,7 @@ BODY = b'{"type":"events","data":[{"message":"h\xc3\xa9"}]}'
 
 
 @given(st.binary(min_size=SHORTEST, max_size=LONGEST), st.text(max_size=50))
-def test_receivers_library(secret: bytes, text: str) -> None:
+def test_the_library_of_receivers_agrees(secret: bytes, text: str) -> None:
     """The receivers' own library takes what we sign, and we take what it signs."""
     body = json.dumps({"message": text}).encode()
     now = int(time.time())
@@ -43,7 +43,7 @@ def test_receivers_library(secret: bytes, text: str) -> None:
     verify([secret], headers, body, now)
 
 
-def test_two_secrets() -> None:
+def test_either_of_two_secrets_verifies() -> None:
     """While a secret is replaced, receivers of either take what is sent."""
     now = int(time.time())
     headers = signed([NEW, OLD], "msg_1", now, BODY)
@@ -72,14 +72,16 @@ def test_two_secrets() -> None:
         ({"webhook-timestamp": str(NOW + 301)}, BODY, "differs"),
     ],
 )
-def test_refused(changed: dict[str, str], body: bytes, why: str) -> None:
+def test_a_changed_delivery_fails_verification(
+    changed: dict[str, str], body: bytes, why: str
+) -> None:
     """A changed or outdated delivery fails verification."""
     headers: dict[str, Any] = signed([OLD], "msg_1", NOW, BODY) | changed
     with pytest.raises(ValueError, match=why):
         verify([OLD], headers, body, NOW)
 
 
-def test_secrets() -> None:
+def test_secrets_are_read_without_padding() -> None:
     """A secret is read with and without the padding of base64."""
     for size in range(SHORTEST, LONGEST + 1):
         secret = bytes(range(size))
@@ -101,6 +103,6 @@ def test_secrets() -> None:
         f"whsec_{'-' * 32}",
     ],
 )
-def test_no_secrets(text: str) -> None:
+def test_bad_secrets_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must be whsec_ and base64 of 24 to 64 bytes"):
         secret_of_text(text)

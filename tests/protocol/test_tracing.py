@@ -41,12 +41,12 @@ from livechat.protocol.v1 import GoAway, Pong
         (b'{"type": "' + b"x" * 500 + b'"}', "x" * 32, None),
     ],
 )
-def test_seen(payload: bytes, kind: str, seq: int | None) -> None:
+def test_a_seen_frame_has_type_and_number(payload: bytes, kind: str, seq: int | None) -> None:
     """A frame is told by its type and number, whatever it is, and without its text."""
     assert seen(payload, 9, texts=False) == Seen(kind, 9, seq)
 
 
-def test_texts() -> None:
+def test_a_text_is_traced_on_request() -> None:
     """A text is there if it was asked for, and is bounded."""
     assert seen(b'{"message": "hi"}', 9, texts=True).text == '{"message": "hi"}'
     assert seen(b"hi \xff", 9, texts=True).text == "hi \ufffd"
@@ -57,7 +57,7 @@ def test_texts() -> None:
 @pytest.mark.parametrize(
     "payload", [b'{"type": "auth", "token": "secret"}', b'{"type": "auth", "token": "secret']
 )
-def test_no_tokens(payload: bytes) -> None:
+def test_a_token_is_never_traced(payload: bytes) -> None:
     """The text of a frame with a token is never shown, even if it is broken."""
     assert seen(payload, 9, texts=True).text is None
 
@@ -66,7 +66,7 @@ MESSAGES = [Message("x" * size, seq, 1) for seq, size in enumerate((1, 125, 70_0
 
 
 @pytest.mark.parametrize("encoding", list(Encoding))
-def test_frames(encoding: Encoding) -> None:
+def test_joined_frames_are_told_apart(encoding: Encoding) -> None:
     """Frames that were joined are told apart, in every encoding and size."""
     data = encode_entries(encoding, "e", MESSAGES)
     frames = list(frames_of(encoding, data))
@@ -76,7 +76,7 @@ def test_frames(encoding: Encoding) -> None:
         assert [seen(*each, texts=False).seq for each in frames] == [1, 2, 3]
 
 
-def test_other_frames() -> None:
+def test_frames_without_a_number_are_told() -> None:
     """Frames without a number, errors of plain mode, and comments of event streams."""
     both = (
         encode_frame(Encoding.EVENTS, GoAway(7)) + b":\n\n" + encode_frame(Encoding.EVENTS, Pong())
@@ -96,7 +96,7 @@ def test_other_frames() -> None:
         Lines("t", [Line("in", 1, "here/1", room="r", bytes=3)], 2),
     ],
 )
-def test_news(news: News) -> None:
+def test_news_of_traces_are_read_back(news: News) -> None:
     assert news_of_bytes(news_to_bytes(news)) == news
 
 

@@ -19,13 +19,13 @@ ANN = User("42", "Ann")
 
 
 @pytest.mark.parametrize(("value", "frame"), UNDERSTOOD, ids=named)
-def test_understood(value: Any, frame: frames.ClientFrame) -> None:
+def test_valid_frames_are_decoded(value: Any, frame: frames.ClientFrame) -> None:
     """Valid frames are decoded; unknown fields are ignored."""
     assert decode_frame(json.dumps(value).encode()) == frame
 
 
 @pytest.mark.parametrize(("value", "kind"), HOSTILE, ids=lambda value: str(value)[:40])
-def test_hostile(value: Any, kind: Kind) -> None:
+def test_invalid_frames_are_refused(value: Any, kind: Kind) -> None:
     """An invalid frame is refused in a sentence."""
     data = value if isinstance(value, bytes) else json.dumps(value).encode()
     with pytest.raises(ChatError) as refused:
@@ -100,7 +100,7 @@ WRITTEN = [
 
 
 @pytest.mark.parametrize(("frame", "expected"), WRITTEN, ids=str)
-def test_written(frame: frames.ServerFrame, expected: Any) -> None:
+def test_frames_are_written_to_the_letter(frame: frames.ServerFrame, expected: Any) -> None:
     """Frames are what the protocol says, to the letter."""
     assert v1(frame) == expected
     assert encode_frame(Encoding.PLAIN, frame) == b""

@@ -9,7 +9,7 @@ from livechat.protocol.values import place_of_text
 
 
 @pytest.mark.parametrize("text", ["k:7", "a-_Z:7", "k:0", f"k:{2**53 - 1}"])
-def test_places(text: str) -> None:
+def test_a_place_is_read_back(text: str) -> None:
     """A place is written as it is read."""
     found = place_of_text(text)
     assert f"{found.epoch}:{found.seq}" == text
@@ -35,7 +35,7 @@ def test_places(text: str) -> None:
         "a\0:5",
     ],
 )
-def test_no_places(text: str) -> None:
+def test_texts_that_are_no_place_are_refused(text: str) -> None:
     """Text that is no place is refused."""
     with pytest.raises(ChatError):
         place_of_text(text)

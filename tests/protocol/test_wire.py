@@ -21,20 +21,20 @@ from tests.support import server_frame
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536, 200_000])
-def test_frame_lengths(size: int) -> None:
+def test_a_length_has_its_shortest_form(size: int) -> None:
     """Each of the three forms of a length is used where RFC 6455 wants it."""
     payload = b"x" * size
     assert server_frame(text_frame(payload)) == (1, payload, b"")
 
 
-def test_limit() -> None:
+def test_the_longest_text_fits_its_frame() -> None:
     """The longest text fits its frame, however it is escaped."""
     text = "\x07" * 1_000
     assert len(json.dumps({"message": text})) <= wire_limit(1_000)
     assert wire_limit(16_384) == 6 * 16_384 + 4_096
 
 
-def test_nesting() -> None:
+def test_nesting_of_json_is_bounded() -> None:
     """JSON may be nested so deep; brackets in strings do not count."""
     check_depth(b"[" * DEEPEST + b"]" * DEEPEST)
     check_depth(b"[" + b"{}," * 100 + b"0]")
@@ -60,7 +60,7 @@ def test_nesting() -> None:
         (b'{"a":"{{{{{{{{{{"}', ...),
     ],
 )
-def test_data(given: bytes, kept: Any) -> None:
+def test_insignificant_white_space_goes(given: bytes, kept: Any) -> None:
     """Insignificant white space goes; all else stays as it came."""
     found = checked_data(Raw(given))
     expected = given if kept is ... else kept
@@ -86,7 +86,7 @@ def test_data(given: bytes, kept: Any) -> None:
         (b'{"a":1} {"b":2}', Kind.BAD_JSON),
     ],
 )
-def test_bad_data(given: bytes, kind: Kind) -> None:
+def test_bad_data_is_refused(given: bytes, kind: Kind) -> None:
     """Data that is no object or is too large gets a clear error."""
     with pytest.raises(ChatError) as refused:
         checked_data(Raw(given))

@@ -32,7 +32,7 @@ OVERRIDES = "\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
         ("🎉 Party", "party"),
     ],
 )
-def test_names(words: str, room: str) -> None:
+def test_words_become_a_name_of_a_room(words: str, room: str) -> None:
     """Words for a room become a name that a room can have."""
     assert room_name(room_of_words(words)) == room
 
@@ -42,14 +42,14 @@ def test_names(words: str, room: str) -> None:
     ["", " ", "..", ".", "- !", "\u202e", "\u200b\u2800", "🎉", "\u0301", "x" * 101, "x" * 10_000,
      "é" * 10_000, "\u200b" * 10_000],
 )  # fmt: skip
-def test_no_names(words: str) -> None:
+def test_words_of_which_nothing_is_left_are_refused(words: str) -> None:
     """Words of which nothing is left, or that are too long, name no room."""
     with pytest.raises(ChatError) as caught:
         room_of_words(words)
     assert caught.value.kind is Kind.BAD_ROOM
 
 
-def test_other_scripts() -> None:
+def test_any_script_names_a_room() -> None:
     """Rooms are called in any script; names of which something is lost are not the same."""
     names = [
         "Москва",
@@ -71,7 +71,7 @@ def test_other_scripts() -> None:
 
 
 @pytest.mark.parametrize("word", ["x", "ﬃ", "ﷺ", "㎉", "⑴", "ß"])
-def test_what_grows(word: str) -> None:
+def test_letters_with_long_spellings_are_bounded(word: str) -> None:
     """Letters with long spellings make no name that is too long."""
     assert len(room_name(room_of_words(word * 100))) <= LONGEST_ROOM_NAME
 
@@ -93,11 +93,11 @@ def test_what_grows(word: str) -> None:
         ("\u0301", ""),
     ],
 )
-def test_titles(text: str, title: str) -> None:
+def test_a_title_is_one_line(text: str, title: str) -> None:
     """A title is one line, which changes nothing around it; too long a one is none."""
     assert title_of(text) == title
 
 
-def test_lines() -> None:
+def test_lines_have_their_lengths() -> None:
     """Other lines have other lengths."""
     assert one_line("x" * 101, 200) == "x" * 101

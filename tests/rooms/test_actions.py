@@ -64,7 +64,7 @@ def members(world: World) -> tuple[Reader, RecordingClient]:
     return reader, plain
 
 
-def test_edit_and_retract(world: World) -> None:
+def test_members_are_told_of_edits_and_retractions(world: World) -> None:
     """Members are told under the next numbers; plain ones see the one message."""
     reader, plain = members(world)
     assert say(world, "helo") == 1
@@ -83,7 +83,7 @@ def test_edit_and_retract(world: World) -> None:
     assert texts(plain) == ["helo"]
 
 
-def test_one_that_resumes(world: World) -> None:
+def test_a_client_that_resumes_gets_present_texts(world: World) -> None:
     """A client that resumes gets every number once, with its present state."""
     start = run(world.chat.place(SOMEBODY, "r"))
     for text in ("a", "b"):
@@ -167,7 +167,7 @@ HOSTILE: list[tuple[dict[str, Any], Kind]] = [
 
 
 @pytest.mark.parametrize(("action", "kind"), HOSTILE)
-def test_refused(world: World, action: dict[str, Any], kind: Kind) -> None:
+def test_an_invalid_act_changes_nothing(world: World, action: dict[str, Any], kind: Kind) -> None:
     """An invalid action, a missing message or another's is refused, and changes nothing."""
     reader, _ = members(world)
     say(world, "mine")
@@ -199,7 +199,7 @@ def test_a_guest_without_a_key(make_world: Callable[..., World]) -> None:
     assert does(world, before, {"type": "retract", "ref": seq}).count == 1
 
 
-def test_too_late(world: World) -> None:
+def test_a_late_edit_is_refused(world: World) -> None:
     """A message is edited for a while; it is taken back at any time."""
     say(world, "old")
     world.clock.advance(EDIT_WITHIN - 1)
@@ -219,7 +219,7 @@ def test_too_many_edits(world: World) -> None:
     assert reads(world) == [(1, str(MOST_EDITS - 1))]
 
 
-def test_an_operator(world: World) -> None:
+def test_an_operator_retracts_and_does_not_edit(world: World) -> None:
     """An operator retracts anybody's messages, and edits nobody's."""
     reader, _ = members(world)
     say(world, "mine")
@@ -230,7 +230,7 @@ def test_an_operator(world: World) -> None:
     assert (event["refs"], event["by"]) == ([1, 2], "moderator")
 
 
-def test_all_of_somebody(world: World) -> None:
+def test_all_messages_of_a_user_are_retracted(world: World) -> None:
     """An author takes back all its own; a moderator anybody's, of a while or of ever."""
     assert ANN.user is not None
     assert BEN.user is not None
@@ -247,7 +247,7 @@ def test_all_of_somebody(world: World) -> None:
     assert reads(world) == [(2, "old")]
 
 
-def test_clear(world: World) -> None:
+def test_a_room_is_cleared(world: World) -> None:
     for actor in (ANN, BEN, SOMEBODY):
         say(world, "x", actor)
     ack = does(world, ADMIN, {"type": "clear", "nonce": "n"})
@@ -256,7 +256,7 @@ def test_clear(world: World) -> None:
     assert [each.action for each in records(world)] == [Recorded("clear", count=3)]
 
 
-def test_nonces(world: World) -> None:
+def test_a_repeated_act_is_done_once(world: World) -> None:
     """An act that is repeated is done once; the same nonce for another act is an error."""
     say(world, "a")
     edit = {"type": "edit", "ref": 1, "message": "b", "nonce": "n"}
@@ -275,7 +275,7 @@ def test_nonces(world: World) -> None:
     assert (again.seq, again.duplicate, again.count) == (3, True, None)
 
 
-def test_rates(make_world: Callable[..., World]) -> None:
+def test_acts_count_towards_the_rate(make_world: Callable[..., World]) -> None:
     """Edits and retractions count as messages do."""
     world = make_world(rate=1)
     actor = Actor("guest", world.source("192.0.2.7"), ANN.user, returns=True)
@@ -291,7 +291,7 @@ def test_rates(make_world: Callable[..., World]) -> None:
         assert refusal(world, actor, action) is Kind.RATE_LIMITED
 
 
-def test_replies_and_data(world: World) -> None:
+def test_replies_and_data_are_delivered(world: World) -> None:
     """Replies and data are delivered and stored with the message; an edit replaces the data."""
     reader, plain = members(world)
     does(world, ANN, {"message": "x", "reply_to": 41, "data": {"a": [1, {"b": "\u2028"}]}})
@@ -306,7 +306,7 @@ def test_replies_and_data(world: World) -> None:
     assert texts(plain) == ["x"]
 
 
-def test_listeners(make_world: Callable[..., World]) -> None:
+def test_listeners_are_told_of_acts_once(make_world: Callable[..., World]) -> None:
     """Extensions are told of what was said, and of what became of it, once."""
     told: list[Any] = []
 

@@ -24,7 +24,7 @@ class ActivityTest(SynchronousTestCase):
     def rooms(self, **members: int) -> dict[str, Room]:
         return {room.name: room for room in self.activity.rooms(members)}
 
-    def test_rooms(self) -> None:
+    def test_rooms_with_members_are_active(self) -> None:
         """Rooms with members are active, and those spoken in lately."""
         self.say("said", 7)
         self.say("both", 3)
@@ -34,7 +34,7 @@ class ActivityTest(SynchronousTestCase):
         assert (found["said"].members, found["said"].newest) == (0, Newest(7, 7_000))
         assert (found["silent"].members, found["silent"].newest) == (1, None)
 
-    def test_forgetting(self) -> None:
+    def test_a_quiet_room_is_forgotten(self) -> None:
         """A room is forgotten when it was quiet for long, one that is spoken in is not."""
         self.say("a")
         self.say("b")
@@ -45,7 +45,7 @@ class ActivityTest(SynchronousTestCase):
         self.clock.advance(ACTIVE_FOR)
         assert self.rooms() == {}
 
-    def test_bound(self) -> None:
+    def test_rooms_of_the_latest_messages_are_remembered(self) -> None:
         """Beyond the bound, the rooms with the latest messages are remembered."""
         self.patch(activity, "MOST_ROOMS", 100)
         for number in range(1_000):
@@ -61,7 +61,7 @@ class ActivityTest(SynchronousTestCase):
         self.clock.advance(300)
         assert 0 < self.rooms()["a"].rate < 1
 
-    def test_rate(self) -> None:
+    def test_the_rate_is_of_the_last_ten_seconds(self) -> None:
         """The rate of all rooms is that of the last ten full seconds."""
         assert self.activity.rate() == 0
         for _ in range(20):
@@ -74,7 +74,7 @@ class ActivityTest(SynchronousTestCase):
         self.clock.advance(1)
         assert self.activity.rate() == 0
 
-    def test_chart(self) -> None:
+    def test_the_chart_has_each_message_once(self) -> None:
         """The chart has what was said, each message once, in its place."""
         for second in range(BARS * BAR):
             for _ in range(second % 3):

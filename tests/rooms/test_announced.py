@@ -66,7 +66,7 @@ def told(world: Rooms) -> list[Any]:
     return found
 
 
-def test_acts(world: Rooms) -> None:
+def test_an_act_is_announced_once_answered(world: Rooms) -> None:
     """An act of a moderator is an event once it is answered."""
     someone, boss = user(world), moderator(world)
     restricts(boss, "mute", "42", reason="spam", seconds=60)
@@ -81,13 +81,13 @@ def test_acts(world: Rooms) -> None:
     assert someone
 
 
-def test_everywhere(world: Rooms) -> None:
+def test_an_act_everywhere_is_announced(world: Rooms) -> None:
     restricts(manager(world), "ban", "42", everywhere=True)
     (restricted,) = told(world)
     assert restricted.room == "*"
 
 
-def test_refused_act(world: Rooms) -> None:
+def test_a_refused_act_is_not_announced(world: Rooms) -> None:
     """A refused act is no event."""
     restricts(user(world), "ban", "7")
     assert told(world) == []
@@ -106,7 +106,7 @@ def test_held_and_reviewed(world: Rooms) -> None:
     assert not any("buy" in each.message for each in world.notes)
 
 
-def test_reported(world: Rooms) -> None:
+def test_a_report_is_announced_once(world: Rooms) -> None:
     """A report is an event once, however often it is made."""
     author = user(world, "5")
     says(author, "rude")
@@ -147,7 +147,7 @@ class Scene:
         self.clock.advance(RETURN_WITHIN)
 
 
-def test_comes_and_goes(world: Rooms) -> None:
+def test_first_and_last_connections_are_announced(world: Rooms) -> None:
     """A user comes with the first connection, and goes some seconds after the last."""
     scene = Scene(world)
     scene.presence.enter("r", ANN)
@@ -161,7 +161,7 @@ def test_comes_and_goes(world: Rooms) -> None:
     assert scene.told == [("joined", "Ann"), ("left", "Ann")]
 
 
-def test_two_processes(world: Rooms) -> None:
+def test_a_user_at_two_processes_is_announced_once(world: Rooms) -> None:
     """A user that is at another process too has neither come nor gone."""
     scene = Scene(world)
     scene.has_elsewhere(ANN)
@@ -182,7 +182,7 @@ def test_left_both_at_once(world: Rooms) -> None:
     assert len(scene.told) == 2
 
 
-def test_came_back(world: Rooms) -> None:
+def test_a_user_that_came_back_has_not_gone(world: Rooms) -> None:
     """A user that has come back meanwhile has not gone."""
     scene = Scene(world)
     scene.has_elsewhere(ANN)

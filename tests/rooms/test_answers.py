@@ -13,7 +13,7 @@ from tests.support import kind, result
 from tests.support.outcomes import refusing
 
 
-def test_stored() -> None:
+def test_an_answer_fires_with_what_is_stored() -> None:
     """An answer fires with what is stored, later or within the call; the arguments come before."""
     waiting: list[tuple[Any, ...]] = []
     answer = answer_of(lambda *given: waiting.append(given), "a", 1)
@@ -25,7 +25,7 @@ def test_stored() -> None:
     assert result(answer_of(lambda text, receiver: receiver.stored(text), "c")) == "c"
 
 
-def test_refused() -> None:
+def test_an_answer_fails_with_the_refusal() -> None:
     """An answer fails with the reason of a refusal."""
     assert kind(answer_of(refusing(ChatError(Kind.HELD, "x")), "a")) is Kind.HELD
 

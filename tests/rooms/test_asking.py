@@ -27,7 +27,7 @@ def world(make_world: MakeWorld, there: AskedSite) -> World:
     return make_world(asked=there)
 
 
-def test_accepted(world: World, there: AskedSite) -> None:
+def test_an_accepted_message_is_said(world: World, there: AskedSite) -> None:
     """A message is hidden until the site has accepted it."""
     sent = send(world, sender(world), "hi", reply_to=7)
     assert there.asked[0].question == {
@@ -45,7 +45,7 @@ def test_accepted(world: World, there: AskedSite) -> None:
     assert (result(sent).seq, texts(world)) == (1, ["hi"])
 
 
-def test_rewritten(world: World, there: AskedSite) -> None:
+def test_a_rewritten_message_has_the_words_of_the_site(world: World, there: AskedSite) -> None:
     """The room has the site's words, and never the sender's."""
     sent = send(world, sender(world), "darn")
     there.asked[0].says("accept", message="d***")
@@ -53,7 +53,7 @@ def test_rewritten(world: World, there: AskedSite) -> None:
     assert texts(world) == ["d***"]
 
 
-def test_rejected(world: World, there: AskedSite) -> None:
+def test_a_rejected_message_has_the_reason_of_the_site(world: World, there: AskedSite) -> None:
     """A sender is told the site's reason."""
     sent = send(world, sender(world))
     there.asked[0].says("reject", reason="Be nice.")
@@ -64,7 +64,7 @@ def test_rejected(world: World, there: AskedSite) -> None:
     assert texts(world) == []
 
 
-def test_held(world: World, there: AskedSite) -> None:
+def test_a_message_held_by_the_site_waits_for_review(world: World, there: AskedSite) -> None:
     """A message that the site is not sure of waits for a review, and is then said unasked."""
     mod = moderator(world)
     sent = send(world, sender(world))
@@ -80,7 +80,7 @@ def test_held(world: World, there: AskedSite) -> None:
 
 
 @pytest.mark.parametrize("failing", ["refuse", "accept"])
-def test_no_answer(make_world: MakeWorld, failing: Any) -> None:
+def test_without_an_answer_the_option_decides(make_world: MakeWorld, failing: Any) -> None:
     """A hanging site refuses messages, or lets them pass, as the operator configured it."""
     world = make_world(asked=AskedSite("send", failing=failing))
     sent = send(world, sender(world))
@@ -133,7 +133,7 @@ def test_useless_rewrites(make_world: MakeWorld, failing: Any, text: str) -> Non
     assert texts(world) == []
 
 
-def test_order_of_one(world: World, there: AskedSite) -> None:
+def test_messages_of_one_sender_keep_their_order(world: World, there: AskedSite) -> None:
     """Messages of one sender keep their order, in whatever order the site answers."""
     ann = sender(world)
     sent = [send(world, ann, text) for text in "abcd"]
@@ -171,7 +171,7 @@ def test_anonymous_requests_do_not_wait(world: World, there: AskedSite) -> None:
     assert result(one).seq == 2
 
 
-def test_plain_and_v1(world: World, there: AskedSite) -> None:
+def test_both_protocols_are_told_the_outcome(world: World, there: AskedSite) -> None:
     """Sockets of both protocols are told what became of their messages."""
     plain, client = PlainClient(world), Client(world)
     plain.says({"message": "one"})
@@ -183,7 +183,7 @@ def test_plain_and_v1(world: World, there: AskedSite) -> None:
     assert client.hears("ack")[0]["seq"] == 1
 
 
-def test_sender_leaves(world: World, there: AskedSite) -> None:
+def test_a_message_outlives_its_sender(world: World, there: AskedSite) -> None:
     """A message is stored although its sender has left meanwhile."""
     client = Client(world)
     client.sends({"type": "message", "message": "bye", "nonce": "n"})
@@ -193,7 +193,7 @@ def test_sender_leaves(world: World, there: AskedSite) -> None:
 
 
 @pytest.mark.parametrize("verdict", ["accept", "hold"])
-def test_banned_meanwhile(world: World, there: AskedSite, verdict: str) -> None:
+def test_a_ban_wins_over_the_site(world: World, there: AskedSite, verdict: str) -> None:
     """A ban that is made while the site thinks wins over its answer."""
     mod, ann = moderator(world), user(world)
     ann.sends({"type": "message", "message": "spam", "nonce": "n"})
@@ -217,7 +217,7 @@ def test_request_muted_meanwhile(world: World, there: AskedSite) -> None:
     assert texts(world) == []
 
 
-def test_revoked_meanwhile(world: World, there: AskedSite) -> None:
+def test_a_revocation_wins_over_the_site(world: World, there: AskedSite) -> None:
     """A token that is revoked meanwhile says nothing any more."""
     actor = run(world.door.caller(world.source("192.0.2.1"), _claim(world.token())))
     sent = send(world, actor)
@@ -226,7 +226,7 @@ def test_revoked_meanwhile(world: World, there: AskedSite) -> None:
     assert kind(sent) is Kind.TOKEN_REVOKED
 
 
-def test_held_meanwhile(world: World, there: AskedSite) -> None:
+def test_a_quiet_room_wins_over_the_site(world: World, there: AskedSite) -> None:
     """A room that is made quiet meanwhile is quiet."""
     sent = send(world, sender(world))
     boss = manager(world)
@@ -238,7 +238,7 @@ def test_held_meanwhile(world: World, there: AskedSite) -> None:
     assert texts(world) == []
 
 
-def test_rewritten_content(world: World, there: AskedSite) -> None:
+def test_rewritten_words_are_checked(world: World, there: AskedSite) -> None:
     """The room's words count for what the site has written, too."""
     boss = manager(world)
     boss.sends({"type": "room", "set": {"words": ["bad"]}})
@@ -251,7 +251,7 @@ def test_rewritten_content(world: World, there: AskedSite) -> None:
     assert len(there.asked) == 1, "what may not be said is not asked about"
 
 
-def test_edits(world: World, there: AskedSite) -> None:
+def test_an_edit_is_asked_about(world: World, there: AskedSite) -> None:
     """An edit is asked about as a message is, in the order of both."""
     client = Client(world, key="k" * 16)
     client.sends({"type": "message", "message": "a", "nonce": "1"})
@@ -271,7 +271,9 @@ def test_edits(world: World, there: AskedSite) -> None:
 
 
 @pytest.mark.parametrize(("verdict", "expected"), [("reject", "rejected"), ("hold", "forbidden")])
-def test_refused_edits(world: World, there: AskedSite, verdict: str, expected: str) -> None:
+def test_an_edit_cannot_be_held(
+    world: World, there: AskedSite, verdict: str, expected: str
+) -> None:
     """An edit cannot wait for a review."""
     client = Client(world, key="k" * 16)
     client.sends({"type": "message", "message": "a", "nonce": "1"})
@@ -300,7 +302,7 @@ def test_operators_are_not_asked_about(world: World, there: AskedSite) -> None:
     assert not there.asked
 
 
-def test_very_many(make_world: MakeWorld, there: AskedSite) -> None:
+def test_very_many_messages_are_all_answered(make_world: MakeWorld, there: AskedSite) -> None:
     """Among 1,100 messages at once all are answered, and the accepted ones stored."""
     world = make_world(asked=there)
     sent, refused = [], 0
@@ -318,7 +320,9 @@ def test_very_many(make_world: MakeWorld, there: AskedSite) -> None:
     assert not world.chat._asking._lines
 
 
-def test_bugs(world: World, there: AskedSite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_costs_its_own_act(
+    world: World, there: AskedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A bug costs the act that met it, and no other one of the line."""
     ann = sender(world)
     one, two = send(world, ann, "one"), send(world, ann, "two")
@@ -345,7 +349,7 @@ def test_nothing_is_asked(make_world: MakeWorld) -> None:
         assert send(world, sender(world)).called
 
 
-def test_key(world: World, there: AskedSite) -> None:
+def test_a_back_end_is_asked_about(world: World, there: AskedSite) -> None:
     """A back end is asked about too, as itself or for a user."""
     key = Actor("key", world.source("192.0.2.1"), grants={"*": ALL_RIGHTS})
     sent = send(world, key)

@@ -22,7 +22,7 @@ def world(make_world: MakeWorld, there: AskedSite) -> World:
     return make_world(asked=there)
 
 
-def test_repeated(world: World, there: AskedSite) -> None:
+def test_a_repeated_message_is_asked_about_once(world: World, there: AskedSite) -> None:
     """A message that is sent again with its nonce is asked about once, and said once."""
     ann = sender(world)
     first, again = (send(world, ann, "darn", nonce="n") for _ in range(2))

@@ -10,7 +10,7 @@ from livechat.rooms.attendance import attendance
 from tests.support import ANN, SOMEBODY, RecordingClient, World, kind, run
 
 
-def test_who_is_there(world: World) -> None:
+def test_a_look_makes_nobody_a_member(world: World) -> None:
     """A look makes nobody a member, and tells members nothing."""
     member = RecordingClient()
     run(world.chat.join(ANN, "r", member))
@@ -24,7 +24,7 @@ def test_who_is_there(world: World) -> None:
 
 
 @pytest.mark.parametrize("room", ["!audit"])
-def test_internal(world: World, room: str) -> None:
+def test_internal_rooms_are_not_looked_at(world: World, room: str) -> None:
     """Rooms that no client can name are not looked at."""
     looked = Deferred.fromCoroutine(attendance(world.chat, SOMEBODY, room))
     assert kind(looked) is Kind.FORBIDDEN

@@ -62,7 +62,7 @@ class TestInternalRoom:
     """No actor gets in by the ways of other rooms, whatever its rights."""
 
     @pytest.mark.parametrize("actor", [SOMEBODY, ANN, ADMIN])
-    def test_refused(self, world: World, actor: Actor) -> None:
+    def test_clients_cannot_enter_the_audit(self, world: World, actor: Actor) -> None:
         chat = world.chat
         watcher, member = RecordingSink(), RecordingClient()
         assert kind(going(chat.join(actor, AUDIT_ROOM, member))) is Kind.FORBIDDEN
@@ -89,7 +89,7 @@ class TestInternalRoom:
         assert kind(going(world.chat.audit.watch(actor, watcher))) is Kind.UNAUTHORIZED
         assert world.hub._watchers == {}
 
-    def test_in_no_list(self, make_world: Callable[..., World]) -> None:
+    def test_the_audit_is_in_no_list(self, make_world: Callable[..., World]) -> None:
         """The audit room is no active room, counts in no metric, and no extension is told of it."""
 
         class Told:
@@ -123,7 +123,7 @@ def test_recorded_before_the_answer(make_world: Callable[..., World]) -> None:
     assert answers[0].before[0].message == "spam"
 
 
-def test_removals(world: World) -> None:
+def test_removals_keep_texts_of_others(world: World) -> None:
     """The text of others is kept there, message by message, with the author and the room."""
     client = RecordingClient()
     result(going(world.chat.join(ANN, "r", client)))
@@ -140,7 +140,7 @@ def test_removals(world: World) -> None:
     assert client.frames() == []
 
 
-def test_own_messages(world: World) -> None:
+def test_own_retractions_keep_no_text(world: World) -> None:
     """An author's retraction leaves no text; an operator's leaves a record without the text."""
     eve = world.caller("192.0.2.1", EVE)
     say(world, "mine")
@@ -156,7 +156,7 @@ def test_own_messages(world: World) -> None:
     ]
 
 
-def test_refused_acts(world: World) -> None:
+def test_refused_acts_are_not_recorded(world: World) -> None:
     """Refused acts are not recorded."""
     say(world, "x")
     for refs in ([], [2], list(range(200))):
@@ -235,7 +235,7 @@ def test_too_many_wait(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(records(world)) == MOST_WAITING
 
 
-def test_watching(world: World) -> None:
+def test_a_watcher_gets_new_records(world: World) -> None:
     """A watcher gets what is recorded from then on, and leaves nothing behind."""
     audit, watcher = world.chat.audit, RecordingSink()
     result(going(audit.record(ADMIN, Action("sign_in"))))
@@ -255,7 +255,7 @@ def test_watching_what_cannot_be_delivered(world: World, monkeypatch: pytest.Mon
     assert world.hub._watchers == {}
 
 
-def test_no_address(world: World) -> None:
+def test_no_record_has_an_address(world: World) -> None:
     """No record says from where something was done."""
     say(world, "spam")
     result(world.chat.retract(ADMIN, "r", [1]))

@@ -13,7 +13,7 @@ def member(encoding: Encoding) -> RecordingClient:
     return made
 
 
-def test_lanes() -> None:
+def test_members_of_an_encoding_share_a_lane() -> None:
     """Members of an encoding stand together, in their order, each beside its wire."""
     members = [member(each) for each in (Encoding.PLAIN, Encoding.V1, Encoding.PLAIN)]
     for each in members:
@@ -25,7 +25,7 @@ def test_lanes() -> None:
     assert lanes([]) == ()
 
 
-def test_stretches() -> None:
+def test_readers_have_their_turns_once() -> None:
     """Readers have their turns once, lane by lane, as many at a time as are asked for."""
     batch = Batch(news=True, number=1)
     batch.readers = lanes([*(member(Encoding.PLAIN) for _ in range(3)), member(Encoding.V1)])

@@ -26,7 +26,7 @@ def test_nobody_moderates(world: World) -> None:
     assert len(world.hub._watchers[AUDIT_ROOM]) == 1
 
 
-def test_no_records(world: World) -> None:
+def test_invalid_records_are_skipped(world: World) -> None:
     """Invalid records and those of other rooms are skipped."""
     bob = moderator(world)
     bob.heard()
@@ -44,7 +44,7 @@ class AwayTest(SynchronousTestCase):
     def _given(self, tmp_path: Path) -> None:
         self.directory = tmp_path / "state"
 
-    def test_tried_again(self) -> None:
+    def test_a_failed_subscription_is_tried_again(self) -> None:
         """A failed subscription is tried again with the next moderator that joins."""
         world = World(self.directory)
         self.addCleanup(world.close)

@@ -88,7 +88,7 @@ def test_found_by_what_it_is(shared: Shared) -> None:
     )
 
 
-def test_decided_once(shared: Shared) -> None:
+def test_one_of_two_decisions_counts(shared: Shared) -> None:
     """Two processes decide the same case: one decision counts."""
     shared.here.add("h")
     first, second = shared.here.register.find("h"), shared.there.register.find("h")
@@ -101,7 +101,7 @@ def test_decided_once(shared: Shared) -> None:
     assert not shared.here.add("h")
 
 
-def test_bounds(shared: Shared) -> None:
+def test_open_cases_are_bounded(shared: Shared) -> None:
     """Open ones count, those of one owner and reports; what has ended does not."""
     for number in range(MOST_OF_AN_OWNER):
         assert shared.here.add(f"h{number}", replace(HELD, time=number))
@@ -117,14 +117,14 @@ def test_bounds(shared: Shared) -> None:
     assert shared.here.add("later", until=NOW + 120)
 
 
-def test_bound_of_reports(shared: Shared) -> None:
+def test_reports_are_bounded(shared: Shared) -> None:
     for number in range(MOST_REPORTS):
         assert shared.here.add(f"c{number}", replace(REPORT, owner=f"m{number}"))
     assert shared.there.refusal("c", replace(REPORT, owner="x")) is Kind.OVERLOADED
     assert shared.there.add("h", HELD)
 
 
-def test_being_opened(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cases_being_opened_are_bounded(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cases being opened count towards the bound until they fail."""
     waiting: list[Deferred[bool]] = []
 
@@ -145,14 +145,14 @@ def test_being_opened(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
     assert shared.here.refusal("too many", HELD) is Kind.OVERLOADED
 
 
-def test_too_large(shared: Shared) -> None:
+def test_a_case_too_large_is_refused(shared: Shared) -> None:
     """However it is written: control characters are six bytes each."""
     long = replace(HELD, message="\0" * (LARGEST_CASE // 6))
     assert shared.here.refusal("h", long) is Kind.MESSAGE_TOO_LONG
     assert shared.here.add("h", replace(HELD, message="x" * (LARGEST_CASE - 200)))
 
 
-def test_of_another_livechat(shared: Shared) -> None:
+def test_a_case_of_another_version_is_none(shared: Shared) -> None:
     """A case that cannot be read is none, and the others are."""
     result(shared.map.put("odd", b'{"kind":"appeal"}'))
     with capturedLogs() as logs:
@@ -163,7 +163,7 @@ def test_of_another_livechat(shared: Shared) -> None:
     assert ids(desk.register.open()) == ["h"]
 
 
-def test_broken_watcher(shared: Shared) -> None:
+def test_a_broken_watcher_spares_the_case(shared: Shared) -> None:
     """A case is opened all the same, and the other processes are told."""
 
     def broken(*_: object) -> None:

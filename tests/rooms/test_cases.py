@@ -34,7 +34,7 @@ def shared(world: World) -> LoneMap:
 class TestHold:
     """A message that waits."""
 
-    def test_waits(self, world: World) -> None:
+    def test_a_held_message_is_acknowledged_and_hidden(self, world: World) -> None:
         """A held message is acknowledged as held, kept whole, and hidden from everybody else."""
         rules(world, hold="all")
         ann, other = user(world), Client(world)
@@ -46,7 +46,7 @@ class TestHold:
         assert (kept.data, kept.reply_to, kept.nonce) == ('{"a":[1,"x"]}', 3, "mine")
         assert kept.user == User("42", "User 42", verified=True)
 
-    def test_whose_messages(self, world: World) -> None:
+    def test_messages_of_guests_or_the_restricted_wait(self, world: World) -> None:
         """Guests' only, or of those whom a restriction says; never of those that moderate."""
         rules(world, hold="guests", links="hold")
         ann, guest, bob = user(world), Client(world), moderator(world)
@@ -58,7 +58,7 @@ class TestHold:
         held(ann, "me")
         assert says(guest)["type"] == "ack"
 
-    def test_refused(self, world: World) -> None:
+    def test_words_and_links_are_refused_before_they_wait(self, world: World) -> None:
         """Words and links are refused before anything waits, in edits as well."""
         ann, bob = user(world), moderator(world)
         ref = says(ann, "x")["seq"]
@@ -70,7 +70,7 @@ class TestHold:
         assert listed(world) == []
         assert says(bob, "bad example.com")["type"] == "ack"
 
-    def test_edit(self, world: World) -> None:
+    def test_an_edit_cannot_wait(self, world: World) -> None:
         """An edit cannot wait, so it is refused; the moderators' own are done."""
         ann, bob = user(world), moderator(world)
         hers, his = says(ann, "x")["seq"], says(bob, "x")["seq"]
@@ -81,7 +81,7 @@ class TestHold:
         assert does(bob, type="edit", ref=his, message="y")["type"] == "ack"
         assert listed(world) == []
 
-    def test_nonce(self, world: World) -> None:
+    def test_a_repeated_message_is_the_one_that_waits(self, world: World) -> None:
         """A message that comes again is the one that waits; another text is refused."""
         rules(world, hold="all")
         ann, ben = user(world), user(world, "43")
@@ -94,7 +94,7 @@ class TestHold:
         assert kind(world.chat.send(ann.session._actor, "r", "hi")) is Kind.HELD
         assert len(listed(world)) == 4
 
-    def test_after_a_decision(self, world: World) -> None:
+    def test_a_repetition_is_answered_by_the_decision(self, world: World) -> None:
         """A repetition is answered by it: the number, or the reason."""
         rules(world, hold="all")
         ann, bob = user(world), moderator(world)
@@ -112,7 +112,7 @@ class TestHold:
         assert texts(world) == ["yes"]
         assert listed(world) == []
 
-    def test_bounds(self, world: World) -> None:
+    def test_held_messages_of_an_owner_are_bounded(self, world: World) -> None:
         """Held messages are bounded for a user, and for all guests of an address together."""
         rules(world, hold="all")
         ann = user(world)
@@ -123,13 +123,15 @@ class TestHold:
         assert code(says(Client(world, key="x" * 16))) == "overloaded"
         held(user(world, "43"))
 
-    def test_too_long(self, world: World) -> None:
+    def test_a_text_too_large_for_a_case_is_refused(self, world: World) -> None:
         """A text that is too large for a case is refused, and not cut."""
         rules(world, hold="all")
         assert code(says(user(world), "x" + "\x01" * 4_000)) == "message_too_long"
         held(user(world, "43"), "\u0416" * 8_000, data={"a": "x" * 2_000})
 
-    def test_away(self, world: World, shared: LoneMap, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_unstored_case_does_not_wait(
+        self, world: World, shared: LoneMap, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Nothing waits that is not kept."""
         rules(world, hold="all")
         ann = user(world)
@@ -155,7 +157,7 @@ class TestHold:
         held(ann, nonce="1")
         held(ann, nonce="2")
 
-    def test_plain_client(self, world: World) -> None:
+    def test_a_plain_client_is_told_that_it_waits(self, world: World) -> None:
         """A plain client gets the error frame that it knows."""
         rules(world, hold="all")
         plain = PlainClient(world)
@@ -166,7 +168,7 @@ class TestHold:
 class TestReport:
     """A message that somebody complains of."""
 
-    def test_kept(self, world: World) -> None:
+    def test_a_report_keeps_text_author_and_reason(self, world: World) -> None:
         """A report keeps text, author and reason; repeating it opens no second case."""
         eve, ann = user(world, "13"), user(world)
         says(eve, "spam", data={"a": 1})
@@ -186,7 +188,7 @@ class TestReport:
         assert case.reporter == User("42", "User 42", verified=True)
         assert reports(user(world, "43"))["case"] != ack["case"]
 
-    def test_no_message(self, world: World) -> None:
+    def test_missing_messages_cannot_be_reported(self, world: World) -> None:
         """Gone messages, events and numbers that never were cannot be reported."""
         ann = user(world)
         says(ann, "x", nonce="1")
@@ -197,7 +199,7 @@ class TestReport:
             assert code(reports(ann, ref)) == "not_found"
         assert listed(world) == []
 
-    def test_who_may(self, world: World) -> None:
+    def test_reporting_takes_the_right_to_join(self, world: World) -> None:
         """Reporting takes the right to join; internal rooms have no reports."""
         ann, bob = user(world), moderator(world)
         says(bob, "x")
@@ -209,7 +211,7 @@ class TestReport:
                 chat.cases.report(somebody, room, Complain(1))
             assert refused.value.kind is Kind.FORBIDDEN
 
-    def test_long_message(self, world: World) -> None:
+    def test_a_long_message_is_reported_in_part(self, world: World) -> None:
         """A long message is reported with as much text as fits."""
         eve, ann = user(world, "13"), user(world)
         says(eve, "x" + "\x01" * 16_000, data={"x": '"\\' * 1_000})
@@ -217,7 +219,7 @@ class TestReport:
         ((_, case),) = listed(world)
         assert case.message == "x" + "\x01" * 1_499 + "\u2026"
 
-    def test_bounds(self, world: World) -> None:
+    def test_reports_of_an_address_are_bounded(self, world: World) -> None:
         """Five of one address."""
         eve = user(world, "13")
         for number in range(MOST_OF_AN_OWNER + 1):
@@ -226,7 +228,7 @@ class TestReport:
             assert reports(Client(world, key=f"{number}" * 16), number + 1)["type"] == "ack"
         assert code(reports(Client(world, key=KEY), MOST_OF_AN_OWNER + 1)) == "overloaded"
 
-    def test_ends(self, world: World) -> None:
+    def test_an_expired_case_is_gone(self, world: World) -> None:
         ann = user(world)
         says(ann)
         reports(ann)
@@ -237,7 +239,7 @@ class TestReport:
 class TestClosedByOthers:
     """A retraction or a ban closes what it hits."""
 
-    def test_retracted(self, world: World, shared: LoneMap) -> None:
+    def test_a_retraction_empties_its_cases(self, world: World, shared: LoneMap) -> None:
         """A retraction by anybody removes the text from its cases with the ack."""
         eve, ann, bob = user(world, "13"), user(world), moderator(world)
         for number, text in enumerate(("secret", "spam")):
@@ -293,7 +295,7 @@ class TestClosedByOthers:
         world.clock.advance(CLOSE_EVERY)
         assert listed(world) == []
 
-    def test_banned(self, world: World) -> None:
+    def test_a_ban_closes_cases_of_its_user(self, world: World) -> None:
         """A ban rejects held messages and closes reports on them, in the room or everywhere."""
         rules(world, hold="all")
         eve, elsewhere = user(world, "13"), user(world, "13", "s")
@@ -310,7 +312,7 @@ class TestClosedByOthers:
         assert [case.user and case.user.id for _, case in listed(world)] == ["42"]
 
 
-def test_listed(make_world: Callable[..., World]) -> None:
+def test_cases_are_listed_oldest_first(make_world: Callable[..., World]) -> None:
     """The oldest first; of one room to those that moderate it, of all where one does so."""
     world = make_world()
     for room in ("r", "s"):
@@ -329,7 +331,7 @@ def test_listed(make_world: Callable[..., World]) -> None:
         assert refused.value.kind in {Kind.FORBIDDEN, Kind.UNAUTHORIZED}
 
 
-def test_owners(world: World) -> None:
+def test_an_owner_is_a_user_or_an_unreadable_address(world: World) -> None:
     """A user of the site, or an address, of which nothing can be read."""
     guest, other = Client(world, key=KEY).session._actor, Client(world).session._actor
     assert owner_of(guest) == owner_of(other)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred, fail
@@ -37,7 +38,7 @@ def test_sent_is_stored_and_delivered(world: World) -> None:
     assert seqs(world, Window()) == [1]
 
 
-def test_after_leaving(world: World) -> None:
+def test_a_member_that_left_gets_nothing(world: World) -> None:
     """A member that has left gets nothing; leaving again is a no-op."""
     client = RecordingClient()
     run(world.chat.join(ANN, "r", client))
@@ -71,7 +72,7 @@ def test_accepted_texts(make_world: Callable[..., World], text: str) -> None:
     assert seqs(world, Window()) == [1]
 
 
-def test_rate_of_a_connection(make_world: Callable[..., World]) -> None:
+def test_a_connection_has_a_rate(make_world: Callable[..., World]) -> None:
     """A connection that talks too fast is told how long to wait; others are not affected."""
     world = make_world(rate=2)
     sender = world.caller("192.0.2.1")
@@ -86,7 +87,7 @@ def test_rate_of_a_connection(make_world: Callable[..., World]) -> None:
     result(world.chat.send(sender, "r", "x"))
 
 
-def test_rate_of_an_address(make_world: Callable[..., World]) -> None:
+def test_connections_of_an_address_share_a_rate(make_world: Callable[..., World]) -> None:
     """All connections of one address share its rate; another address has its own."""
     world = make_world(rate_per_ip=1)
     for _ in range(2):
@@ -97,7 +98,7 @@ def test_rate_of_an_address(make_world: Callable[..., World]) -> None:
     result(world.chat.send(world.caller("2001:db9::1"), "r", "x"))
 
 
-def test_trouble(world: World) -> None:
+def test_trouble_of_the_backend_is_of_the_chat(world: World) -> None:
     """The backend's trouble is the chat's."""
     assert world.chat.trouble() is None
     world.backend.health.trouble = "no disk"
@@ -123,7 +124,7 @@ def test_the_second_member_waits_too(world: World, monkeypatch: pytest.MonkeyPat
     assert all(each.called for each in joining)
 
 
-def test_a_join_that_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_join_leaves_no_member(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A member whose room cannot be subscribed is not in it."""
     unsubscribed: list[str] = []
     away = ChatError(Kind.UNAVAILABLE, "Away.")
@@ -135,7 +136,7 @@ def test_a_join_that_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> Non
     assert unsubscribed == ["r"]
 
 
-def test_watching(world: World) -> None:
+def test_a_watcher_needs_no_members(world: World) -> None:
     """A watcher sees messages whether or not the room has members."""
     watcher = RecordingSink()
     run(world.chat.watch(ANN, "r", watcher))
@@ -232,3 +233,20 @@ def test_a_sender_that_has_left(make_world: Callable[..., World]) -> None:
     world.write()
     assert (stays.frames(), leaves.frames()) == ([b'{"message":"hi"}'], [])
     assert seqs(world, Window()) == [1]
+
+
+def test_one_read_for_all_that_come(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a room where nothing was said since the start, only its first member reads its place."""
+    say(world, "hi")
+    reads = []
+    read = world.backend.messages.read
+
+    def counted(*asked: Any) -> Any:
+        reads.append(asked)
+        return read(*asked)
+
+    monkeypatch.setattr(world.backend.messages, "read", counted)
+    for _ in range(3):
+        run(world.chat.join(ANN, "r", RecordingClient(), reads=True))
+        assert run(world.chat.place(ANN, "r")).seq == 1
+    assert reads == [("r", 0, 0)]

@@ -18,7 +18,7 @@ from tests.support import ADMIN, ANN, SOMEBODY
         ("\ud800", Kind.BAD_MESSAGE),
     ],
 )
-def test_refused_texts(text: str, expected: Kind) -> None:
+def test_texts_over_the_limit_are_refused(text: str, expected: Kind) -> None:
     """A text over the limit in UTF-8, or that is no Unicode, is refused."""
     with pytest.raises(ChatError) as caught:
         check_text(text, 100)
@@ -26,30 +26,30 @@ def test_refused_texts(text: str, expected: Kind) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x" * 100, "é" * 50])
-def test_accepted_texts(text: str) -> None:
+def test_texts_up_to_the_limit_are_accepted(text: str) -> None:
     """A text may be empty, and exactly as long as the limit."""
     check_text(text, 100)
 
 
 @pytest.mark.parametrize("text", ["", " \n", "\u200d", "\u3164"])
-def test_unseen_texts(text: str) -> None:
+def test_texts_without_visible_characters_are_refused(text: str) -> None:
     """A text without visible characters would be an empty line, and is refused."""
     with pytest.raises(ChatError) as caught:
         check_seen(text)
     assert caught.value.kind is Kind.EMPTY_MESSAGE
 
 
-def test_seen_texts() -> None:
+def test_a_single_visible_character_is_enough() -> None:
     """A single visible character is enough."""
     check_seen("\u200dx")
 
 
 @pytest.mark.parametrize("actor", [ANN, SOMEBODY, ADMIN])
-def test_scoped_nonces(actor: Actor) -> None:
+def test_nonces_are_scoped_by_actor(actor: Actor) -> None:
     """The same nonce of the same actor is the same, and another one is not."""
     assert scoped(actor, "n") == scoped(actor, "n") != scoped(actor, "m")
 
 
-def test_nonces_of_others() -> None:
+def test_nonces_of_two_users_are_two() -> None:
     """Another user's nonce is another one."""
     assert len({scoped(actor, "n") for actor in (ANN, SOMEBODY, ADMIN)}) == 3

@@ -46,7 +46,7 @@ ONE_WORD = [
 
 
 @pytest.mark.parametrize("text", ONE_WORD, ids=ascii)
-def test_one_word(text: str) -> None:
+def test_a_word_is_found_however_it_is_written(text: str) -> None:
     """However it is written, the word is found, and named as it stands in the list."""
     assert Words(["other", "bad"]).find(text) == "bad"
 
@@ -55,11 +55,11 @@ def test_one_word(text: str) -> None:
     "text",
     ["badge", "forbad", "ba d", "b.a.d", "b\u3164ad", "b\u0430d", "bade", "bad1", "", "\u200b"],
 )
-def test_another_word(text: str) -> None:
+def test_other_words_pass(text: str) -> None:
     assert Words(["bad"]).find(text) is None
 
 
-def test_phrases() -> None:
+def test_a_phrase_is_found_over_punctuation() -> None:
     """Any blanks, punctuation and symbols may stand between their words, but no word."""
     words = Words(["bad word", "f*ck", "example.com"])
     for text in ("bad word", "Bad,  --\nword!", "a bad_word"):
@@ -148,7 +148,7 @@ LINKS = [
 
 
 @pytest.mark.parametrize("text", LINKS, ids=ascii)
-def test_links(text: str) -> None:
+def test_links_are_found(text: str) -> None:
     assert has_link(text)
 
 
@@ -161,11 +161,11 @@ def test_links(text: str) -> None:
         "\u5f88\u597d\u3002\u8bdd\u8bf4", "\u200b.\u200b", "a\u2026com",
     ],
 )  # fmt: skip
-def test_no_links(text: str) -> None:
+def test_texts_without_links_pass(text: str) -> None:
     assert not has_link(text)
 
 
-def test_verdicts() -> None:
+def test_refused_comes_before_held() -> None:
     """Refused before held; a restriction holds whatever the room says."""
     assert verdict("hi") == verdict("http://x") == "say"
     assert verdict("hi", held=True) == "hold"
@@ -178,13 +178,13 @@ def test_verdicts() -> None:
     assert verdict("hi", links="refuse") == "say"
 
 
-def test_refused_word() -> None:
+def test_the_detail_names_the_refused_word() -> None:
     """The detail names it, and no other word of the list."""
     found = refusal("such a BAD word", words=("secret", "bad"), held=True)
     assert found == "'bad' is not allowed in this room."
 
 
-def test_words_that_change() -> None:
+def test_each_list_is_compiled_once() -> None:
     """Lists are compiled once each, and remain apart, however many rooms have their own."""
     for number in range(200):
         settings = RoomSettings(words=(f"w{number}",))
@@ -204,7 +204,7 @@ LISTS = {
 }
 
 
-def test_time() -> None:
+def test_the_worst_texts_take_bounded_time() -> None:
     """
     The longest texts that repeat something, and marks in the worst order, against the longest
     lists: a look takes milliseconds.

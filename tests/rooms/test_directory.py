@@ -26,7 +26,7 @@ def report(*rooms: Room, chart: tuple[float, ...] = ()) -> Report:
     return Report("p", 0, 0, 0.0, chart, rooms)
 
 
-def test_rooms_of_all() -> None:
+def test_rooms_of_all_processes_add_up() -> None:
     """Members and rates add up; the newest message is the newest that somebody knows."""
     one = report(Room("a", 1, 2.0, Newest(5, 50)), Room("b", 1), Room("c", 3, 1.0))
     two = report(Room("a", 2, 0.5, Newest(7, 70)), Room("c", 0, 0.0, Newest(1, 2)))
@@ -41,7 +41,7 @@ def test_rooms_of_all() -> None:
     assert rooms_of_all([]) == []
 
 
-def test_chart_of_all() -> None:
+def test_charts_of_all_processes_add_up() -> None:
     """Charts add up, bar by bar."""
     assert chart_of_all([report(chart=(1, 2)), report(chart=(0, 3))]) == [1, 5]
 
@@ -52,7 +52,7 @@ def rooms(world: World) -> dict[str, tuple[int, Newest | None]]:
     }
 
 
-def test_active_rooms(world: World) -> None:
+def test_active_rooms_are_listed(world: World) -> None:
     """Rooms with members, and those spoken in lately, with what was said there last."""
     say(world, "before", room="quiet")
     say(world, "x", room="over")
@@ -115,7 +115,7 @@ def test_active_rooms_on_a_disk_that_hangs(world: World) -> None:
     lane.step()
 
 
-def test_one_room(world: World) -> None:
+def test_any_room_can_be_looked_at(world: World) -> None:
     """Any room can be looked at."""
     say(world, "a", room="said")
     time = int(world.wall * 1_000)

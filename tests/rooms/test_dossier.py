@@ -24,7 +24,7 @@ async def _rest(lines: Any) -> list[Any]:
     return [each async for some in lines for each in some]
 
 
-def test_at_once(world: World) -> None:
+def test_dossiers_at_once_are_bounded(world: World) -> None:
     """Dossiers read at once are bounded; one that is broken off makes room."""
     world.store.write([Draft("r", "x", ANN)])
     read = world.chat.forgetting.dossiers.read
@@ -36,7 +36,7 @@ def test_at_once(world: World) -> None:
     assert run(_rest(read(ADMIN, "42", guest=False)))[-1] == End(messages=1)
 
 
-def test_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_page_is_in_memory(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """No more than a page of a room is in memory, and the next is read when it is wanted."""
     world.store.write([Draft("r", "x" * 1_000, ANN) for _ in range(500)])
     reads: list[int] = []
@@ -55,13 +55,13 @@ def test_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(reads) == 3
 
 
-def test_no_archive(world: World) -> None:
+def test_a_store_without_an_archive_refuses(world: World) -> None:
     world.chat.forgetting.dossiers._archive = None
     with pytest.raises(ChatError, match="cannot list its rooms"):
         world.chat.forgetting.dossiers.read(ADMIN, "42", guest=False)
 
 
-def test_silence(world: World) -> None:
+def test_a_long_silence_has_lines_of_progress(world: World) -> None:
     """A long silence is filled with lines of progress."""
     world.store.write([Draft(f"r{number}", "x") for number in range(9)])
 

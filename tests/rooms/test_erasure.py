@@ -19,7 +19,7 @@ def veiled(record: AuditRecord) -> AuditRecord:
     return record_of_text(text)
 
 
-def test_record() -> None:
+def test_a_record_loses_the_person_alone() -> None:
     """The person and what they said are gone from a record; the rest of it stays."""
     by = Author("operator", User("!operator", "Operator", "operator"))
     record = AuditRecord(Action("retract", ref=1, user=ANN, reason="x"), by, "r", "hers")
@@ -28,14 +28,14 @@ def test_record() -> None:
     assert (after.by, after.room, after.text) == (by, "r", None)
 
 
-def test_their_acts() -> None:
+def test_acts_of_the_person_keep_texts_of_others() -> None:
     """Texts of others that they removed stay."""
     record = AuditRecord(Action("retract", ref=1), Author("user", ANN), "r", "another's")
     after = veiled(record)
     assert (after.by.user, after.text) == (VEIL.pseudonym, "another's")
 
 
-def test_traced() -> None:
+def test_a_traced_person_is_veiled() -> None:
     by = Author("operator")
     assert veiled(AuditRecord(Action("trace", person="42"), by)).action.person == "forgotten-x"
     assert veiled(AuditRecord(Action("trace", person="u:42"), by)).action.person != "u:42"
@@ -49,7 +49,7 @@ def test_traced() -> None:
         AuditRecord(Action("retract", user=User("4", "42", verified=True)), Author("operator")),
     ],
 )
-def test_records_of_others(record: AuditRecord) -> None:
+def test_records_of_others_stay(record: AuditRecord) -> None:
     """A guest of this id, and numbers and names that look like it, are others'."""
     assert VEIL.over_record(record_to_text(record)) == record_to_text(record)
 
@@ -66,11 +66,11 @@ def test_records_of_others(record: AuditRecord) -> None:
         ("[" * 50_000 + "42", None),
     ],
 )
-def test_no_record(text: str, after: str | None) -> None:
+def test_a_text_that_is_no_record_is_emptied(text: str, after: str | None) -> None:
     assert VEIL.over_record(text) == after
 
 
-def test_later_records() -> None:
+def test_records_of_later_versions_are_erased() -> None:
     """A user is found wherever a later livechat has put it."""
     text = msgspec.json.encode({"action": {"type": "new", "for": [{"id": "42", "name": "Ann",
         "verified": True, "role": "vip"}]}, "by": {"kind": "key"}}).decode()  # fmt: skip

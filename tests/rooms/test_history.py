@@ -41,19 +41,21 @@ from tests.support import (
         (Window(limit=0, after=9), []),
     ],
 )
-def test_windows(world: World, window: Window, expected: list[int]) -> None:
+def test_a_window_is_exactly_what_was_asked_for(
+    world: World, window: Window, expected: list[int]
+) -> None:
     """A history's part is exactly what was asked for, oldest first."""
     say(world, *(str(number) for number in range(150)))
     assert seqs(world, window) == list(expected)
 
 
-def test_longest_page(world: World) -> None:
+def test_a_page_is_bounded(world: World) -> None:
     """However much is asked for, a history has no more than its longest page."""
     say(world, *("x" for _ in range(LONGEST_HISTORY + 5)))
     assert seqs(world, Window(limit=5_000)) == list(range(6, LONGEST_HISTORY + 6))
 
 
-def test_unknown_room(world: World) -> None:
+def test_an_unknown_room_is_empty(world: World) -> None:
     """A room in which nothing was said has an empty history and a position all the same."""
     history = run(world.chat.history(SOMEBODY, "nowhere", Window()))
     assert (history.position.seq, history.position.oldest) == (0, 1)
@@ -154,7 +156,7 @@ def test_rooms_without_events_are_read_once() -> None:
     kinds=text("me", min_size=0, max_size=120),
     limit=integers(1, 30),
 )
-def test_paging_back(kinds: str, limit: int) -> None:
+def test_paging_back_finds_every_message(kinds: str, limit: int) -> None:
     """Page after page, every message comes once, however many events are between."""
     log, found, before = log_of(kinds), list[int](), len(kinds) + 1
     while before > 1:

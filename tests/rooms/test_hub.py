@@ -72,11 +72,11 @@ class HubTest(SynchronousTestCase):
             assert [json.loads(frame)["message"] for frame in member.frames()] == ["x", "y"]
         assert outside.data == b""
 
-    def test_empty_room(self) -> None:
+    def test_a_message_to_an_empty_room_is_dropped(self) -> None:
         """A message for a room without members is nobody's."""
         self.deliver("a", "x")
 
-    def test_the_last_one(self) -> None:
+    def test_leaving_tells_the_last_member(self) -> None:
         """Leaving tells the last member of a room; a second time is nothing."""
         one, two = RecordingClient(), RecordingClient()
         self.hub.join("a", one)
@@ -88,6 +88,31 @@ class HubTest(SynchronousTestCase):
         assert self.hub.leave("a", two)
         assert not self.hub.leave("a", two)
         assert self.hub.members("a") == 0
+
+    def test_a_place_that_was_found(self) -> None:
+        """A place that was read is every newcomer's, until something is delivered."""
+        assert self.hub.known("a") is None
+        assert self.hub.found("a", Place("e", 2)) == Place("e", 2)
+        assert self.hub.known("a") is None
+        self.hub.join("a", RecordingClient())
+        assert self.hub.known("a") is None
+        assert self.hub.found("a", Place("e", 2)) == Place("e", 2)
+        assert self.hub.found("a", Place("e", 3)) == self.hub.known("a") == Place("e", 2)
+        assert self.hub.place("a") is None
+        self.deliver("a", *"xyz")
+        assert self.hub.found("a", Place("e", 2)) == self.hub.known("a") == Place("e", 3)
+
+    def test_a_found_place_ahead_of_deliveries(self) -> None:
+        """Members that begin at one get what follows it, and nothing before."""
+        first, second = RecordingClient(), RecordingClient()
+        for each in (first, second):
+            self.hub.join("a", each, reads=True)
+            place = self.hub.known("a") or self.hub.found("a", Place("e", 2))
+            self.hub.go_live("a", each, place)
+        self.deliver("a", "x")
+        self.deliver("a", *"xyz")
+        for each in (first, second):
+            assert [json.loads(frame)["message"] for frame in each.frames()] == ["z"]
 
     def test_a_broken_member_stops_nobody(self) -> None:
         """A member whose connection raises is cut off, and the others get the message."""
@@ -153,7 +178,7 @@ class HubTest(SynchronousTestCase):
         self.deliver("a", "x")
         assert len(after.frames()) == 1
 
-    def test_watchers(self) -> None:
+    def test_a_watcher_is_no_member(self) -> None:
         """A watcher is told what is said, until it no longer watches, and is no member."""
         watcher, member = RecordingSink(), RecordingClient()
         self.hub.watch("a", watcher)
@@ -196,7 +221,7 @@ class TurnsTest(SynchronousTestCase):
             self.hub.join(room, member)
         return members
 
-    def test_one_write(self) -> None:
+    def test_deliveries_of_a_turn_are_one_write(self) -> None:
         """Deliveries of a turn become one write to each member, at its end."""
         (member,) = self.join("a", 1)
         self.hub.deliver("a", "e", messages("x", "y"))
@@ -207,14 +232,14 @@ class TurnsTest(SynchronousTestCase):
         assert member.texts() == ["x", "y", "z"]
         assert self.clock.getDelayedCalls() == []
 
-    def test_encoded_once(self) -> None:
+    def test_members_share_encoded_bytes(self) -> None:
         """All members are given the very same bytes."""
         one, two = self.join("a", 2)
         self.hub.deliver("a", "e", messages("x"))
         self.turn()
         assert one.last is two.last
 
-    def test_joining_in_between(self) -> None:
+    def test_joining_in_between_hears_what_follows(self) -> None:
         """A member that joins between two messages of a turn gets the second one only."""
         (before,) = self.join("a", 1)
         self.hub.deliver("a", "e", messages("x"))
@@ -237,7 +262,7 @@ class TurnsTest(SynchronousTestCase):
         self.turn()
         assert new.texts() == ["y"]
 
-    def test_slices(self) -> None:
+    def test_a_large_room_is_written_in_slices(self) -> None:
         """A large room is written in slices; a small one does not wait for all of them."""
         large, small = self.join("large", 3 * SLICE + 1), self.join("small", 1)
         self.hub.deliver("large", "e", messages("x"))
@@ -251,7 +276,7 @@ class TurnsTest(SynchronousTestCase):
         assert all(member.texts() == ["x"] for member in large)
         assert self.clock.getDelayedCalls() == []
 
-    def test_a_turn_is_bounded(self) -> None:
+    def test_a_turn_is_bounded_over_rooms(self) -> None:
         """However many rooms have something, a turn writes to no more members than a slice."""
         rooms = [self.join(f"r{number}", 7) for number in range(SLICE)]
         for number in range(SLICE):
@@ -300,7 +325,7 @@ class TurnsTest(SynchronousTestCase):
         assert all(member.refused for member in broken)
         assert all(member.texts() == ["x"] for member in members)
 
-    def test_flush(self) -> None:
+    def test_flushing_writes_everything(self) -> None:
         """Flushing writes everything at once."""
         members = self.join("a", 3 * SLICE)
         (other,) = self.join("b", 1)

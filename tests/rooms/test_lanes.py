@@ -57,7 +57,7 @@ def members(room: LocalRoom, pairs: list[Pair]) -> list[Member]:
     return made
 
 
-def test_by_the_wire(room: LocalRoom, members: list[Member]) -> None:
+def test_wires_that_took_everything_get_no_call(room: LocalRoom, members: list[Member]) -> None:
     """Members whose wires took everything get no call; batches go out in order."""
     room.deliver("e", [X])
     done, batch = room.write(9)
@@ -168,7 +168,9 @@ def test_a_connection_that_closes_in_a_slice(room: LocalRoom, members: list[Memb
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_a_bug_in_the_write(part: ModuleType, members: list[Member], after: bool) -> None:
+def test_a_bug_in_the_write_cuts_the_slice(
+    part: ModuleType, members: list[Member], after: bool
+) -> None:
     """After a failed write the progress is unknown, so the slice's members are cut off."""
 
     def write_all(*arguments: object) -> list[tuple[int, int]]:

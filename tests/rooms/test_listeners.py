@@ -57,7 +57,7 @@ def lines(logs: Any, level: LogLevel) -> list[str]:
     return [each["log_format"].format(**each) for each in logs if each["log_level"] is level]
 
 
-def test_failing_listener() -> None:
+def test_a_failing_listener_goes_on_hearing() -> None:
     """A listener that raises costs only what it was told: others hear all, and so does it."""
     clock = Clock()
     bad, good = Recorder(clock, error=ZeroDivisionError("x")), Recorder(clock)
@@ -86,7 +86,7 @@ def test_failures_are_logged_again() -> None:
     assert "2 more" in second
 
 
-def test_full_queue() -> None:
+def test_a_full_queue_drops_and_says_so() -> None:
     """More than may wait is dropped, and said once; what waits keeps its order."""
     clock = Clock()
     recorder = Recorder(clock)
@@ -104,7 +104,7 @@ def test_full_queue() -> None:
     ]
 
 
-def test_slices() -> None:
+def test_others_have_turns_between_listeners() -> None:
     """Others have their turns between what takes long."""
     clock = TurnClock()
     recorder = Recorder(clock, seconds=SLICE / 2)
@@ -119,7 +119,7 @@ def test_slices() -> None:
     assert not clock.getDelayedCalls()
 
 
-def test_blocking_listener() -> None:
+def test_a_blocking_listener_is_named() -> None:
     """A listener that holds everybody up is named in the log."""
     clock = Clock()
     listeners = Listeners([Recorder(clock, seconds=2 * SLOW)], clock)
@@ -133,7 +133,7 @@ def test_blocking_listener() -> None:
     assert "took 0.20 s" in line
 
 
-def test_after_everybody() -> None:
+def test_listeners_are_called_in_a_later_turn() -> None:
     """Listeners are called in a later turn than the one in which something happens."""
     clock = Clock()
     recorder = Recorder(clock)
@@ -146,14 +146,14 @@ def test_after_everybody() -> None:
     assert recorder.told == [("joined", "r", "Ann"), ("stored", "r", 1), ("left", "r", "Ann")]
 
 
-def test_nobody_listens() -> None:
+def test_without_listeners_nothing_is_kept() -> None:
     """Without listeners nothing is kept, and no turn is taken."""
     clock = Clock()
     Listeners([], clock).stored("r", [message(1)])
     assert not clock.getDelayedCalls()
 
 
-def test_messages(make_world: Callable[..., World]) -> None:
+def test_a_stored_message_is_told_once(make_world: Callable[..., World]) -> None:
     """A message is told once it is stored, and once, whether it was sent twice or refused."""
     clock = Clock()
     recorder = Recorder(clock)
@@ -172,7 +172,7 @@ def test_messages(make_world: Callable[..., World]) -> None:
     assert recorder.told == [("stored", "r", 1)]
 
 
-def test_users(make_world: Callable[..., World]) -> None:
+def test_first_and_last_connections_are_told(make_world: Callable[..., World]) -> None:
     """A user joins with its first connection, and leaves with its last, if it is not back soon."""
     clock = Clock()
     recorder = Recorder(clock)

@@ -24,7 +24,7 @@ def names(of: Listing) -> list[str]:
     return list(run(of.rooms()).names)
 
 
-def test_listed_rooms(world: World, listed: Listing) -> None:
+def test_rooms_with_the_setting_are_listed(world: World, listed: Listing) -> None:
     """Rooms are listed whose setting says so, empty ones too; of a pattern those in use."""
     assert names(listed) == []
     sets(world, "news", listed=True, title="The <b>\u202enews", topic="x" * 200)
@@ -40,7 +40,9 @@ def test_listed_rooms(world: World, listed: Listing) -> None:
 @pytest.mark.parametrize(
     "setting", [{"closed": True}, {"members": True}, {"guests": "off"}, {"listed": False}]
 )
-def test_no_strangers(world: World, listed: Listing, setting: dict[str, Any]) -> None:
+def test_rooms_closed_to_guests_are_not_listed(
+    world: World, listed: Listing, setting: dict[str, Any]
+) -> None:
     """A room that guests cannot enter is not listed, from when its settings say so."""
     sets(world, "*", listed=True)
     sets(world, "news", title="News")
@@ -49,7 +51,9 @@ def test_no_strangers(world: World, listed: Listing, setting: dict[str, Any]) ->
     assert names(listed) == []
 
 
-def test_how_often(world: World, listed: Listing, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_list_is_made_once_in_seconds(
+    world: World, listed: Listing, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However often it is asked for, the list is made once in some seconds."""
     sets(world, "news", listed=True)
     counted: list[int] = []
@@ -68,7 +72,7 @@ def test_how_often(world: World, listed: Listing, monkeypatch: pytest.MonkeyPatc
     assert len(counted) == 2
 
 
-def test_changes(world: World, listed: Listing) -> None:
+def test_rooms_come_and_go_with_settings(world: World, listed: Listing) -> None:
     """Rooms come and go with their settings, one by one, and by patterns."""
     for room in "cab":
         sets(world, room, listed=True)
@@ -84,7 +88,7 @@ def test_changes(world: World, listed: Listing) -> None:
     assert names(listed) == ["a", "b"]
 
 
-def test_thousands(world: World, listed: Listing) -> None:
+def test_thousands_of_rooms_are_listed(world: World, listed: Listing) -> None:
     """A page of them, and those with most people, are found in all of them."""
     for number in range(500):
         sets(world, f"r{number:03}", listed=True)

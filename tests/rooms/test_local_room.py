@@ -114,7 +114,7 @@ def test_away_while_a_batch_waited(room: LocalRoom) -> None:
     assert one.heard() == other.heard() == ["y"]
 
 
-def test_behind(room: LocalRoom) -> None:
+def test_a_member_behind_reads_on(room: LocalRoom) -> None:
     """A member that lacks what was delivered meanwhile has to read on."""
     one, other = Member(), Member()
     join(room, other)
@@ -124,7 +124,7 @@ def test_behind(room: LocalRoom) -> None:
     assert room.go_live(one, Place("e", 2))
 
 
-def test_early(room: LocalRoom) -> None:
+def test_a_member_ahead_gets_nothing_twice(room: LocalRoom) -> None:
     """A member that is ahead of deliveries gets what it has not read, and nothing twice."""
     one, two = Member(), Member()
     join(room, one, two, reads=True)
@@ -137,7 +137,7 @@ def test_early(room: LocalRoom) -> None:
 
 
 @pytest.mark.parametrize(("seq", "epoch"), [(5, "e"), (1, "another")])
-def test_gaps(room: LocalRoom, seq: int, epoch: str) -> None:
+def test_gaps_are_reported_to_members_that_number(room: LocalRoom, seq: int, epoch: str) -> None:
     """A gap between deliveries is reported to members that know numbers."""
     v1, plain = Member(), Member(Encoding.PLAIN)
     join(room, v1, plain)
@@ -149,7 +149,7 @@ def test_gaps(room: LocalRoom, seq: int, epoch: str) -> None:
     assert room.place == Place(epoch, seq)
 
 
-def test_broadcast(room: LocalRoom) -> None:
+def test_frames_go_to_members_that_understand(room: LocalRoom) -> None:
     """Frames are for members that understand them, those that read too."""
     v1, reading, plain = Member(), Member(), Member(Encoding.PLAIN)
     join(room, v1, reading, plain)
@@ -160,14 +160,14 @@ def test_broadcast(room: LocalRoom) -> None:
     assert plain.heard() == []
 
 
-def test_nobody_understands(room: LocalRoom) -> None:
+def test_a_frame_for_nobody_makes_no_batch(room: LocalRoom) -> None:
     """A frame that nobody understands makes no batch."""
     join(room, Member(Encoding.PLAIN))
     room.broadcast(Joined(User("1", "Ann")))
     assert room.batches == []
 
 
-def test_pieces(room: LocalRoom) -> None:
+def test_a_batch_goes_on_where_it_stopped(room: LocalRoom) -> None:
     """A batch goes on where it stopped, and is handed back with what it was worth."""
     members = [Member() for _ in range(5)]
     join(room, *members)

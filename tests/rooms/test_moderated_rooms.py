@@ -23,7 +23,7 @@ from tests.rooms.moderating import (
 from tests.support import World, kind
 
 
-def test_settings_of_a_room(world: World) -> None:
+def test_members_are_told_settings_without_words(world: World) -> None:
     """Members are told the room's settings, but for its words; one that comes sees them."""
     ann, bob = user(world), moderator(world)
     assert "settings" not in ann.heard()[0]
@@ -36,7 +36,7 @@ def test_settings_of_a_room(world: World) -> None:
     assert ann.hears("room") == [{"type": "room", "settings": {}}]
 
 
-def test_slow_mode(world: World) -> None:
+def test_slow_mode_spaces_messages_of_a_user(world: World) -> None:
     """A user waits between two messages, wherever it is; moderators do not."""
     ann, again, bob = user(world), user(world), moderator(world)
     acts(bob, type="room", set={"slow": 10})
@@ -59,7 +59,7 @@ def test_slow_mode_of_guests(world: World) -> None:
     assert acts(user(world), type="message", message="3")["type"] == "ack"
 
 
-def test_the_rate_of_a_room(world: World) -> None:
+def test_a_room_has_one_rate(world: World) -> None:
     """All together have so many messages a second."""
     eve = manager(world)
     acts(eve, type="room", set={"rate": 2})
@@ -71,7 +71,7 @@ def test_the_rate_of_a_room(world: World) -> None:
     assert acts(eve, type="message", message="x")["type"] == "ack"
 
 
-def test_a_closed_room(world: World) -> None:
+def test_a_closed_room_empties(world: World) -> None:
     """All but those that moderate or manage leave, and are told why."""
     ann, bob, eve = user(world), moderator(world), manager(world)
     guest = Client(world)
@@ -96,7 +96,7 @@ def test_guests_that_only_read(world: World) -> None:
     assert closed(guest) == (Kind.UNAUTHORIZED, "Only members may enter this room.")
 
 
-def test_presence_off(world: World) -> None:
+def test_presence_off_shows_numbers(world: World) -> None:
     """Members are told numbers when they ask, and nothing of each other; a moderator sees all."""
     bob, eve = moderator(world), manager(world)
     acts(eve, type="room", set={"presence": False})
@@ -115,7 +115,7 @@ def test_presence_off(world: World) -> None:
 
 
 @pytest.mark.parametrize("room", ["*", "team-*", "r*", "!audit*", "a*b", ""])
-def test_patterns(world: World, room: str) -> None:
+def test_patterns_need_managing_all_rooms(world: World, room: str) -> None:
     """Settings of a pattern of rooms are for who manages all rooms."""
     change: Any = {"type": "room", "set": {"slow": 5}}
     fits = room in ("*", "team-*", "r*")
@@ -136,7 +136,7 @@ def set_for(world: World, actor: Actor, room: str, change: Any) -> Kind | None:
     return None
 
 
-def test_rates_and_leases(world: World) -> None:
+def test_acts_count_and_need_a_living_token(world: World) -> None:
     """Acts count as any others do, and those of a token that has ended are refused."""
     bob = moderator(world)
     world.clock.advance(3_600)

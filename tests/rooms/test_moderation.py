@@ -31,7 +31,7 @@ from tests.support.outcomes import publish
 NOW = 1_790_000_000
 
 
-def test_mute(world: World) -> None:
+def test_a_muted_member_reads_on(world: World) -> None:
     """A muted member is told so; it reads on, and cannot send, edit, retract or type."""
     ann, bob = user(world), moderator(world)
     ann.sends({"message": "first"})
@@ -70,7 +70,7 @@ def test_the_end_of_a_mute(world: World) -> None:
     assert ann.hears("ack")
 
 
-def test_ban(world: World) -> None:
+def test_a_banned_user_is_out_and_stays_out(world: World) -> None:
     """A banned user's connections in the room close with the reason; it cannot come back."""
     ann, again, elsewhere, bob = user(world), user(world), user(world, room="x"), moderator(world)
     restricts(bob, "ban", reason="raid")
@@ -98,7 +98,7 @@ def refusal(act: Callable[[], Deferred[Any]]) -> Kind:
         return reason.kind
 
 
-def test_a_kick(world: World) -> None:
+def test_a_kick_is_a_ban_of_a_second(world: World) -> None:
     """A ban of a second is a kick: after it one may come back."""
     ann, bob = user(world), moderator(world)
     restricts(bob, "ban", seconds=5)
@@ -107,7 +107,7 @@ def test_a_kick(world: World) -> None:
     assert user(world).heard()[0]["type"] == "hello"
 
 
-def test_everywhere(world: World) -> None:
+def test_restricting_everywhere_needs_all_rooms(world: World) -> None:
     """Only who manages all rooms restricts in all of them."""
     ann, bob, eve = user(world, room="x"), moderator(world), manager(world)
     assert code(restricts(bob, "ban", everywhere=True)) == "forbidden"
@@ -117,7 +117,7 @@ def test_everywhere(world: World) -> None:
     assert user(world, room="x").heard()[0]["type"] == "hello"
 
 
-def test_guests(world: World) -> None:
+def test_a_banned_address_keeps_new_keys_out(world: World) -> None:
     """A guest who is banned with its address does not come back by another key."""
     ann = Client(world, name="Ann", key=KEY)
     (hello,) = ann.hears("hello")
@@ -134,7 +134,7 @@ def test_guests(world: World) -> None:
     assert Client(world, key="z" * 16).heard()[0]["type"] == "hello"
 
 
-def test_manages_only(world: World) -> None:
+def test_a_ban_that_removes_needs_both_rights(world: World) -> None:
     """A ban that would also remove messages needs both rights; without one nothing is done."""
     eve = Client(world, token=world.token("8", rooms={"*": ["join", "manage"]}))
     assert code(restricts(eve, "ban", retract=600)) == "forbidden"
@@ -186,7 +186,7 @@ def test_a_ban_that_becomes_less(world: World) -> None:
 
 
 @pytest.mark.parametrize("stays", [True, False])
-def test_hours_later(world: World, stays: bool) -> None:
+def test_an_address_is_known_for_an_hour(world: World, stays: bool) -> None:
     """The address of a guest is known while the guest is there, and for an hour from then on."""
     ann = Client(world, name="Ann", key=KEY)
     (hello,) = ann.hears("hello")
@@ -205,7 +205,7 @@ def test_an_address_that_nobody_knows(world: World) -> None:
     assert restricts(bob, "ban", "somebody", guest=True, address=True)["address"] is False
 
 
-def test_ranks(world: World) -> None:
+def test_moderators_do_not_bind_each_other(world: World) -> None:
     """Moderators bind neither each other nor themselves, nor undo what a manager did."""
     ann, bob, carl, eve = user(world), moderator(world, "7"), moderator(world, "9"), manager(world)
     assert code(restricts(bob, "ban", "9")) == "forbidden"
@@ -240,13 +240,13 @@ def test_ranks(world: World) -> None:
         ({"type": "room", "set": {"title": "x"}}, "forbidden"),
     ],
 )  # fmt: skip
-def test_refused(world: World, action: Any, expected: str) -> None:
+def test_refused_acts_are_not_recorded(world: World, action: Any, expected: str) -> None:
     """Invalid actions and those beyond a moderator's rights are refused and not recorded."""
     assert code(acts(moderator(world), **action)) == expected
     assert recorded(world) == []
 
 
-def test_reasons(world: World) -> None:
+def test_reasons_come_as_they_were_written(world: World) -> None:
     """Markup, directions and emoji of a reason come as they were written."""
     reason = "<b>\u202e\u0000" + "\U0001f4a3" * 190
     ann, bob = user(world), moderator(world)
@@ -255,7 +255,7 @@ def test_reasons(world: World) -> None:
     assert recorded(world)[-1].action.reason == reason
 
 
-def test_audit(world: World) -> None:
+def test_each_act_is_recorded_before_its_ack(world: World) -> None:
     """Each act is recorded before its ack: by whom, whom, what, where, how long and why."""
     user(world)
     bob, eve = moderator(world), manager(world)
@@ -271,7 +271,7 @@ def test_audit(world: World) -> None:
     assert (ban.room, ban.action.seconds) == ("*", None)
 
 
-def test_bulletins(world: World) -> None:
+def test_moderators_see_acts_of_others(world: World) -> None:
     """Moderators of the room see what others do there, and nobody else does."""
     ann, bob, carl = user(world), moderator(world), moderator(world, "9")
     elsewhere = Client(world, "x", token=world.token("11", rooms={"x": ["*"]}))
@@ -284,7 +284,7 @@ def test_bulletins(world: World) -> None:
     assert len(elsewhere.hears("moderated")) == len(carl.hears("moderated")) == 1
 
 
-def test_listed(world: World) -> None:
+def test_moderators_see_restrictions(world: World) -> None:
     """Moderators see the restrictions of their room, and those in all rooms."""
     bob, eve = moderator(world), manager(world)
     restricts(bob, user="1")
@@ -298,7 +298,7 @@ def test_listed(world: World) -> None:
     assert len(world.chat.moderation.listed(ADMIN)) == 2
 
 
-def test_unavailable(world: World) -> None:
+def test_an_unstored_restriction_fails(world: World) -> None:
     """A restriction that cannot be stored fails; the one in force stays."""
     ann, bob = user(world), moderator(world)
     restricts(bob)
@@ -324,7 +324,7 @@ class Broken:
         return getattr(self._shared, name)
 
 
-def test_full(world: World) -> None:
+def test_a_full_map_refuses_restrictions(world: World) -> None:
     """A full map refuses new restrictions and drops none."""
     shared = world.chat.restrictions._shared
     shared._most = 1  # type: ignore[attr-defined]

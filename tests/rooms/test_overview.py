@@ -13,7 +13,7 @@ from tests.support import ADMIN, SOMEBODY, World, run
 ROOMS = [Room(name, 0, 0.0, None) for name in ("lobby", "team-a", "team-b")]
 
 
-def test_moderated(world: World) -> None:
+def test_rooms_that_an_actor_moderates_are_listed(world: World) -> None:
     """The list has the rooms that an actor moderates, or all for an operator."""
     names = [
         [each.name for each in world.chat.overview.moderated(actor, ROOMS)]

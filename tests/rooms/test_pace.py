@@ -27,7 +27,7 @@ def refused(pace: Pace, actor: Actor) -> bool:
 
 
 @pytest.mark.parametrize("verified", [True, False])
-def test_users(verified: bool) -> None:
+def test_a_user_has_one_rate_at_all_addresses(verified: bool) -> None:
     """A user of the site has one rate at all its addresses; guests with that id have none."""
     pace = Pace(Time(Clock()), per_ip=0, per_user=1)
     user = User("42", "Ann", verified=verified)
@@ -36,7 +36,7 @@ def test_users(verified: bool) -> None:
     assert [refused(pace, each) for each in actors] == [False, False, verified]
 
 
-def test_addresses() -> None:
+def test_an_address_has_one_rate() -> None:
     """An address has one rate, whoever is there."""
     pace = Pace(Time(Clock()), per_ip=1, per_user=0)
     assert [refused(pace, Actor("guest", source())) for _ in range(3)] == [False, False, True]
@@ -47,7 +47,7 @@ def key(known_as: str, rate: float, user: User | None = None) -> Actor:
     return Actor("key", Source("192.0.2.1", Rate.of(1)), user, lease=Lease(key=known_as), rate=rate)
 
 
-def test_keys() -> None:
+def test_a_key_has_one_rate() -> None:
     """A key has one rate, whatever its address and its connections are used for."""
     pace = Pace(Time(Clock()), per_ip=1, per_user=1)
     for _ in range(3):

@@ -88,7 +88,7 @@ def raised(call: Callable[[], Any]) -> ChatError:
     return caught.value
 
 
-def test_a_missing_right() -> None:
+def test_a_missing_right_is_named() -> None:
     """A missing right is refused by name, and no extension is asked."""
     extra = Extra(lambda: None)
     rules = policy(extra)
@@ -125,7 +125,7 @@ def test_what_extensions_are_asked() -> None:
 class BrokenPolicyTest(SynchronousTestCase):
     """A broken policy is logged, and refuses its own call without giving a reason."""
 
-    def test_raises(self) -> None:
+    def test_a_policy_that_raises_refuses(self) -> None:
         error = raised(lambda: policy(Extra(lambda: 1 // 0)).send(ANN, DRAFT))
         assert error.kind is Kind.INTERNAL
         assert "zero" not in error.detail
@@ -187,7 +187,7 @@ def test_what_each_method_needs(world: World) -> None:
     assert world.hub.members("r") == 0
 
 
-def test_the_order_of_checks(make_world: Callable[..., World]) -> None:
+def test_shape_and_rates_come_before_rights(make_world: Callable[..., World]) -> None:
     """Shape, then rates, then rights: no right is told to one who floods."""
     world = make_world(rate=1)
     mute = without("send", actor=guest("Ann", rate=1))
@@ -196,7 +196,7 @@ def test_the_order_of_checks(make_world: Callable[..., World]) -> None:
         assert raised(lambda: world.chat.send(mute, "r", "x")).kind is expected
 
 
-def test_a_refused_send(make_world: Callable[..., World]) -> None:
+def test_a_refused_message_is_not_stored(make_world: Callable[..., World]) -> None:
     """A refused message is not stored; the next one is."""
     extra = Extra(refuse, "send")
     world = make_world(policies=policies(extra))
@@ -220,7 +220,7 @@ def told(world: World, client: RecordingClient) -> list[Any]:
     return [json.loads(frame) for frame in client.frames()]
 
 
-def test_a_refused_resume(make_world: Callable[..., World]) -> None:
+def test_a_refused_resume_leaves_the_member_live(make_world: Callable[..., World]) -> None:
     """A refused resume is answered once, then the member is live: docs/protocol.md, Resume."""
     world = make_world(policies=policies(Extra(refuse, "read")))
     result(world.chat.send(ANN, "r", "missed"))
@@ -236,7 +236,7 @@ def test_a_refused_resume(make_world: Callable[..., World]) -> None:
     assert (answer, message["message"]) == (forbidden, "still")
 
 
-def test_a_refused_page(make_world: Callable[..., World]) -> None:
+def test_a_refused_page_keeps_the_member(make_world: Callable[..., World]) -> None:
     """A refused page of history is an error, and the member stays."""
     world = make_world(policies=policies(Extra(refuse, "read")))
     client, session = v1(world)
@@ -246,7 +246,7 @@ def test_a_refused_page(make_world: Callable[..., World]) -> None:
     assert (error["type"], error["error"]["code"]) == ("error", "forbidden")
 
 
-def test_refused_typing(make_world: Callable[..., World]) -> None:
+def test_refused_typing_is_told_to_its_client(make_world: Callable[..., World]) -> None:
     """A client that may not send is told so, and others hear nothing."""
     world = make_world()
     client, session = v1(world)

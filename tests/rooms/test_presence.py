@@ -138,7 +138,7 @@ def test_what_others_are_told(scene: Scene) -> None:
     assert not scene.clock.getDelayedCalls()
 
 
-def test_very_many(scene: Scene) -> None:
+def test_very_many_users_are_numbers(scene: Scene) -> None:
     """A share of very many names nobody, and numbers are told instead of names."""
     for _ in range(LARGE_ROOM + 1):
         scene.presence.enter("r", guest("Ann"))
@@ -164,13 +164,13 @@ def test_very_many_elsewhere(scene: Scene) -> None:
     assert scene.heard() == [("presence", "")]
 
 
-def test_nobody_listens(scene: Scene) -> None:
+def test_shares_of_empty_rooms_are_dropped(scene: Scene) -> None:
     """Shares of a room without local members are not kept."""
     scene.presence.present("other", [share(ANN)])
     assert scene.presence._rooms == {}
 
 
-def test_typing(scene: Scene) -> None:
+def test_typing_elsewhere_is_told_here_only(scene: Scene) -> None:
     """Typing is told here and elsewhere; typing elsewhere is told here only."""
     scene.presence.enter("r", ANN)
     scene.heard()

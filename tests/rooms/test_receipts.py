@@ -36,7 +36,7 @@ def frame(told: Any) -> dict[str, Any]:
     return found
 
 
-def test_author() -> None:
+def test_an_author_gets_the_verdict() -> None:
     """An author gets its message's verdict and the reason."""
     assert frame(told_author("c1", FULL)) == {
         "case": "c1", "kind": "held", "state": "rejected", "nonce": "client-nonce", "seq": 9,
@@ -44,7 +44,7 @@ def test_author() -> None:
     }  # fmt: skip
 
 
-def test_reporter() -> None:
+def test_a_reporter_gets_the_verdict() -> None:
     """A reporter gets its report's verdict and the reason."""
     report = _with(kind="report", state="closed")
     assert frame(told_reporter("c1", report)) == {
@@ -54,7 +54,7 @@ def test_reporter() -> None:
     assert told_reporter("c1", FULL) is None
 
 
-def test_moderators() -> None:
+def test_moderators_get_all_but_the_person() -> None:
     """All of it, without whose it is and how the store knows it."""
     told = frame(told_moderators("c1", FULL))
     assert told["message"] == "message-text"
@@ -66,7 +66,7 @@ def test_moderators() -> None:
     assert frame(told_moderators("c1", _with(state="open")))["reason"] == "reporters-reason"
 
 
-def test_approved() -> None:
+def test_an_author_is_told_once_there_is_a_number() -> None:
     """An approved message's author is told once it has a number, and not before."""
     assert told_author("c1", _with(state="approved", seq=None)) is None
     told = told_author("c1", _with(state="approved"))
@@ -78,7 +78,7 @@ def _with(**changed: Any) -> Case:
     return replace(FULL, **changed)
 
 
-def test_delivered(world: World) -> None:
+def test_a_held_message_is_told_to_author_and_moderators(world: World) -> None:
     """A held message: to its author's connections and those that moderate its room."""
     rules(world, hold="all")
     ann, her_phone, ben = user(world), user(world), user(world, "43")
@@ -100,7 +100,7 @@ def test_delivered(world: World) -> None:
     assert ben.heard() == elsewhere.heard() == plain.heard() == []
 
 
-def test_reports_delivered(world: World) -> None:
+def test_a_report_is_told_to_its_reporter(world: World) -> None:
     """A report: to those that moderate, and to its reporter; not to the author of the message."""
     eve, ann, ben, bob = user(world, "13"), user(world), user(world, "43"), moderator(world)
     says(eve, "spam")

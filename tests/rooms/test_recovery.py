@@ -57,8 +57,8 @@ def plays(steps: list[tuple[str, int]], page: int) -> Play:
 
 
 @given(some.lists(_STEPS, min_size=20, max_size=80), some.sampled_from((2, 500)))
-@settings(max_examples=examples(200))
-def test_nothing_is_missing(steps: list[tuple[str, int]], page: int) -> None:
+@settings(max_examples=examples(100))
+def test_every_interleaving_delivers_once(steps: list[tuple[str, int]], page: int) -> None:
     """Every number once, in order, in every interleaving."""
     play = plays(steps, page)
     for member in play.members:
@@ -69,7 +69,7 @@ def test_nothing_is_missing(steps: list[tuple[str, int]], page: int) -> None:
 
 
 @given(some.lists(_CHANGES, min_size=20, max_size=80), some.sampled_from((2, 500)))
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 def test_what_is_taken_back(steps: list[tuple[str, int]], page: int) -> None:
     """Retracted words reach nobody once this process knows; in the end all see the same."""
     play = plays(steps, page)
@@ -79,7 +79,7 @@ def test_what_is_taken_back(steps: list[tuple[str, int]], page: int) -> None:
 
 
 @given(some.lists(_ROUGH, min_size=20, max_size=80), some.sampled_from((2, 500)))
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 def test_gaps_have_labels(steps: list[tuple[str, int]], page: int) -> None:
     """Entries trimmed, or lost with an old numbering, are reported as missing."""
     plays(steps, page)
@@ -151,7 +151,7 @@ def test_who_goes_meanwhile() -> None:
     assert not play.clock.getDelayedCalls()
 
 
-def test_a_busy_room() -> None:
+def test_a_busy_room_lets_members_go_live() -> None:
     """Deliveries during every read do not keep a member from going live."""
     play = Play()
     member = play.members[0]
@@ -168,7 +168,7 @@ def test_a_busy_room() -> None:
     assert len(member.transcript.texts) == len(play.stream.stored)
 
 
-def test_newest() -> None:
+def test_a_plain_client_gets_the_newest() -> None:
     """A plain client gets the newest messages, then what follows, and no word besides."""
     play = Play()
     for _ in range(5):

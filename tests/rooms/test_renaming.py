@@ -62,7 +62,7 @@ def test_names_that_nobody_has(world: World, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["Operator", "ad\u200dmin", "\u041eperator", "you", "Modérator"])
-def test_reserved_names(world: World, name: str) -> None:
+def test_a_reserved_name_is_replaced(world: World, name: str) -> None:
     """A reserved name, or a look-alike, is replaced by one that is made up."""
     client = Client(world, name="Ann", key=KEY)
     called = rename(client, name)["name"]
@@ -71,7 +71,7 @@ def test_reserved_names(world: World, name: str) -> None:
     assert Client(world, name=name, key=KEY).heard()[0]["user"]["name"] == called
 
 
-def test_users_and_keys(world: World) -> None:
+def test_users_and_keys_cannot_rename(world: World) -> None:
     """A user's name is the site's to say; a back end, or an operator, has none to change."""
     user = Client(world, token=world.token("42", name="Ann"))
     assert code(rename(user, "Bob")) == "forbidden"
@@ -114,7 +114,7 @@ def test_too_many_names(world: World) -> None:
     assert rename(tab, "Bob")["name"] == "Bob"
 
 
-def test_everybody_is_told(world: World) -> None:
+def test_everybody_but_plain_clients_is_told(world: World) -> None:
     """All but plain clients, in this room alone; the id stays, and so does what was said."""
     client, other, elsewhere = Client(world, name="Ann", key=KEY), Client(world), Client(world, "s")
     plain, _ = comes_plain(world, Claim("Zoe"))
@@ -156,7 +156,7 @@ def test_other_connections_follow(world: World) -> None:
     assert name_of(world, late) == name_of(world, client) == "Bob"
 
 
-def test_coming_back(world: World) -> None:
+def test_a_guest_comes_back_with_another_name(world: World) -> None:
     """A guest who had left, and comes by another name, has that one; the others are told."""
     client, other = Client(world, name="Ann", key=KEY), Client(world)
     rename(client, "Bob")

@@ -74,7 +74,7 @@ def test_two_name_spaces(here: Here) -> None:
     assert kinds(here, came(ANN), "other") == []
 
 
-def test_everywhere(here: Here) -> None:
+def test_a_restriction_everywhere_counts_in_each_room(here: Here) -> None:
     """A restriction in all rooms counts beside that in one."""
     run(here.restrictions.put("*", ANN.subject, banned()))
     mute = Restriction("mute", "moderate", ANN, MOD, NOW)
@@ -92,7 +92,7 @@ def test_ids_with_bars(here: Here) -> None:
     assert [subject for _, subject, _ in here.restrictions.items()] == ["u:x|u:ann"]
 
 
-def test_ends(here: Here) -> None:
+def test_a_restriction_ends_at_its_second(here: Here) -> None:
     """A restriction ends at its second."""
     run(here.restrictions.put("r", ANN.subject, banned(until=NOW + 10)))
     here.clock.advance(9.9)
@@ -103,7 +103,7 @@ def test_ends(here: Here) -> None:
     assert [*here.restrictions.items()] == []
 
 
-def test_addresses(here: Here) -> None:
+def test_a_bound_address_keeps_new_keys_out(here: Here) -> None:
     """A bound address keeps out new keys from there, for a day at most."""
     here.restrictions.saw(came(GUEST))
     here.restrictions.saw(came(GUEST, "2001:db8::1"))
@@ -119,7 +119,7 @@ def test_addresses(here: Here) -> None:
     assert kinds(here, came(GUEST)) == ["ban"]
 
 
-def test_pardon(here: Here) -> None:
+def test_a_pardon_frees_the_address(here: Here) -> None:
     """A pardon frees the person's address too, and no other address."""
     other = User("other", "Other")
     here.restrictions.saw(came(GUEST))
@@ -132,7 +132,7 @@ def test_pardon(here: Here) -> None:
     run(here.restrictions.drop("r", "u:nobody"))
 
 
-def test_known_elsewhere(here: Here) -> None:
+def test_each_process_adds_its_addresses(here: Here) -> None:
     """A process that learns of a restriction adds the addresses that it alone knows."""
     there = Restrictions(here.shared, here.time)
     there.saw(came(GUEST, "192.0.2.7"))
@@ -151,7 +151,7 @@ def test_what_was_missed(here: Here) -> None:
     assert kinds(here, came(ANN)) == []
 
 
-def test_origins() -> None:
+def test_origins_are_remembered_for_an_hour() -> None:
     """A few addresses of a user are remembered, for an hour, and so many users."""
     clock = Clock()
     origins = Origins(Time(clock))
@@ -186,7 +186,7 @@ def test_an_address_with_many_guests() -> None:
 class UnreadableTest(SynchronousTestCase):
     """Map values that no livechat has written."""
 
-    def test_unreadable(self) -> None:
+    def test_an_unreadable_restriction_costs_itself(self) -> None:
         """An unreadable value is logged and costs only itself."""
         here = Here()
         here.shared.put("r|u:ann", b"7")

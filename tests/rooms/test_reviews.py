@@ -74,7 +74,7 @@ def shared(world: World) -> LoneMap:
     return found
 
 
-def test_approved(world: World) -> None:
+def test_an_approved_message_is_said(world: World) -> None:
     """An approved message is published as its author's, with the present time and its data."""
     waiting = Held(world, text="hello", data={"a": 1}, reply_to=7)
     world.clock.advance(60)
@@ -96,7 +96,7 @@ def test_approved(world: World) -> None:
     assert waiting.now() is None
 
 
-def test_rejected(waiting: Held, shared: LoneMap) -> None:
+def test_a_rejected_message_is_in_the_audit_alone(waiting: Held, shared: LoneMap) -> None:
     """A rejected message is not published; its text is in the audit alone."""
     ack = waiting.reviews("reject", reason="no")
     assert (ack["type"], ack["case"], "seq" in ack) == ("ack", waiting.case, False)
@@ -111,7 +111,7 @@ def test_rejected(waiting: Held, shared: LoneMap) -> None:
     assert waiting.now() is None
 
 
-def test_report(world: World) -> None:
+def test_a_closed_report_leaves_the_message(world: World) -> None:
     """A report is closed by its review; the message stays."""
     ann, bob = user(world), moderator(world)
     says(ann, "spam")
@@ -125,7 +125,7 @@ def test_report(world: World) -> None:
     assert (record.action.verdict, record.action.case, record.text) == ("close", case, None)
 
 
-def test_who_may(waiting: Held) -> None:
+def test_reviewing_takes_the_right_to_moderate(waiting: Held) -> None:
     """Reviewing takes `moderate` in the case's room, from wherever; others learn nothing."""
     world, case = waiting.world, waiting.case
     for client in (waiting.ann, Client(world)):
@@ -143,7 +143,7 @@ def test_who_may(waiting: Held) -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), [("approve", "reject"), ("reject", "approve")])
-def test_twice(waiting: Held, first: Verdict, second: Verdict) -> None:
+def test_a_repeated_decision_is_a_duplicate(waiting: Held, first: Verdict, second: Verdict) -> None:
     """The same decision again is a duplicate; another one is too late."""
     before = waiting.reviews(first)
     again = waiting.reviews(first, manager(waiting.world))
@@ -254,7 +254,7 @@ def test_messages_cannot_be_stored(waiting: Held, monkeypatch: pytest.MonkeyPatc
     assert waiting.reviews("approve")["seq"] == 1
 
 
-def test_never_stored(waiting: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unstored_approval_waits_again(waiting: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     """After some minutes nobody knows whether it was said: it waits for another review."""
     with capturedLogs(), monkeypatch.context() as broken:
         broken.setattr(waiting.world.backend.messages, "publish", refusing(AWAY))
@@ -277,7 +277,9 @@ def test_nonce_used_for_another(world: World) -> None:
     assert texts(world) == ["first"]
 
 
-def test_map_is_away(waiting: Held, shared: LoneMap, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_absent_map_decides_nothing(
+    waiting: Held, shared: LoneMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing is decided, and nothing lost."""
     with monkeypatch.context() as broken:
         broken.setattr(shared, "put", lambda *_, **__: fail(AWAY))
@@ -307,7 +309,7 @@ def test_map_is_away_in_between(
     assert (case.seq, texts(waiting.world)) == (1, ["hi"])
 
 
-def test_audit_is_full(waiting: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_audit_decides_nothing(waiting: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     """No decision that could not be recorded."""
     audit = waiting.world.chat.audit
     monkeypatch.setattr(audit._recorder, "_waiting", [None] * MOST_WAITING)

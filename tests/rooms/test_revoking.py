@@ -52,7 +52,7 @@ def test_who_may_not_revoke(world: World) -> None:
     assert records(world) == []
 
 
-def test_revoke(world: World) -> None:
+def test_a_revocation_is_in_force_and_recorded(world: World) -> None:
     """A user's tokens count no more, and it is recorded by whom; so is a single token."""
     users = [
         Actor("user", SOMEBODY.source, User(known_as, "A", verified=True), lease=Lease(1, token=t))

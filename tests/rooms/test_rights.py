@@ -92,7 +92,7 @@ GRANTS = st.dictionaries(PATTERNS, st.frozensets(st.sampled_from(get_args(Right)
     rooms=st.lists(st.sampled_from(ROOMS), min_size=1, max_size=3),
     acts=st.lists(st.sampled_from(ACTS), min_size=1, max_size=6),
 )
-def test_acts(
+def test_rights_of_one_room_say_nothing_of_another(
     worlds: dict[Guests, World],
     guests: Guests,
     kind: rights.Kind,

@@ -7,7 +7,7 @@ from livechat.rooms.rules import make_rules
 from tests.support import SOMEBODY, World, run
 
 
-def test_one_backend(world: World) -> None:
+def test_rules_of_one_backend_know_of_changes(world: World) -> None:
     """Rules on the same backend know of the same changes; the usual settings are the server's."""
     one = make_rules(world.backend, world.time, RoomSettings(guests="read"))
     other = make_rules(world.backend, world.time, RoomSettings())

@@ -67,13 +67,13 @@ def seqs(matches: Matches) -> list[int]:
         ("\U0001f4a3 boom", "\U0001f4a3"),
     ],
 )
-def test_same_letters(world: World, text: str, wanted: str) -> None:
+def test_a_text_is_found_in_any_form_of_its_letters(world: World, text: str, wanted: str) -> None:
     """A text is found whatever the case, width and composition of its letters."""
     say(world, "other", text)
     assert seqs(found(world, text=wanted)) == [2]
 
 
-def test_many_marks() -> None:
+def test_a_letter_with_many_marks_costs_little() -> None:
     """A letter with thousands of marks costs no more than as many letters."""
     began = process_time()
     assert folded("É" + "\u0301\u0323" * 4_000).startswith("\u1eb9")
@@ -81,13 +81,13 @@ def test_many_marks() -> None:
 
 
 @pytest.mark.parametrize("wanted", ["%", "_", ".*", "a b", "'", "\\"])
-def test_literally(world: World, wanted: str) -> None:
+def test_the_wanted_text_is_literal(world: World, wanted: str) -> None:
     """The wanted text is literal, no pattern of any kind."""
     say(world, "ab", f"with {wanted} in it")
     assert seqs(found(world, text=wanted)) == [2]
 
 
-def test_authors(world: World) -> None:
+def test_a_user_and_a_guest_are_two_authors(world: World) -> None:
     """A user of the site and a guest of the same id are two."""
     say(world, "of nobody")
     say(world, "x", actor=ANN)
@@ -214,7 +214,7 @@ def test_marks_cost_little(text: str) -> None:
     assert process_time() - began < 2
 
 
-def test_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_others_have_turns_within_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
     """Others have their turn after so many characters, and after so many short entries."""
     clock = Clock()
     turns: list[float] = []

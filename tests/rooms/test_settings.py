@@ -28,7 +28,7 @@ def made(most: int = 100, **stored: Any) -> tuple[Any, SettingsRegistry]:
     return shared, SettingsRegistry(shared, USUAL)
 
 
-def test_layers() -> None:
+def test_settings_are_layered() -> None:
     """All rooms, then the longest beginning, then the room; each over the one before."""
     _, registry = made(
         _={"slow": 1, "topic": "all"},
@@ -44,7 +44,7 @@ def test_layers() -> None:
     assert registry.of("!audit") == USUAL
 
 
-def test_inherited() -> None:
+def test_inherited_settings_hold_below() -> None:
     """Inherited settings are those that would hold without the room's or pattern's own."""
     _, registry = made(
         _={"slow": 1}, a_={"slow": 2, "title": "a"}, ab_={"topic": "x"}, ab={"slow": 4}
@@ -63,7 +63,7 @@ def test_only_named_rooms() -> None:
     assert not registry.of("lobby").closed
 
 
-def test_changes() -> None:
+def test_a_change_is_in_force_at_once() -> None:
     """A change is in force at once, kept without what is inherited, and dropped when empty."""
     shared, registry = made()
     told: list[Collection[str]] = []
@@ -106,7 +106,7 @@ def test_others_change_without_end() -> None:
     assert kind(Deferred.fromCoroutine(change)) is Kind.UNAVAILABLE
 
 
-def test_full() -> None:
+def test_rooms_with_settings_are_bounded() -> None:
     """No more rooms have settings of their own than there may be; nothing is dropped."""
     _, registry = made(most=2)
     for room in ("a", "b"):
@@ -117,7 +117,7 @@ def test_full() -> None:
     assert [registry.of(room).slow for room in "abc"] == [4, 3, 0]
 
 
-def test_retained() -> None:
+def test_the_writer_asks_for_retention() -> None:
     """The writer's thread asks what a room keeps; nothing is remembered for it."""
     shared, registry = made()
     assert registry.retained("r") == (0, 0)
@@ -129,7 +129,7 @@ def test_retained() -> None:
 class UnreadableTest(SynchronousTestCase):
     """Map values of a later livechat, or of none."""
 
-    def test_unreadable(self) -> None:
+    def test_an_unreadable_setting_does_not_count(self) -> None:
         """An unreadable value is logged and does not count."""
         shared, registry = made(r={"slow": "fast"})
         assert registry.of("r") == USUAL
@@ -137,7 +137,7 @@ class UnreadableTest(SynchronousTestCase):
         assert registry.of("r").slow == 3
 
 
-def test_many() -> None:
+def test_settings_are_found_without_a_scan() -> None:
     """A room's settings are found without a scan of all others."""
     shared, registry = made(most=10_000)
     for number in range(10_000):

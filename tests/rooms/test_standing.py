@@ -92,7 +92,7 @@ class StandingsTest(SynchronousTestCase):
         assert resident.reason.kind is Kind.BANNED
         assert self.standings.rooms() == []
 
-    def test_before_the_answer(self) -> None:
+    def test_a_restriction_is_in_force_before_the_answer(self) -> None:
         """A restriction is in force when its maker is answered."""
         here, _ = self.enter()
         elsewhere, _ = self.enter(room="x")
@@ -104,7 +104,7 @@ class StandingsTest(SynchronousTestCase):
         assert elsewhere.reason is not None
         assert another.reason is None
 
-    def test_nothing_changed(self) -> None:
+    def test_an_equal_change_is_not_told(self) -> None:
         """A change that makes no difference to a member is not told to it."""
         resident, _ = self.enter()
         self.change("r", topic="x")
@@ -113,7 +113,7 @@ class StandingsTest(SynchronousTestCase):
         assert (resident.told, resident.reason) == (0, None)
         assert [room for room, _ in self.hub.told] == ["r"]
 
-    def test_gone(self) -> None:
+    def test_a_closed_connection_is_told_nothing(self) -> None:
         """A connection that is over is told nothing, and keeps nothing here."""
         resident, standing = self.enter()
         self.restrict("mute", until=NOW + 10)
@@ -126,7 +126,7 @@ class StandingsTest(SynchronousTestCase):
         index = self.standings
         assert (index._rooms, index._names, index._told) == ({}, {}, {})
 
-    def test_end_of_a_restriction(self) -> None:
+    def test_the_end_of_a_restriction_is_told(self) -> None:
         """Far ends are waited for, too."""
         resident, _ = self.enter()
         self.restrict("mute", until=NOW + 100_000)
@@ -135,7 +135,7 @@ class StandingsTest(SynchronousTestCase):
         assert resident.told == 2
         assert not self.clock.getDelayedCalls()
 
-    def test_another_restriction(self) -> None:
+    def test_a_replaced_restriction_is_told(self) -> None:
         """A restriction that takes the place of another is told."""
         resident, _ = self.enter()
         self.restrict("mute", until=NOW + 10)
@@ -145,7 +145,7 @@ class StandingsTest(SynchronousTestCase):
         self.clock.advance(10)
         assert resident.told == 3
 
-    def test_many(self) -> None:
+    def test_many_members_are_told_in_slices(self) -> None:
         """Many members are told in slices; their rights are forgotten at once."""
         residents = [self.enter(f"{number}", f"team-{number}") for number in range(3 * SLICE)]
         self.change("team-*", closed=True, topic="x")
@@ -160,7 +160,7 @@ class StandingsTest(SynchronousTestCase):
         assert all(each.reason is not None for each, _ in residents)
         assert len(self.hub.told) == 3 * SLICE
 
-    def test_left_meanwhile(self) -> None:
+    def test_an_emptied_room_is_passed_over(self) -> None:
         """A room that nobody is in any more when its turn comes is passed over."""
         _, standing = self.enter()
         self.change("r", topic="x", guests="off")
@@ -168,7 +168,7 @@ class StandingsTest(SynchronousTestCase):
         self.clock.advance(TURN)
         assert not self.hub.told
 
-    def test_a_bug_of_one(self) -> None:
+    def test_a_bug_at_one_member_spares_the_others(self) -> None:
         """The others are told all the same."""
         first, _ = self.enter()
         second, _ = self.enter()
@@ -177,7 +177,7 @@ class StandingsTest(SynchronousTestCase):
         assert second.told == 1
         assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
 
-    def test_what_is_told(self) -> None:
+    def test_settings_are_told_without_words(self) -> None:
         """The room's settings, without its words."""
         self.enter()
         self.change("r", slow=5, words=("bad",))

@@ -36,7 +36,7 @@ from tests.support import ADMIN, SOMEBODY, RecordingClient, World, result, run
 
 
 class TestBySubject:
-    def test_all_of_somebody(self, world: World) -> None:
+    def test_all_messages_of_a_person_go(self, world: World) -> None:
         """Theirs are gone, newest first, by events of at most a hundred; the rest stays."""
         drafts = [
             Draft("r", text, user)
@@ -72,7 +72,7 @@ class TestBySubject:
         assert (events(world), records(world), jobs(world)) == ([], [], {})
 
     @pytest.mark.parametrize("known_as", ["a|b", "*", "|", "r|*", "\U0001f600" * 16, "\u202e%s{}"])
-    def test_odd_ids(self, world: World, known_as: str) -> None:
+    def test_odd_ids_mean_exactly_their_person(self, world: World, known_as: str) -> None:
         """Ids with odd characters mean exactly their person."""
         user = User(known_as, "X")
         say(world, "spam", "spam", user=user)
@@ -80,7 +80,7 @@ class TestBySubject:
         assert until(world, world.chat.removal.by_subject(ADMIN, "r", user.subject)).count == 2
         assert texts(world) == ["stays"]
 
-    def test_since(self, world: World) -> None:
+    def test_older_messages_stay(self, world: World) -> None:
         """Older messages stay, wherever they stand."""
         say(world, *("old" for _ in range(3 * PAGE)))
         world.clock.advance(60)
@@ -90,14 +90,18 @@ class TestBySubject:
         assert removed.count == PAGE + 7
         assert texts(world) == ["old"] * 3 * PAGE
 
-    def test_the_newest_entries(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_sweep_looks_at_the_newest_entries(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Messages far back are not looked for, so that the work is bounded."""
         monkeypatch.setattr(removal, "MOST_LOOKED", 250)
         say(world, *(str(number) for number in range(450)))
         assert until(world, world.chat.removal.by_subject(ADMIN, "r", "g:eve")).count == 250
         assert texts(world) == [str(number) for number in range(200)]
 
-    def test_rare_messages(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_step_looks_at_a_bounded_number(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """No step looks at more than some entries: the store does nothing else meanwhile."""
         say(world, "spam")
         say(world, *("talk" for _ in range(2 * SPAN)), user=BOB)
@@ -107,7 +111,7 @@ class TestBySubject:
         assert until(world, world.chat.removal.by_subject(ADMIN, "r", "g:eve")).count == 2
         assert [len(each.refs) for each in events(world)] == [1, 1]
 
-    def test_their_edits(self, world: World) -> None:
+    def test_edited_messages_leave_no_text(self, world: World) -> None:
         """No text of an edited message is left, neither the first nor the last."""
         eve = of(world, EVE)
         say(world, "first")
@@ -117,7 +121,7 @@ class TestBySubject:
         assert "second" not in str(list(entries(world)))
         assert [each.text for each in records(world)] == ["second"]
 
-    def test_expired_meanwhile(self, make_world: Callable[..., World]) -> None:
+    def test_expired_messages_are_skipped(self, make_world: Callable[..., World]) -> None:
         """Expired messages are skipped, and the events push out older entries."""
         world = make_world(retention=Retention(300, 0))
         say(world, *(str(number) for number in range(1_000)))
@@ -135,7 +139,9 @@ class TestBySubject:
         assert removed.count == 50
         assert set(texts(world)) == {"talk"}
 
-    def test_goes_on_sending(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_sweep_ends_while_its_person_sends(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A sweep ends: what is said after its beginning is left to a second one."""
         say(world, *("spam" for _ in range(300)))
         log = world.backend.messages
@@ -151,7 +157,7 @@ class TestBySubject:
 
 
 class TestClear:
-    def test_clear(self, world: World) -> None:
+    def test_clearing_removes_all_said_until_then(self, world: World) -> None:
         """All that was said until then is gone; the audit says how many, without texts."""
         say(world, *("a" for _ in range(450)))
         say(world, "b", user=None)
@@ -163,12 +169,12 @@ class TestClear:
         assert records(world) == [AuditRecord(Action("clear", count=451), BY, "r")]
         assert jobs(world) == {}
 
-    def test_an_empty_room(self, world: World) -> None:
+    def test_clearing_an_empty_room_does_nothing(self, world: World) -> None:
         assert until(world, world.chat.removal.clear(ADMIN, "r")).seq is None
         assert (events(world), len(records(world))) == ([], 1)
 
     @pytest.mark.parametrize("lacks", ["manage"])
-    def test_refused(self, world: World, lacks: Right) -> None:
+    def test_sweeps_need_their_rights(self, world: World, lacks: Right) -> None:
         say(world, "a")
         moderator = of(world, BOB, *(ALL_RIGHTS - {lacks}))
         for actor in (moderator, SOMEBODY):
@@ -177,7 +183,7 @@ class TestClear:
             assert caught.value.kind in {Kind.FORBIDDEN, Kind.UNAUTHORIZED}
         assert texts(world) == ["a"]
 
-    def test_internal_rooms(self, world: World) -> None:
+    def test_records_of_acts_stay(self, world: World) -> None:
         """The records of acts stay, whoever asks."""
         run(world.chat.audit.record(ADMIN, Action("sign_in")))
         for call in (
@@ -190,7 +196,7 @@ class TestClear:
             assert caught.value.kind is Kind.FORBIDDEN
         assert len(records(world)) == 1
 
-    def test_chatting_goes_on(self, world: World) -> None:
+    def test_chatting_goes_on_between_steps(self, world: World) -> None:
         """Between any two steps there is time for others."""
         say(world, *("a" for _ in range(1_000)))
         done = world.chat.removal.clear(ADMIN, "r")
@@ -203,7 +209,7 @@ class TestClear:
         assert pauses >= 1_000 // PAGE
 
 
-def test_members(world: World) -> None:
+def test_members_are_told_of_a_sweep(world: World) -> None:
     """Clients of livechat.v1 get events only; plain clients get nothing."""
 
     class Reader(RecordingClient):

@@ -75,13 +75,13 @@ def process(world: World, wires: Wires, name: str) -> Tracing:
         (Aim(None, "4"), False),
     ],
 )  # fmt: skip
-def test_fits(aim: Aim, fits: bool) -> None:
+def test_a_filter_fits_its_room_and_person(aim: Aim, fits: bool) -> None:
     trace = Trace("t", aim, 0, nothing)
     assert trace.fits(User("42", "Ann", None, True), "r") == fits
     assert trace.fits(None, "r") == (aim == Aim("r"))
 
 
-def test_a_slow_reader() -> None:
+def test_a_slow_reader_is_told_its_losses() -> None:
     """Lines that nobody takes are bounded; how many were lost is told behind those before them."""
     trace = Trace("t", Aim("r"), 0, nothing)
     for _ in range(WAITING + 5):
@@ -92,7 +92,7 @@ def test_a_slow_reader() -> None:
     assert trace.drain() == ([], 0)
 
 
-def test_most(world: World) -> None:
+def test_traces_are_bounded(world: World) -> None:
     """The number of traces is bounded; an ended one makes room."""
     tracing = world.tracing
     traces = [tracing.begin(Aim("r"), 10, nothing) for _ in range(MOST)]
@@ -103,7 +103,7 @@ def test_most(world: World) -> None:
     tracing.begin(Aim("r"), 10, nothing)
 
 
-def test_over(world: World) -> None:
+def test_a_trace_ends_by_itself(world: World) -> None:
     """A trace ends by itself, and leaves no timer."""
     world.tracing.begin(Aim("r"), 10, nothing)
     assert world.tracing.active
@@ -117,14 +117,14 @@ def told(trace: Trace) -> list[tuple[object, ...]]:
     return [(each.way, each.type, each.seq, each.members) for each in lines]
 
 
-def test_nobody_traces(port: Port) -> None:
+def test_without_traces_nothing_is_looked_for(port: Port) -> None:
     """Rooms and members have nothing to look at."""
     port.socket()
     assert all(each.trace is None for each in port.sockets.sockets)
     assert all(each.tap is None for each in port.world.hub._rooms.values())
 
 
-def test_a_room(port: Port) -> None:
+def test_a_room_is_traced_in_all_it_does(port: Port) -> None:
     """A room's trace has frames from its members, its batches, and joins and leaves."""
     one = port.socket()
     elsewhere = port.socket("other")
@@ -149,7 +149,7 @@ def test_a_room(port: Port) -> None:
     assert told(trace) == []
 
 
-def test_a_person(port: Port) -> None:
+def test_a_person_is_traced_in_all_rooms(port: Port) -> None:
     """A person's trace has its frames in all rooms, and none of others."""
     ann = port.socket()
     member = next(iter(port.sockets.sockets))
@@ -169,7 +169,7 @@ def test_a_person(port: Port) -> None:
     assert lines == []
 
 
-def test_other_processes(world: World, wires: Wires) -> None:
+def test_all_processes_trace(world: World, wires: Wires) -> None:
     """All processes trace; what they see comes to the one that is asked, with what was lost."""
     here, there = process(world, wires, "here"), process(world, wires, "there")
     trace = here.begin(Aim("r"), 60, nothing)
@@ -199,7 +199,7 @@ def test_a_process_that_was_killed(world: World, wires: Wires) -> None:
     assert trace.drain() == ([], 0)
 
 
-def test_many_of_others(world: World, wires: Wires) -> None:
+def test_traces_for_others_are_bounded(world: World, wires: Wires) -> None:
     """However many traces others ask for, a process takes part in some."""
     here, other = process(world, wires, "here"), wires.end()
     for number in range(MOST_OF_OTHERS + 5):

@@ -51,7 +51,9 @@ def p99(times: list[float]) -> float:
 
 
 @pytest.mark.parametrize("failing", ["refuse", "accept"])
-def test_hanging_site(start: Callable[..., Daemon], site: PlainSite, failing: str) -> None:
+def test_a_hanging_site_keeps_other_frames_fast(
+    start: Callable[..., Daemon], site: PlainSite, failing: str
+) -> None:
     """
     While messages wait for a site that hangs, other frames are answered as fast as where none is
     asked, in the same minute; and each message has its answer: those that are asked about, and

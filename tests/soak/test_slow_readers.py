@@ -10,6 +10,7 @@ from typing import Any
 
 from livechat.net.tls_port import CLOSING
 from tests.live.daemon import PATIENCE, Daemon, eventually, rest
+from tests.live.loadgen import load
 from tests.live.operators import SET, Operator
 from tests.support import HANDSHAKE, request
 
@@ -39,7 +40,7 @@ def test_slow_readers_w12(start: Callable[..., Daemon], tmp_path: Path) -> None:
     operator = Operator(daemon, tmp_path / "jar")
     assert operator.sign_in() == 303
     # Measure memory after as many idle connections: some stays allocated in any case.
-    assert daemon.load(CONNS, "--mode=idle", "--duration=0.5")["failed_conns"] == 0
+    assert load(daemon, CONNS, "--mode=idle", "--duration=0.5")["failed_conns"] == 0
     eventually(lambda: members(operator) == 0)
     before = daemon.memory()
 
@@ -48,7 +49,7 @@ def test_slow_readers_w12(start: Callable[..., Daemon], tmp_path: Path) -> None:
     peak = 0
 
     def talk() -> dict[str, Any]:
-        return daemon.load(
+        return load(daemon,
             CONNS, f"--size={SIZE}", "--window=8", f"--stall-readers={STALLED - 1}",
             f"--max-msgs={TRAFFIC // SIZE}", "--warmup=0", "--duration=200",
         )  # fmt: skip

@@ -11,7 +11,7 @@ from tests.backends.older import check_many, downgrade, say_many
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6])
-def test_upgrade(tmp_path: Path, version: int) -> None:
+def test_each_file_is_upgraded_in_one_step(tmp_path: Path, version: int) -> None:
     """Each file is upgraded in one step; everything is where it was, and goes on."""
     disk = Disk(tmp_path / "state")
     disk.store()

@@ -46,7 +46,7 @@ def test_imports_decide(root: Path, test: str, starts: bool) -> None:
     assert Selection(root).starts_processes(root / test) is starts
 
 
-def test_ours() -> None:
+def test_live_tests_start_processes() -> None:
     """All live tests start processes; those of one module do not."""
     selection = Selection(ROOT)
     for test in (*ROOT.glob("live/test_*.py"), *ROOT.glob("soak/test_*.py")):

@@ -18,7 +18,7 @@ def never(failure: Failure) -> None:
     raise AssertionError(failure)
 
 
-def test_results() -> None:
+def test_a_coroutine_gets_its_results() -> None:
     """A coroutine gets the results of what it awaits, whether they are there or come later."""
     seen: list[object] = []
     first, second = Deferred[int](), Deferred[int]()
@@ -45,7 +45,7 @@ def test_results() -> None:
     assert len(seen) == 4
 
 
-def test_failures() -> None:
+def test_an_exception_of_a_coroutine_is_told() -> None:
     """An exception that a coroutine lets pass is told, at once or later."""
     waiting = Deferred[None]()
     failures: list[Failure] = []
@@ -63,7 +63,7 @@ def test_failures() -> None:
     assert len(failures) == 2
 
 
-def test_contexts() -> None:
+def test_variables_of_a_context_stay() -> None:
     """Variables that a coroutine sets in its context stay there."""
     seen = []
     waiting = [Deferred[None](), Deferred[None]()]

@@ -23,7 +23,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[Sample]:
     return found
 
 
-def test_a_minute(counted: list[Sample]) -> None:
+def test_a_minute_has_growth_and_gauges(counted: list[Sample]) -> None:
     """A minute has the counters that grew between two looks, and gauges as they are."""
     found = Day()
     counted += [
@@ -50,7 +50,7 @@ def test_a_minute(counted: list[Sample]) -> None:
     )
 
 
-def test_times(counted: list[Sample]) -> None:
+def test_a_minute_keeps_the_bound_of_99_values(counted: list[Sample]) -> None:
     """A minute keeps, of a histogram, the bound that 99 of its 100 values do not exceed."""
 
     def buckets(*values: int) -> list[Sample]:
@@ -80,7 +80,9 @@ def test_times(counted: list[Sample]) -> None:
         ({1.0: 0.0, 2.0: 0.0, float("inf"): 1.0}, 2.0),
     ],
 )
-def test_quantile(buckets: dict[float, float], expected: float | None) -> None:
+def test_the_bound_of_a_quantile_is_found(
+    buckets: dict[float, float], expected: float | None
+) -> None:
     assert quantile(buckets) == expected
 
 
@@ -101,7 +103,7 @@ def test_a_clock_that_went_back(counted: list[Sample]) -> None:
     assert [each.at for each in found.minutes()] == [960]
 
 
-def test_a_day_only(counted: list[Sample]) -> None:
+def test_minutes_older_than_a_day_are_dropped(counted: list[Sample]) -> None:
     """Minutes older than a day are dropped, however long the process runs."""
     found = Day()
     for number in range(MINUTES + 5):
@@ -119,7 +121,7 @@ def test_takes_the_place_of_another(counted: list[Sample]) -> None:
     assert [each.at for each in found.minutes()] == [89_000, 90_000, 90_060]
 
 
-def test_kept(tmp_path: Path) -> None:
+def test_the_newest_file_of_all_processes_counts(tmp_path: Path) -> None:
     """The newest file of all processes counts; an unreadable one is ignored."""
     assert read_day(tmp_path / "day.1") == []
     old: Sequence[Minute] = [minute(60)]

@@ -11,7 +11,7 @@ import pytest
 from livechat.system import files
 
 
-def test_write(tmp_path: Path) -> None:
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     """A file is made and replaced whole, with its mode, and leaves nothing else behind."""
     path = tmp_path / "f"
     for text in (b"a", b"bb", b""):
@@ -21,7 +21,7 @@ def test_write(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the disk is full, the old file is still there and no half of a new one is."""
     path = tmp_path / "f"
     files.write(path, b"old", 0o600)
@@ -36,7 +36,7 @@ def test_failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert path.read_bytes() == b"old"
 
 
-def test_reading(tmp_path: Path) -> None:
+def test_a_file_is_read_to_its_bound(tmp_path: Path) -> None:
     """A file is read whole, up to so many bytes; an endless one is not read to its end."""
     path = tmp_path / "file"
     path.write_bytes(b"four")
@@ -47,7 +47,7 @@ def test_reading(tmp_path: Path) -> None:
         files.read(Path("/dev/zero"), 3)
 
 
-def test_made_once(tmp_path: Path) -> None:
+def test_an_existing_file_stays(tmp_path: Path) -> None:
     """A file that is there stays as it is; only its owner can use one that is made."""
     path = tmp_path / "secret"
     files.make(path, b"first")

@@ -23,7 +23,7 @@ from livechat.system.process import GARBAGE, allow_files, making_what_stays, mem
         (resource.RLIM_INFINITY, resource.RLIM_INFINITY, 0, None),
     ],
 )
-def test_open_files(
+def test_the_process_raises_its_limit_of_files(
     monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, connections: int, expected: int | None
 ) -> None:
     """The process allows itself the files that its connections need, as far as it may."""
@@ -37,7 +37,7 @@ def test_open_files(
     assert len(events) == too_few
 
 
-def test_memory() -> None:
+def test_the_memory_of_the_process_is_read() -> None:
     """The memory that the process has is about what it had at most, or less."""
     found = memory()
     assert found

@@ -41,7 +41,7 @@ class ThreadsTest(TestCase):
         assert not [each for each in enumerate_threads() if each.name.startswith("hanging-")]
         threads.stop()
 
-    async def test_order(self) -> None:
+    async def test_a_thread_runs_calls_in_order(self) -> None:
         """A single thread, which is not the reactor's, runs its calls in order."""
         from twisted.internet import reactor  # noqa: PLC0415
 
@@ -54,7 +54,7 @@ class ThreadsTest(TestCase):
         assert (await threads.call(current_thread)).daemon
         threads.stop()
 
-    async def test_an_exception(self) -> None:
+    async def test_an_exception_comes_with_its_traceback(self) -> None:
         """An exception comes with its traceback, and the thread goes on."""
         from twisted.internet import reactor  # noqa: PLC0415
 
@@ -92,7 +92,7 @@ class ThreadsTest(TestCase):
         threads.stop()
         assert not running()
 
-    async def test_nothing_is_left(self) -> None:
+    async def test_threads_keep_no_argument_or_descriptor(self) -> None:
         """Threads leave no descriptor open, and keep no argument or result until the next call."""
         from twisted.internet import reactor  # noqa: PLC0415
 
@@ -138,7 +138,7 @@ class _Large:
     """An object that a weak reference can find."""
 
 
-def test_within() -> None:
+def test_a_late_result_is_a_timeout() -> None:
     """A result that is late is a TimeoutError, and is dropped when it comes."""
     clock = Clock()
     called: Deferred[int] = Deferred()

@@ -9,7 +9,7 @@ from zope.interface.verify import verifyObject
 from livechat.system.time import Time
 
 
-def test_two_clocks() -> None:
+def test_intervals_ignore_the_wall_clock() -> None:
     """Intervals and timers are the reactor's; a step of the wall clock moves neither."""
     clock, wall = Clock(), [1_790_000_000.0]
     time = Time(clock, lambda: wall[0])

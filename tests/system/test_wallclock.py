@@ -60,7 +60,7 @@ def machine() -> Machine:
 
 
 @pytest.mark.parametrize("jump", [40 * DAY, 8 * HOUR, -HOUR, -40 * DAY])
-def test_jump_that_holds(machine: Machine, jump: float) -> None:
+def test_a_jump_that_holds_is_followed(machine: Machine, jump: float) -> None:
     """Stamps follow after a minute, removal after a day; it is noticed and said once."""
     machine.jump(jump)
     machine.run(HOLD)
@@ -77,7 +77,7 @@ def test_jump_that_holds(machine: Machine, jump: float) -> None:
     assert len(machine.said) == 2
 
 
-def test_jump_for_a_minute(machine: Machine) -> None:
+def test_a_jump_of_a_minute_is_forgotten(machine: Machine) -> None:
     """A clock that is right again is trusted at once, whether it was believed meanwhile or not."""
     for seconds in (HOLD / 2, HOLD + 2):
         machine.jump(40 * DAY)
@@ -154,12 +154,12 @@ def test_to_and_fro_fills_no_log(machine: Machine) -> None:
 class TestStarts:
     """A start has no monotonic clock to compare with."""
 
-    def test_empty_store(self, machine: Machine) -> None:
+    def test_an_empty_store_trusts_the_clock(self, machine: Machine) -> None:
         """The clock is trusted at once with an empty store."""
         assert machine.clock.trusted
         assert machine.said == []
 
-    def test_nothing_known(self, machine: Machine) -> None:
+    def test_removal_waits_where_nothing_is_known(self, machine: Machine) -> None:
         """Removal waits for a day in a store whose last time is not known."""
         clock = machine.process(Record())
         assert not clock.trusted
@@ -174,7 +174,7 @@ class TestStarts:
         assert machine.said == []
 
     @pytest.mark.parametrize("jump", [40 * DAY, 2 * DAY, -HOUR, -40 * DAY])
-    def test_wrong_clock(self, machine: Machine, jump: float) -> None:
+    def test_a_wrong_clock_at_a_start_delays_removal(self, machine: Machine, jump: float) -> None:
         """At a start a new time is believed at once, and logged; only removal waits for a day."""
         machine.jump(jump)
         clock = machine.restart()
@@ -227,7 +227,7 @@ class TestStarts:
             machine.run(2 * HOUR, HOLD)
             assert machine.restart(away).trusted
 
-    def test_off_for_a_weekend(self, machine: Machine) -> None:
+    def test_waits_add_up_over_nights(self, machine: Machine) -> None:
         """A wait adds up over the days of a machine that is off each night."""
         machine.restart(away=3 * DAY)
         trusted = []

@@ -12,7 +12,7 @@ def found(p99: float, grown: int = 0) -> Found:
     return Found((1.0,) * 98 + (p99, 10_000.0), 1_000, 1_000 + grown)
 
 
-def test_quantiles() -> None:
+def test_quantiles_are_found() -> None:
     took = Found(tuple(float(number) for number in range(1_000)))
     assert took.quantile(0.5) == 499
     assert took.quantile(0.99) == 989
@@ -27,7 +27,7 @@ def test_turns_are_pooled() -> None:
     assert both.grown == 4_000
 
 
-def test_figures() -> None:
+def test_figures_are_rounded() -> None:
     assert Found((1.26, 2.0, 9.96), 1 << 20, 3 << 20).figures() == {
         "deliveries": 3,
         "p50 ms": 2.0,
@@ -68,7 +68,7 @@ def test_few_slow_ones_are_no_fault() -> None:
     assert faults([found(20)], [Found((1.0,) * 199 + (9_999.0,))]) == []
 
 
-def test_growth() -> None:
+def test_growth_counts_over_all_turns() -> None:
     """Growth counts over all turns."""
     beside = [found(20)] * 2
     assert faults(beside, [found(20, GROWTH), found(20)]) == []

@@ -8,7 +8,7 @@ from typing import Any
 
 from livechat.protocol.audit import AuditRecord, record_of_text
 from livechat.protocol.names import AUDIT_ROOM
-from tests.support import Answer, Port, World, result, run
+from tests.support import Answer, Port, World, request, result, run
 
 ALL = {"*": ["*"]}
 NEWS = {"news": ["send"]}
@@ -56,3 +56,44 @@ def code(answer: Answer) -> tuple[int, str]:
 def records(world: World) -> list[AuditRecord]:
     page = result(world.backend.messages.read(AUDIT_ROOM, 0, 1_000))
     return [record_of_text(each.message) for each in page.messages]
+
+
+ACTIONS = "/chat/actions/"
+
+
+def batch(of: BackEnd, *actions: Any, **headers: str) -> Answer:
+    return of.ask("POST", ACTIONS, {"actions": list(actions)}, **headers)
+
+
+def results(answer: Answer) -> list[Any]:
+    """Numbers of what was stored, and codes of what was refused."""
+    assert answer.status == 200
+    return [
+        each["error"]["code"] if each["type"] == "error" else each.get("seq")
+        for each in answer.json()["results"]
+    ]
+
+
+def say(room: str, text: Any = "x", **more: Any) -> dict[str, Any]:
+    return {"room": room, "message": text, **more}
+
+
+def enter(port: Port, room: str, name: str, count: int = 1) -> None:
+    for _ in range(count):
+        wire = port.connect()
+        wire.send(request("GET", f"/chat/events/{room}/?name={name}&client={name:-<16}"))
+        assert wire.events()
+
+
+def sets(by: BackEnd, room: str, **settings: Any) -> None:
+    answer = by.ask("POST", ACTIONS, {"type": "room", "room": room, "set": settings})
+    assert answer.status == 200, answer.json()
+
+
+def said(port: Port, room: str) -> list[str]:
+    answer = port.ask("GET", f"/chat/history/{room}/?limit=1000")
+    return [each["message"] for each in answer.json()["chat_history"]]
+
+
+def state(of: BackEnd, room: str) -> Any:
+    return of.ask("GET", f"/chat/rooms/{room}/").json()

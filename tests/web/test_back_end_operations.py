@@ -10,7 +10,7 @@ from tests.support import Port
 
 
 @pytest.mark.parametrize("path", ["/chat/keys/", "/chat/keys/{id}/", "/chat/token/"])
-def test_secured(port: Port, path: str) -> None:
+def test_operations_are_described_as_secured(port: Port, path: str) -> None:
     """The description says that the operations are not for guests, and how they are refused."""
     (place,) = (each for each in port.tree.places() if each.path == path)
     assert isinstance(place, Endpoint)

@@ -90,7 +90,7 @@ def ran(script: str, directory: Path) -> list[str]:
 
 
 @pytest.mark.processes
-def test_in_node(tmp_path: Path) -> None:
+def test_a_bundle_does_what_its_modules_do(tmp_path: Path) -> None:
     """A bundle does what its modules do, each once; a chunk shares those that are there."""
     there = bundles.modules_of(MODULES, ["first.js"])
     assert there == ["last.js", "middle.js", "effect.js", "first.js"]
@@ -108,7 +108,7 @@ def test_in_node(tmp_path: Path) -> None:
 
 
 @pytest.mark.processes
-def test_chunks_in_node(tmp_path: Path) -> None:
+def test_a_chunk_leaves_out_what_its_importer_has(tmp_path: Path) -> None:
     """A module of several chunks runs once; a chunk leaves out what its importer has."""
     there = bundles.modules_of(CHUNKS, ["main.js"])
     assert bundles.plan(CHUNKS, there) == {

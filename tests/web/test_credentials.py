@@ -33,7 +33,7 @@ def find(
     return CredentialFinder(origins, named).find(call)
 
 
-def test_order(world: World) -> None:
+def test_the_header_counts_before_subprotocol_and_cookie(world: World) -> None:
     """The header counts first, then the subprotocol, then the cookie; never the query."""
     given: dict[str, Any] = {
         "authorization": "Bearer h",
@@ -68,7 +68,9 @@ def test_order(world: World) -> None:
         ({"sec_fetch_site": ("same-origin", "same-origin")}, False),
     ],
 )
-def test_cookies(world: World, headers: dict[str, Any], found: bool) -> None:
+def test_a_cookie_counts_on_allowed_pages_only(
+    world: World, headers: dict[str, Any], found: bool
+) -> None:
     """A cookie counts only where a page sent the request that may use it."""
     assert find(world, cookie="chat=c", **headers) == ("c" if found else None)
 
@@ -81,12 +83,14 @@ def test_cookies(world: World, headers: dict[str, Any], found: bool) -> None:
         (("a=chat=c",), None), (("",), None), (("chat=a=b",), "a=b"),
     ],
 )  # fmt: skip
-def test_cookies_by_name(world: World, lines: tuple[str, ...], found: str | None) -> None:
+def test_a_cookie_is_found_by_its_name(
+    world: World, lines: tuple[str, ...], found: str | None
+) -> None:
     """A cookie is found by its name among others."""
     assert find(world, origin=OWN, cookie=lines) == found
 
 
-def test_without_the_option(world: World) -> None:
+def test_without_the_option_no_cookie_counts(world: World) -> None:
     """No cookie counts unless the operator named one."""
     assert find(world, None, cookie="chat=c; None=d", origin=OWN) is None
 
@@ -99,21 +103,21 @@ def test_without_the_option(world: World) -> None:
         {"origin": OWN, "cookie": "chat=a; chat=b"},
     ],
 )
-def test_two(world: World, headers: dict[str, Any]) -> None:
+def test_a_request_with_two_tokens_is_refused(world: World, headers: dict[str, Any]) -> None:
     """A request with two tokens is refused."""
     with pytest.raises(ChatError) as caught:
         find(world, **headers)
     assert caught.value.kind is Kind.BAD_REQUEST
 
 
-def test_empty(world: World) -> None:
+def test_an_empty_token_is_ignored(world: World) -> None:
     """An empty token is ignored."""
     given = {"authorization": "Bearer ", "sec_websocket_protocol": "livechat.token."}
     assert find(world, **given, origin=OWN, cookie="chat=c") == "c"
 
 
 @pytest.mark.parametrize("spoken", ["livechat.v1", "livechat.plain"])
-def test_subprotocols(port: Port, spoken: str) -> None:
+def test_the_token_is_never_echoed(port: Port, spoken: str) -> None:
     """The chosen subprotocol is echoed, and the token never."""
     token = run(port.world.tokens.mint("42", name="Ann")).token
     wire = port.connect()
@@ -155,7 +159,7 @@ def test_a_token_in_the_query(port: Port, tmp_path: Path) -> None:
     assert not any(part in written for part in token.split("."))
 
 
-def test_huge_tokens(port: Port) -> None:
+def test_a_huge_token_is_refused_by_every_way(port: Port) -> None:
     """A token of 64 KB makes the head too long, by every way."""
     for headers in (
         {"Authorization": "Bearer " + "x" * 65_536},

@@ -33,7 +33,7 @@ def texts(answer: Answer) -> list[str]:
     return [each["message"] for each in answer.json()["chat_history"]]
 
 
-def test_search(port: Port, key: BackEnd) -> None:
+def test_guests_search_as_far_as_they_read(port: Port, key: BackEnd) -> None:
     """Guests search by text and by author, as far as they may read."""
     say(key, "Hello", "bye", user="42")
     say(key, "hello too", user="7")
@@ -56,7 +56,7 @@ def test_search(port: Port, key: BackEnd) -> None:
         assert texts(port.ask("GET", f"/chat/history/r/?{query}")) == expected, query
 
 
-def test_links(port: Port, key: BackEnd) -> None:
+def test_links_keep_the_search(port: Port, key: BackEnd) -> None:
     """Links keep the search, and lead over pages without a match."""
     say(key, "a&b=ü", *["x"] * 25, "a&b=ü", user="42")
     target: str | None = f"/chat/history/r/?user=42&guest=0&limit=1&q={quote('a&b=ü')}"
@@ -76,7 +76,7 @@ def test_links(port: Port, key: BackEnd) -> None:
     ["q=", f"q={'x' * 201}", "user=", f"user={'x' * 65}", "user=1&guest=yes", "q=x&limit=many",
      "q=x&limit=all", "q=x&before=1&after=1", "q=%ff", "user=1&user=2", "limit=all"],
 )  # fmt: skip
-def test_no_search(port: Port, query: str) -> None:
+def test_bad_searches_are_refused(port: Port, query: str) -> None:
     assert code(port.ask("GET", f"/chat/history/r/?{query}")) == (400, Kind.BAD_QUERY.code)
 
 
@@ -91,7 +91,7 @@ def test_who_may_not_search(port: Port, key: BackEnd) -> None:
     assert code(port.ask("GET", "/chat/history/!audit/?q=x")) == (400, "bad_room")
 
 
-def test_searches_count(make_world: Any) -> None:
+def test_searches_are_rate_limited(make_world: Any) -> None:
     """Searches beyond the rate are refused; plain histories go on."""
     port = Port(make_world(rate_per_ip=1))
     statuses = [port.ask("GET", "/chat/history/r/?q=x").status for _ in range(3)]
@@ -99,7 +99,7 @@ def test_searches_count(make_world: Any) -> None:
     assert port.ask("GET", "/chat/history/r/").status == 200
 
 
-def test_whole(port: Port, key: BackEnd) -> None:
+def test_a_whole_history_has_all_messages(port: Port, key: BackEnd) -> None:
     """A whole history has all kept messages, one a line, beyond the bound of a page."""
     count = LONGEST_HISTORY + 5
     say(key, *(str(number) for number in range(count)))
@@ -129,7 +129,7 @@ def test_who_gets_the_whole(port: Port, key: BackEnd) -> None:
         assert code(key.ask("GET", f"{WHOLE}&{more}", **NDJSON)) == (400, "bad_query")
 
 
-def test_plain_histories(port: Port, key: BackEnd) -> None:
+def test_plain_histories_ignore_the_accept_header(port: Port, key: BackEnd) -> None:
     """Plain histories are the same with any Accept header."""
     say(key, "x")
     plain = port.ask("GET", "/chat/history/r/")
@@ -147,7 +147,7 @@ def lines(answer: Answer) -> list[Any]:
     return [json.loads(line) for line in answer.body.splitlines()]
 
 
-def test_export(port: Port, key: BackEnd) -> None:
+def test_an_export_has_messages_of_all_rooms(port: Port, key: BackEnd) -> None:
     """An export has a user's messages of all rooms, and moderators' data; its last line counts."""
     say(key, "one", "two", user="42")
     say(key, "another's", user="7")
@@ -176,12 +176,12 @@ def test_export(port: Port, key: BackEnd) -> None:
 @pytest.mark.parametrize(
     "query", ["", "user=", f"user={'x' * 65}", "user=1&guest=2", "user=1&user=2"]
 )
-def test_bad_export(key: BackEnd, query: str) -> None:
+def test_bad_exports_are_refused(key: BackEnd, query: str) -> None:
     answer = key.ask("GET", f"/chat/export/?{query}")
     assert code(answer) == (400, Kind.BAD_QUERY.code)
 
 
-def test_forbidden_export(port: Port, key: BackEnd) -> None:
+def test_exports_are_for_managers_of_everything(port: Port, key: BackEnd) -> None:
     """Exports are for callers who manage everything."""
     assert port.ask("GET", EXPORT).status == 401
     world = port.world
@@ -190,7 +190,9 @@ def test_forbidden_export(port: Port, key: BackEnd) -> None:
     assert code(answer) == (403, "forbidden")
 
 
-def test_cut_export(key: BackEnd, port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_export_ends_with_an_error(
+    key: BackEnd, port: Port, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An export that breaks off ends with an error, and has no last line."""
     say(key, "one", user="42")
 

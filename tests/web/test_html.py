@@ -41,7 +41,9 @@ def shown(expression: str, value: Any) -> str:
         ("value|date", datetime(2030, 1, 31, tzinfo=UTC), "2030-01-31"),
     ],
 )
-def test_words(expression: str, value: Any, expected: str) -> None:
+def test_texts_are_escaped_and_numbers_put_into_words(
+    expression: str, value: Any, expected: str
+) -> None:
     """Text is escaped; numbers and times are put into words."""
     assert shown(expression, value) == expected
 
@@ -51,18 +53,18 @@ def test_words(expression: str, value: Any, expected: str) -> None:
     [("kX3vPq0aT7yB", False, "kX3v"), ("42", True, "42"), ("12345678", True, "12345678"),
      ("auth0|4711", True, "auth…4711"), ("<b>", False, "<b>")],
 )  # fmt: skip
-def test_tags(known_as: str, verified: bool, expected: str) -> None:
+def test_tags_of_long_ids_have_their_end(known_as: str, verified: bool, expected: str) -> None:
     """Tags of long ids have the end too, as ids of a site's users may begin alike."""
     assert tag(User(known_as, "x", verified=verified)) == expected
 
 
-def test_queries_of_links() -> None:
+def test_empty_parameters_are_left_out() -> None:
     """Empty parameters are left out."""
     found = shown("(value|with(before=3, after=none))|urlencode", {"room": "a b", "person": ""})
     assert found == "room=a+b&amp;before=3"
 
 
-def test_pages() -> None:
+def test_a_page_loads_only_what_is_the_servers() -> None:
     """A page is not cached, and may load and do only what is the server's own."""
     page = Templates().page("room.html", room="r", title="", words="")
     headers = dict(page.headers)

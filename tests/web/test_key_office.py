@@ -18,7 +18,7 @@ def office(world: World) -> KeyOffice:
     return KeyOffice(world.chat, world.keys, world.time)
 
 
-def test_making_and_dropping(world: World) -> None:
+def test_keys_are_made_and_dropped(world: World) -> None:
     made, credential = run(office(world).make(ADMIN, KeyRequest("news", NEWS, as_users=True)))
     assert world.keys.find(credential, here=False).id == made.id
     assert [each.id for each in office(world).all()] == [made.id]
@@ -41,18 +41,18 @@ def test_no_more_than_one_has(world: World) -> None:
 
 
 @pytest.mark.parametrize("name", ["", " x", "\u200b", "x" * 41])
-def test_names(world: World, name: str) -> None:
+def test_names_of_keys_are_checked(world: World, name: str) -> None:
     with pytest.raises(ChatError):
         run(office(world).make(ADMIN, KeyRequest(name, NEWS)))
 
 
-def test_grants() -> None:
+def test_grants_of_keys_are_kept() -> None:
     assert checked_grants(NEWS) == {"news": frozenset({"send"})}
 
 
 @pytest.mark.parametrize(
     "rooms", [{"a b": ["send"]}, {"a": ["fly"]}, {f"r{n}": ["send"] for n in range(101)}]
 )
-def test_bad_grants(rooms: dict[str, list[str]]) -> None:
+def test_bad_grants_are_refused(rooms: dict[str, list[str]]) -> None:
     with pytest.raises(ChatError):
         checked_grants(rooms)

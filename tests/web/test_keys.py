@@ -177,7 +177,7 @@ def test_its_events_for_a_user(manager: BackEnd) -> None:
     assert code(lesser.ask("GET", "/chat/events/news/?user=42")) == (403, "forbidden")
 
 
-def test_says_for_users(manager: BackEnd) -> None:
+def test_a_key_may_say_for_users(manager: BackEnd) -> None:
     """The field `user` counts with a key that may act for users, and is ignored without."""
     port = manager.port
 
@@ -232,7 +232,7 @@ def test_tokens_are_for_keys_that_may(port: Port) -> None:
         assert who.mint().status == status
 
 
-def test_a_token(manager: BackEnd) -> None:
+def test_a_minted_token_ends_with_its_key(manager: BackEnd) -> None:
     """A token identifies its user, and ends no later than the key that minted it."""
     port = manager.port
     answer = manager.mint(name="Ann", role="vip", seconds=90).json()
@@ -263,13 +263,13 @@ def test_rights_of_a_token(port: Port) -> None:
         assert code(part.mint(rooms=rooms)) == (403, "forbidden")
 
 
-def test_rates(port: Port) -> None:
+def test_requests_of_a_key_share_its_rate(port: Port) -> None:
     """All requests of a key count for its rate."""
     slow = BackEnd(port, rate=1, as_users=True)
     assert [slow.mint().status for _ in range(3)] == [200, 200, 429]
 
 
-def test_metrics(port: Port) -> None:
+def test_metrics_are_for_keys_with_the_scope(port: Port) -> None:
     """Metrics are for keys with that scope, from any address."""
     port.ask("GET", "/healthz")
     scoped = BackEnd(port, rooms={}, scope="metrics", name="prometheus")
@@ -289,7 +289,9 @@ def test_metrics(port: Port) -> None:
         ("192.0.2.1", {}, 401),
     ],
 )
-def test_the_local_key(port: Port, address: str, headers: dict[str, str], status: int) -> None:
+def test_the_local_key_counts_on_this_machine(
+    port: Port, address: str, headers: dict[str, str], status: int
+) -> None:
     """The local key counts on this machine only, and not through a proxy."""
     given = {"Authorization": f"Bearer {LOCAL_KEY}", **headers}
     assert port.ask("GET", KEYS, _from=address, **given).status == status

@@ -54,7 +54,7 @@ def test_who_may_not(port: Port, target: str) -> None:
         assert code(other.ask("GET", target)) == (403, "forbidden")
 
 
-def test_restrictions(port: Port, key: BackEnd) -> None:
+def test_restrictions_are_listed(port: Port, key: BackEnd) -> None:
     """Restrictions of a room, or of all, have user, kind, author, end and reason."""
     moderator = BackEnd(port, rooms={"r": MODERATING["*"]}, name="night shift")
     restrict(moderator, "42", seconds=60, reason="<b>")
@@ -77,7 +77,7 @@ def test_restrictions(port: Port, key: BackEnd) -> None:
     assert listed(key) == [("*", "g1"), ("x", "7")]
 
 
-def test_addresses(port: Port, key: BackEnd) -> None:
+def test_restricted_addresses_are_not_listed(port: Port, key: BackEnd) -> None:
     """Restricted addresses are not listed, and leave no trace of address or mark."""
     wire = port.connect("203.0.113.77")
     wire.send(request("GET", f"/chat/events/r/?name=Eve&client={'k' * 16}"))
@@ -94,7 +94,7 @@ def test_addresses(port: Port, key: BackEnd) -> None:
     assert listed(key) == [("r", eve)]
 
 
-def test_pages(key: BackEnd) -> None:
+def test_each_restriction_is_on_one_page(key: BackEnd) -> None:
     """Each restriction is on one page, also of many that were made within a second."""
     users = [f"{number}|{number}" for number in range(25)]
     for each in users:
@@ -118,7 +118,7 @@ def acts(by: BackEnd, room: str, query: str = "", **action: Any) -> Answer:
     return by.ask("POST", f"/chat/actions/{room}/{query}", action)
 
 
-def test_cases(port: Port, key: BackEnd) -> None:
+def test_cases_are_listed_without_addresses(port: Port, key: BackEnd) -> None:
     """Cases are held messages and reports, with their context, and without addresses."""
     guest = BackEnd(port, "")
     said = acts(key, "r", message="rude").json()["seq"]
@@ -154,7 +154,7 @@ def marks(port: Port) -> list[str]:
     return [source.mark, "192.0.2.1"]
 
 
-def test_held_by_send(port: Port, key: BackEnd) -> None:
+def test_a_held_message_is_accepted_with_its_case(port: Port, key: BackEnd) -> None:
     """A held message is answered with 202 and its case, in a batch with the case alone."""
     acts(key, "r", type="room", set={"hold": "guests"})
     answer = port.ask("POST", "/chat/send/r/", b'{"message":"x"}', Content_Type="application/json")
@@ -165,7 +165,7 @@ def test_held_by_send(port: Port, key: BackEnd) -> None:
     assert (error["error"]["code"], bool(error["error"]["case"])) == ("held", True)
 
 
-def test_pages_of_cases(port: Port, key: BackEnd) -> None:
+def test_each_case_is_on_one_page(port: Port, key: BackEnd) -> None:
     acts(key, "r", type="room", set={"hold": "all"})
     for number in range(5):
         user = BackEnd(port, port.world.token(str(number)))
@@ -182,7 +182,7 @@ def test_pages_of_cases(port: Port, key: BackEnd) -> None:
         assert code(key.ask("GET", f"{CASES}?{wrong}")) == (400, "bad_query")
 
 
-def test_audit(port: Port, key: BackEnd) -> None:
+def test_the_audit_has_records_in_pages(port: Port, key: BackEnd) -> None:
     """The audit has records as objects, in pages like a history's."""
     moderator = BackEnd(port, rooms=MODERATING, name="night shift")
     for number in range(5):
@@ -201,7 +201,7 @@ def test_audit(port: Port, key: BackEnd) -> None:
     assert code(key.ask("GET", f"{AUDIT}?limit=x")) == (400, "bad_query")
 
 
-def test_an_empty_audit(key: BackEnd) -> None:
+def test_an_empty_audit_has_an_empty_page(key: BackEnd) -> None:
     assert key.ask("GET", AUDIT).body == b'{"records":[]}'
 
 
@@ -224,7 +224,7 @@ def heard(wire: Wire) -> list[tuple[str, Any]]:
     return [(name, json.loads(data)) for name, data in wire.events()]
 
 
-def test_events(port: Port, key: BackEnd) -> None:
+def test_a_stream_has_records_as_they_are_made(port: Port, key: BackEnd) -> None:
     """A stream begins with its place, and has records as they are made."""
     restrict(key, "1")
     wire = listen(key)
@@ -238,7 +238,7 @@ def test_events(port: Port, key: BackEnd) -> None:
     assert not wire.closing
 
 
-def test_resume(port: Port, key: BackEnd) -> None:
+def test_missed_records_come_first(port: Port, key: BackEnd) -> None:
     """Missed records come first, and a gap is named."""
     for number in range(250):
         restrict(key, str(number))
@@ -255,7 +255,7 @@ def test_resume(port: Port, key: BackEnd) -> None:
     assert code(key.ask("GET", f"{EVENTS}?since=x")) == (400, "bad_query")
 
 
-def test_the_end_of_a_key(port: Port, key: BackEnd) -> None:
+def test_a_dropped_key_ends_its_stream(port: Port, key: BackEnd) -> None:
     """A dropped key's stream ends with the reason."""
     other = BackEnd(port, rooms=MODERATING, name="other")
     wire = listen(other)
@@ -280,7 +280,7 @@ def test_a_moderator_who_is_banned(port: Port, key: BackEnd) -> None:
     assert port.world.hub._watchers == {}
 
 
-def test_a_client_that_goes(port: Port, key: BackEnd) -> None:
+def test_a_client_that_goes_leaves_nothing(port: Port, key: BackEnd) -> None:
     wire = listen(key)
     heard(wire)
     wire.hang_up()
@@ -289,7 +289,7 @@ def test_a_client_that_goes(port: Port, key: BackEnd) -> None:
     assert port.world.leases._held == {}
 
 
-def test_a_long_stream(port: Port, key: BackEnd) -> None:
+def test_a_long_stream_ends_and_comes_back(port: Port, key: BackEnd) -> None:
     """A stream ends after a while, and the client comes back."""
     wire = listen(key)
     port.world.clock.pump([HEARTBEAT] * int(LONGEST_STREAM / HEARTBEAT + 1))
@@ -297,7 +297,9 @@ def test_a_long_stream(port: Port, key: BackEnd) -> None:
     assert port.world.hub._watchers == {}
 
 
-def test_a_backend_that_is_away(port: Port, key: BackEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backend_that_is_away_refuses_streams(
+    port: Port, key: BackEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A stream is refused while the backend is away, and ends if it has begun."""
     wire = listen(key)
     heard(wire)
@@ -311,7 +313,7 @@ def test_a_backend_that_is_away(port: Port, key: BackEnd, monkeypatch: pytest.Mo
     ]
 
 
-def test_looks_count(make_world: Any) -> None:
+def test_looks_are_rate_limited(make_world: Any) -> None:
     port = Port(make_world(rate_per_ip=1))
     user = BackEnd(port, port.world.token("9", rooms=MODERATING))
     for target in (RESTRICTIONS, AUDIT):

@@ -31,7 +31,9 @@ TOKEN = "a token of an operator"
         ("192.0.2.1", {"Authorization": "Bearer \xe9"}, 403),
     ],
 )
-def test_who_may(port: Port, address: str, headers: dict[str, str], status: int) -> None:
+def test_metrics_are_for_this_machine_or_the_token(
+    port: Port, address: str, headers: dict[str, str], status: int
+) -> None:
     """Metrics are for requests of this machine, or with the token."""
     kept = Port(port.world, monitors=Access(token=TOKEN))
     answer = kept.ask("GET", "/metrics", _from=address, **headers)
@@ -42,13 +44,13 @@ def test_who_may(port: Port, address: str, headers: dict[str, str], status: int)
 
 
 @pytest.mark.parametrize("given", ["", "None", TOKEN])
-def test_without_a_token(port: Port, given: str) -> None:
+def test_without_a_token_none_is_accepted(port: Port, given: str) -> None:
     """A server without a token accepts none."""
     answer = port.ask("GET", "/metrics", Authorization=f"Bearer {given}")
     assert answer.code() == "forbidden"
 
 
-def test_open_and_off(port: Port) -> None:
+def test_an_option_opens_or_closes_metrics(port: Port) -> None:
     """An option opens metrics to all, or closes them to all."""
     assert Port(port.world, monitors=Access("open")).ask("GET", "/metrics").status == 200
     off = Port(port.world, monitors=Access("off", TOKEN))

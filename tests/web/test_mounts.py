@@ -40,7 +40,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "a_site_to_mount"
 
 
-def test_load(site: str) -> None:
+def test_a_name_is_a_resource_or_makes_one(site: str) -> None:
     """A name is a resource, or a function or class that makes one, of the reactor if it wants."""
     names = ("resource", "given", "alone", "Own")
     named = [(f"/{name}", f"{site}.{name}") for name in names]
@@ -60,7 +60,7 @@ def test_load(site: str) -> None:
         ("", "is no dotted name"),
     ],
 )
-def test_unusable(site: str, name: str, said: str) -> None:
+def test_an_unusable_resource_stops_the_start(site: str, name: str, said: str) -> None:
     """An unusable resource stops the start with a line that has path and reason."""
     with pytest.raises(StartError, match=said) as raised:
         load([("/x", f"{site}.{name}")], REACTOR)
@@ -86,13 +86,13 @@ def test_paths_that_are_refused(world: World, path: str, resource: object, said:
 
 
 @pytest.mark.parametrize("paths", [("/a", "/a/"), ("/a", "/a/b"), ("/a/b/c", "/a/b")])
-def test_in_the_way(world: World, paths: tuple[str, str]) -> None:
+def test_no_mount_is_in_the_way_of_another(world: World, paths: tuple[str, str]) -> None:
     """No mount is at, above or below another."""
     with pytest.raises(StartError, match="already"):
         Port(world, mounts=dict.fromkeys(paths, Resource()))
 
 
-def test_beside(world: World) -> None:
+def test_mounts_may_share_a_beginning(world: World) -> None:
     """Mounts may share the beginning of their paths."""
     port = Port(world, mounts={"/a/b": Resource(), "/a/c": Resource()})
     assert port.ask("GET", "/a").code() == "not_found"

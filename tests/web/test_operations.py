@@ -7,7 +7,7 @@ from livechat.web import operations
 from tests.support import Port, World
 
 
-def test_names(port: Port) -> None:
+def test_each_operation_has_its_name_and_summary(port: Port) -> None:
     """Each operation has a name of its own, and a summary."""
     described = [
         described
@@ -20,7 +20,7 @@ def test_names(port: Port) -> None:
     assert all(each["summary"] for each in described)
 
 
-def test_shared_keys(world: World) -> None:
+def test_a_shared_key_is_as_long_as_described(world: World) -> None:
     """A key that counts among those of all has as many characters as the operation says."""
     parameters = operations.send("send", world.chat, 7)["parameters"]
     (key,) = (each["schema"] for each in parameters if each["name"] == "Idempotency-Key")

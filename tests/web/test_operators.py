@@ -120,13 +120,13 @@ def test_adding_changing_dropping(port: Port, manager: Manager, world: World) ->
     ],
     ids=lambda body: repr(body)[:60],
 )  # fmt: skip
-def test_bad_bodies(manager: Manager, body: Any) -> None:
+def test_bad_bodies_are_refused(manager: Manager, body: Any) -> None:
     answer = manager.ask("POST", body=body)
     assert answer.status == 400, answer
     assert manager.list() == []
 
 
-def test_other_bodies(manager: Manager) -> None:
+def test_bodies_without_json_are_refused(manager: Manager) -> None:
     assert code(manager.ask("POST", body={}, Content_Type="text/plain")) == (
         415,
         "unsupported_media_type",
@@ -138,7 +138,7 @@ def test_other_bodies(manager: Manager) -> None:
 
 
 @pytest.mark.parametrize("name", ["%20", "Ann", "a%2Fb", "operator", "%C3%A4", "a" * 65])
-def test_bad_names(manager: Manager, name: str) -> None:
+def test_bad_names_are_refused(manager: Manager, name: str) -> None:
     assert manager.ask("DELETE", f"{PATH}{name}/").status == 400
 
 

@@ -14,7 +14,7 @@ from tests.support import Port
 
 
 @pytest.mark.parametrize("path", ["/rooms/a.b~c/", "/rooms/a.b~c", "/rooms/%61.b~c/"])
-def test_a_room(port: Port, path: str) -> None:
+def test_a_page_of_a_room_is_not_framed(port: Port, path: str) -> None:
     """A room's page names the room, and may be neither cached nor framed."""
     answer = port.ask("GET", path)
     assert answer.status == 200
@@ -24,7 +24,7 @@ def test_a_room(port: Port, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/rooms/", "/rooms/?room=-!", "/rooms/r/", "/developers/"])
-def test_strict_policy(port: Port, path: str) -> None:
+def test_pages_load_nothing_from_elsewhere(port: Port, path: str) -> None:
     """Pages load nothing from elsewhere, and have no scripts or styles in them."""
     answer = port.ask("GET", path)
     policy = answer.headers["content-security-policy"]
@@ -56,7 +56,7 @@ def test_finding_a_room_twice(port: Port) -> None:
     assert port.ask("GET", "/rooms/?room=a&room=b").status == 400
 
 
-def test_static_files(port: Port) -> None:
+def test_static_files_have_type_and_tag(port: Port) -> None:
     """A file is served with its type, to any page, and as 304 to a client that has it."""
     served = files.read(folder("static"))
     for name in [*(path.name for path in folder("static").glob("*/*")), *served.named]:
@@ -76,7 +76,7 @@ def test_static_files(port: Port) -> None:
         assert port.ask("GET", f"/static/{name}", If_None_Match='"x"').status == 200
 
 
-def test_kept_for_ever(port: Port) -> None:
+def test_a_name_with_a_digest_is_cached_for_ever(port: Port) -> None:
     """A name with a digest is cached for ever, and pages use such names only."""
     for path in ("/", "/rooms/r/", "/rooms/", "/developers/"):
         page = port.ask("GET", path).body.decode()
@@ -88,13 +88,13 @@ def test_kept_for_ever(port: Port) -> None:
 
 
 @pytest.mark.parametrize("name", ["embed.js", "chat.js", "livechat.js", "livechat.css"])
-def test_old_addresses(port: Port, name: str) -> None:
+def test_old_addresses_of_files_go_on(port: Port, name: str) -> None:
     """Addresses in other sites' pages go on working, and are checked each time."""
     answer = port.ask("GET", f"/static/{name}")
     assert (answer.status, answer.headers["cache-control"]) == (200, "no-cache")
 
 
-def test_of_another_version(port: Port) -> None:
+def test_a_digest_of_another_version_is_not_cached(port: Port) -> None:
     """A digest of another version has the file as it is now, not to be cached under that name."""
     answer = port.ask("GET", "/static/livechat.AAAAAAAA.css")
     assert answer.body == port.ask("GET", "/static/livechat.css").body
@@ -124,7 +124,7 @@ def test_of_another_version(port: Port) -> None:
         (",;,;;q=0,gzip;", True),
     ],
 )
-def test_compressed(port: Port, accepted: str, compressed: bool) -> None:
+def test_files_are_compressed_on_request(port: Port, accepted: str, compressed: bool) -> None:
     """Clients that accept gzip get it, with an entity tag of its own."""
     target, path = "/static/livechat.css", folder("static") / "chat" / "livechat.css"
     answer = port.ask("GET", target, Accept_Encoding=accepted)
@@ -144,7 +144,7 @@ def test_compressed(port: Port, accepted: str, compressed: bool) -> None:
     assert other.status == 200
 
 
-def test_imports_of_scripts(port: Port) -> None:
+def test_every_import_of_a_script_is_served(port: Port) -> None:
     """Every module that a script imports is served, as JavaScript."""
     for path in folder("static").rglob("*.js"):
         for module in re.findall(r'^import .* from "\./([^"]+)";', path.read_text(), re.MULTILINE):
@@ -152,7 +152,7 @@ def test_imports_of_scripts(port: Port) -> None:
             assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
 
 
-def test_ranges(port: Port) -> None:
+def test_ranges_are_ignored(port: Port) -> None:
     """Ranges are ignored: the whole file is sent."""
     many = "bytes=" + ",".join(["0-"] * 2_500)
     whole = port.ask("GET", "/static/livechat.css")

@@ -9,7 +9,7 @@ from livechat.rooms.history import Window
 from livechat.web.queries import number, window
 
 
-def test_number() -> None:
+def test_a_number_is_in_ascii_digits() -> None:
     """A number is in ASCII digits, or left out; other forms that Python reads are refused."""
     assert number({"n": "007"}, "n") == 7
     assert number({}, "n") is None
@@ -19,7 +19,7 @@ def test_number() -> None:
         assert raised.value.kind == Kind.BAD_QUERY
 
 
-def test_window() -> None:
+def test_a_window_is_on_one_side_of_a_number() -> None:
     """The newest messages are the default; a query names one side of a number, not both."""
     assert window({}, 50) == Window(50)
     assert window({"limit": "3", "after": "9"}, 50) == Window(3, after=9)

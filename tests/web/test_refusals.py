@@ -40,7 +40,7 @@ def text(answer: Answer) -> str:
         ("GET", "/metrics", {}, 403, "--metrics"),
     ],
 )
-def test_pages(
+def test_browsers_get_a_page_and_fetches_json(
     port: Port, method: str, target: str, headers: dict[str, str], status: int, said: str
 ) -> None:
     """A browser that navigates gets a page; a fetch gets JSON."""
@@ -57,7 +57,7 @@ def test_pages(
     }
 
 
-def test_another_name(port: Port) -> None:
+def test_a_wrong_host_names_the_servers_names(port: Port) -> None:
     """A 421 names the server's names and the option; its page has its style."""
     named = Port(port.world, names=["localhost", "chat.example", *(f"n{n}" for n in range(50))])
     page = named.ask("GET", "/", **PAGE, Host="evil.example")
@@ -91,7 +91,7 @@ def test_text_stays_text(port: Port) -> None:
     assert b"script" not in port.ask("GET", "/<script>", **PAGE).body
 
 
-def test_held() -> None:
+def test_a_held_message_is_accepted() -> None:
     """Only a held message is answered with 202; other errors stay errors."""
     answer = held(ChatError(Kind.HELD, "It waits.", case="c1"))
     assert (answer.status, answer.body) == (202, b'{"case":"c1","message":"Message held."}')

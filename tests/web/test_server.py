@@ -13,7 +13,7 @@ def config(**options: str) -> Config:
     return Config.of(named, {}, Path("/nowhere"))
 
 
-def test_limits() -> None:
+def test_limits_are_told_in_words() -> None:
     """The limits in force are told in words, "no limit" included."""
     shown = {limit.option: limit.value for limit in limits(config())}
     assert shown["--max-message"] == "16,384 bytes"

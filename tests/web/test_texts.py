@@ -187,12 +187,12 @@ def test_no_text_is_left_in_pages(path: Path) -> None:
         ("x-" * 4_000 + "de", "en"),
     ],
 )
-def test_choosing(accepted: str, language: str) -> None:
+def test_the_first_known_language_is_chosen(accepted: str, language: str) -> None:
     """The browser's first known language is chosen, or a default for any other header."""
     assert choose(accepted, STATIC, TEMPLATES).language == language
 
 
-def test_numbers_and_times() -> None:
+def test_numbers_are_written_as_the_language_has_them() -> None:
     """The server writes numbers and short times as the language has them."""
     german, english = CATALOGUES["de"], CATALOGUES["en"]
     assert english("page.listed.all", count=12_345) == "All 12,345 rooms"
@@ -208,7 +208,7 @@ def test_values_are_no_texts() -> None:
 @pytest.mark.parametrize(
     "path", ["/", "/developers/", "/rooms/", "/rooms/x/", "/rooms/%00/", "/nowhere"]
 )
-def test_german_pages(port: Port, path: str) -> None:
+def test_a_german_browser_gets_german_pages(port: Port, path: str) -> None:
     """A German browser gets German pages, with English parts marked as such."""
     answer = port.ask("GET", path, Accept="text/html", Accept_Language="de-DE,de;q=0.9,en;q=0.8")
     page = answer.body.decode()

@@ -21,7 +21,7 @@ def minted(world: World, **claims: Any) -> str:
     return token
 
 
-def test_whose_it_is(port: Port, world: World) -> None:
+def test_a_check_has_user_end_and_rights(port: Port, world: World) -> None:
     """A token's check has its user, its end and its rights."""
     token = minted(world, name="Ann", role="vip", rooms={"lobby": ["join"]}, seconds=90)
     user = {"id": "42", "name": "Ann", "role": "vip", "verified": True}

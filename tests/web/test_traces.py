@@ -42,7 +42,9 @@ def lines(port: Port, wire: Wire) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("rooms", [{}, {"r": ["*"]}, {"*": ["join", "history", "moderate"]}])
-def test_who_may(port: Port, rooms: Mapping[str, Sequence[str]]) -> None:
+def test_traces_are_for_managers_of_everything(
+    port: Port, rooms: Mapping[str, Sequence[str]]
+) -> None:
     """Traces are for callers who manage everything."""
     answer = port.ask("GET", "/chat/trace/?room=r", **headers(port, rooms))
     assert (answer.status, answer.code()) == (403, "forbidden")
@@ -59,21 +61,21 @@ def test_who_may(port: Port, rooms: Mapping[str, Sequence[str]]) -> None:
         (f"room=r&seconds={LONGEST + 1}", "bad_query"),
     ],
 )  # fmt: skip
-def test_nothing_to_trace(port: Port, query: str, code: str) -> None:
+def test_a_bad_query_traces_nothing(port: Port, query: str, code: str) -> None:
     """A bad query is refused before anything is traced."""
     answer = asked(port, query)
     assert (answer.status, answer.code()) == (400, code)
     assert not port.world.tracing.active
 
 
-def test_too_many(port: Port) -> None:
+def test_too_many_traces_are_refused(port: Port) -> None:
     for _ in range(MOST):
         begun(port)
     answer = asked(port, "room=r")
     assert (answer.status, answer.code()) == (503, "overloaded")
 
 
-def test_lines(port: Port) -> None:
+def test_frames_come_without_texts(port: Port) -> None:
     """Frames come with their times and sizes, and without texts."""
     member = port.socket()
     wire = begun(port)
@@ -91,7 +93,7 @@ def test_lines(port: Port) -> None:
     assert (went["way"], went["members"], went["type"]) == ("out", 1, "message")
 
 
-def test_texts(port: Port) -> None:
+def test_texts_come_on_request(port: Port) -> None:
     member = port.socket()
     wire = begun(port, "room=r&texts=1")
     member.says("hi")
@@ -99,7 +101,7 @@ def test_texts(port: Port) -> None:
     assert (came, went) == ('{"message": "hi"}', '{"message":"hi"}')
 
 
-def test_audit(port: Port) -> None:
+def test_a_trace_is_recorded_first(port: Port) -> None:
     """A trace is recorded before its first line: of whom, how long, and whether with texts."""
     begun(port, "room=r&person=u:7&texts=1&seconds=60")
     page = result(port.world.backend.messages.read(AUDIT_ROOM, 0, 10))
@@ -109,7 +111,7 @@ def test_audit(port: Port) -> None:
     assert (action.seconds, action.texts) == (60, True)
 
 
-def test_end(port: Port) -> None:
+def test_a_trace_ends_by_itself_or_its_reader(port: Port) -> None:
     """A trace ends by itself, with an event "end", or with its reader."""
     wire = begun(port, "room=r&seconds=2")
     port.world.clock.pump([0.25] * 12)

@@ -73,7 +73,7 @@ def test_words_that_name_no_room(port: Port, words: str) -> None:
 
 
 @pytest.mark.parametrize(("words", "shown"), HOSTILE)
-def test_the_words_of_a_link(port: Port, words: str, shown: str | None) -> None:
+def test_words_of_a_link_are_text(port: Port, words: str, shown: str | None) -> None:
     """The words of a link are text for the page's script, and never the page's title."""
     answer = port.ask("GET", f"/rooms/r/?{urlencode({'title': words})}")
     assert answer.status == 200
@@ -92,7 +92,7 @@ def test_queries_that_cannot_be_read(port: Port, query: str) -> None:
     assert (answer.status, words_of(answer)) == (200, None)
 
 
-def test_a_title_of_the_room(port: Port) -> None:
+def test_a_stored_title_counts_before_the_link(port: Port) -> None:
     """A stored title is the page's, and the link's words do not count beside it."""
     sets(port, "r", title='The "Room"</title>')
     answer = port.ask("GET", "/rooms/r/?title=Another")
@@ -120,7 +120,7 @@ def test_no_rooms_address(port: Port) -> None:
     assert 'value="Münchner Treff"' in page
 
 
-def test_the_front_page(port: Port) -> None:
+def test_the_front_page_explains_and_lists(port: Port) -> None:
     """The front page explains the chat and lists rooms; code is on a page of its own."""
     sets(port, "news", listed=True, title="The <b>news", topic="\u202eships")
     answer = port.ask("GET", "/")
@@ -151,7 +151,7 @@ def test_thousands_of_listed_rooms(port: Port) -> None:
     assert "There are no more." in port.ask("GET", "/rooms/?after=zzz").body.decode()
 
 
-def test_developers(port: Port) -> None:
+def test_the_developers_page_talks_to_this_server(port: Port) -> None:
     """A page of its own shows how to talk to this very server."""
     page = port.ask("GET", "/developers/", Host="chat.example:8443").body.decode()
     assert "wscat -c wss://chat.example:8443/ws/chat/lobby/" in page

@@ -22,7 +22,7 @@ def manager(port: Port) -> BackEnd:
     return BackEnd(port)
 
 
-def test_states(manager: BackEnd, port: Port) -> None:
+def test_a_manager_sees_receivers_without_paths(manager: BackEnd, port: Port) -> None:
     """A manager sees receivers' states, without the path of an address, which may be a secret."""
     found = manager.ask("GET", STATES).json()["webhooks"]
     assert found == [{"receiver": NAME, "url": "https://hooks.example/…"}]
@@ -36,7 +36,7 @@ def test_states(manager: BackEnd, port: Port) -> None:
     assert shown["answer"] == {"time": now, "seconds": 0.1, "status": 500, "text": "no"}
 
 
-def test_rewind(manager: BackEnd, port: Port) -> None:
+def test_a_manager_rewinds_receivers(manager: BackEnd, port: Port) -> None:
     """A manager rewinds receivers; the audit has it, and the answer counts the rooms."""
     board = port.world.board
 
@@ -67,12 +67,12 @@ def test_rewind(manager: BackEnd, port: Port) -> None:
         (b"x", 400),
     ],
 )
-def test_bad_requests(manager: BackEnd, port: Port, body: Any, status: int) -> None:
+def test_bad_requests_rewind_nothing(manager: BackEnd, port: Port, body: Any, status: int) -> None:
     assert manager.ask("POST", REWIND, body).status == status
     assert [each for each in records(port.world) if each.action.type == "rewind"] == []
 
 
-def test_nobody_else(port: Port) -> None:
+def test_receivers_are_for_managers_of_everything(port: Port) -> None:
     """Receivers are for callers who manage everything, to see and to rewind."""
     for rooms in ({"*": ["moderate"]}, {"lobby": ["*"]}):
         lesser = BackEnd(port, rooms=rooms, name=str(rooms))
@@ -81,7 +81,7 @@ def test_nobody_else(port: Port) -> None:
     assert code(BackEnd(port, "").ask("GET", STATES)) == (401, "unauthorized")
 
 
-def test_nobody_leads(port: Port) -> None:
+def test_a_rewind_without_a_leader_is_told(port: Port) -> None:
     """A rewind that no process takes is answered as such, after a while."""
     done = Deferred.fromCoroutine(port.world.board.rewind([NAME], 17))
     assert not done.called

@@ -63,7 +63,7 @@ def test_written_by_another_version() -> None:
     assert world.board.round(NAME) == ""
 
 
-def test_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritten_state_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     """A state that cannot be written is dropped; a request that cannot be stored is refused."""
     world = World()
     error = ChatError(Kind.UNAVAILABLE, "The store is away.")
@@ -71,16 +71,17 @@ def test_away(monkeypatch: pytest.MonkeyPatch) -> None:
     world.write(state="sending")
     with pytest.raises(ChatError):
         run(world.board.rewind([NAME], 1))
+    assert world.board._waiting == []
 
 
-def test_unknown_receiver() -> None:
+def test_an_unknown_receiver_is_refused() -> None:
     """A rewind of an unknown receiver is refused."""
     with pytest.raises(ChatError) as caught:
         run(World().board.rewind(["hook-2"], 1))
     assert caught.value.kind is Kind.NOT_FOUND
 
 
-def test_two_requests() -> None:
+def test_the_last_of_two_requests_counts() -> None:
     """The last of two requests for a receiver counts, and its answer is not the first's."""
     world = World()
     first = Deferred.fromCoroutine(world.board.rewind([NAME], 1))

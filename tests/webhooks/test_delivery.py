@@ -18,7 +18,7 @@ def world() -> World:
     return World()
 
 
-def test_in_order(world: World) -> None:
+def test_messages_are_delivered_in_order_and_signed(world: World) -> None:
     """Every message is delivered in order, once, and signed."""
     world.start()
     world.outbox.say("a", "b")
@@ -41,7 +41,7 @@ def test_in_order(world: World) -> None:
         refused(), refused("TLS: certificate verify failed"),
     ],
 )  # fmt: skip
-def test_tried_again(world: World, answer: object) -> None:
+def test_an_unaccepted_batch_is_sent_again(world: World, answer: object) -> None:
     """An answer without a 2xx is tried again, with the same id; later messages wait."""
     world.receiver.answers = [answer] * 4  # type: ignore[list-item]
     world.start()
@@ -58,7 +58,7 @@ def test_tried_again(world: World, answer: object) -> None:
     assert len(set(world.receiver.ids[-3:])) == 1
 
 
-def test_pauses(world: World) -> None:
+def test_pauses_grow_and_begin_anew(world: World) -> None:
     """The pauses grow to five minutes, and begin anew after a success."""
     world.receiver.usual = status(503)
     world.start()
@@ -80,7 +80,7 @@ def test_pauses(world: World) -> None:
     assert times[began + 1] - times[began] < 0.5
 
 
-def test_three_days(world: World) -> None:
+def test_a_receiver_comes_back_after_three_days(world: World) -> None:
     """A receiver that is away for three days gets all entries when it is back, as they are then."""
     world.receiver.usual = refused()
     world.outbox.leads_for = 1e6
@@ -106,7 +106,7 @@ def test_three_days(world: World) -> None:
 @pytest.mark.parametrize(
     ("given", "least", "most"), [("30", 30, 31), ("86400", 3_600, 3_610), ("soon", 0, 1)]
 )
-def test_retry_after(world: World, given: str, least: float, most: float) -> None:
+def test_a_receiver_names_its_pause(world: World, given: str, least: float, most: float) -> None:
     """A receiver says when to come back, within bounds."""
     world.receiver.answers = [status(429, retry_after=given)]
     world.start()
@@ -117,7 +117,7 @@ def test_retry_after(world: World, given: str, least: float, most: float) -> Non
     assert least - 0.01 <= second - first <= most
 
 
-def test_gone(world: World) -> None:
+def test_a_receiver_that_is_gone_is_told_no_more(world: World) -> None:
     """A receiver that answers 410 is told no more, with a loud line in the log."""
     world.receiver.usual = status(410)
     world.outbox.leads_for = 1e6
@@ -137,7 +137,7 @@ def test_gone(world: World) -> None:
     assert again.receiver.heard == ["a", "b"]
 
 
-def test_hanging(world: World) -> None:
+def test_a_hanging_receiver_is_cut_off(world: World) -> None:
     """A receiver that does not answer is cut off in time; a 200 that is too late is none."""
     world.receiver.answers = [world.receiver.hang]
     world.start()
@@ -190,7 +190,7 @@ def test_a_thousand_at_once(world: World) -> None:
     assert len(world.receiver.ids) == 3
 
 
-def test_a_gap(world: World) -> None:
+def test_dropped_messages_are_told_as_a_gap(world: World) -> None:
     """Dropped messages are told as a gap."""
     world.receiver.usual = refused()
     world.start()

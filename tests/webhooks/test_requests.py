@@ -15,7 +15,7 @@ EVENTS = (b'{"event":"message","id":"a:e:1"}', b'{"event":"message","id":"a:e:2"
 IDS = ("a:e:1", "a:e:2")
 
 
-def test_a_request() -> None:
+def test_a_request_has_events_as_they_were_encoded() -> None:
     """The body has the events as they were encoded, and the receiver's library takes it."""
     made = make_request(IDS, EVENTS, 1_790_000_000_123)
     headers = made.headers([SECRET], time.time())
@@ -27,7 +27,7 @@ def test_a_request() -> None:
     }
 
 
-def test_repetitions() -> None:
+def test_a_repeated_request_has_its_id() -> None:
     """The same events have the same id, in another process too; fewer of them have another."""
     first = make_request(IDS, EVENTS, 1)
     assert make_request(IDS, EVENTS, 1) == first
@@ -36,6 +36,6 @@ def test_repetitions() -> None:
     assert make_request(IDS[:1], EVENTS[:1], 1).known_as != first.known_as
 
 
-def test_told_anew() -> None:
+def test_a_rewound_request_has_another_id() -> None:
     """After a rewind the same events are another request."""
     assert make_request(IDS, EVENTS, 1, "r").known_as != make_request(IDS, EVENTS, 1).known_as

@@ -10,7 +10,7 @@ from tests.support.outcomes import result
 from tests.webhooks.receiving import NOW, URL, World, refused, status
 
 
-def test_kept_first() -> None:
+def test_entries_are_kept_before_any_is_told() -> None:
     """Entries are kept for the receivers before any is told; while the store is away, later."""
     world = World()
     world.outbox.away = True
@@ -24,7 +24,7 @@ def test_kept_first() -> None:
     assert world.telling.leads()
 
 
-def test_another_leads() -> None:
+def test_a_process_without_the_lease_sends_nothing() -> None:
     """A process without the lease sends nothing, and begins when it gets it."""
     world = World()
     world.outbox.leads_for = 0.0
@@ -37,7 +37,7 @@ def test_another_leads() -> None:
     assert world.receiver.heard == ["a"]
 
 
-def test_the_lease_ends() -> None:
+def test_nothing_is_sent_beyond_the_lease() -> None:
     """Nothing is sent beyond the lease, and what is on its way is cut off with it."""
     world = World()
     world.receiver.usual = world.receiver.hang
@@ -70,7 +70,7 @@ def test_stopped_by_the_kernel() -> None:
     assert world.receiver.heard == []
 
 
-def test_stopped() -> None:
+def test_a_stopped_process_sends_nothing() -> None:
     """Once it is stopped nothing is sent, and nothing is left to do."""
     world = World()
     world.receiver.usual = world.receiver.hang
@@ -85,7 +85,7 @@ def test_stopped() -> None:
     assert world.clock.getDelayedCalls() == []
 
 
-def test_states() -> None:
+def test_all_processes_see_states_of_receivers() -> None:
     """All processes, and monitors, see the state of each receiver."""
     world = World()
     assert world.state().state == "unknown"
@@ -115,7 +115,7 @@ def test_states() -> None:
     assert world.state().state == "unknown"
 
 
-def test_rewound() -> None:
+def test_a_rewound_receiver_is_told_anew() -> None:
     """A receiver is told anew from where somebody asks for, under other ids."""
     world = World()
     world.start()
@@ -148,7 +148,7 @@ def test_rewound() -> None:
     assert asked == [17]
 
 
-def test_rewound_later() -> None:
+def test_a_rewind_waits_for_a_leader() -> None:
     """While no process leads a request waits for one."""
     from twisted.internet.defer import Deferred  # noqa: PLC0415
 
@@ -163,7 +163,7 @@ def test_rewound_later() -> None:
     assert world.board.asked(world.name) is None
 
 
-def test_an_emptied_store() -> None:
+def test_an_emptied_store_gets_its_receivers() -> None:
     """A store that has lost the receivers is told of them again."""
     from livechat.errors import ChatError, Kind  # noqa: PLC0415
 
@@ -183,7 +183,7 @@ def test_an_emptied_store() -> None:
     assert world.receiver.heard == ["a"]
 
 
-def test_bugs() -> None:
+def test_a_bug_costs_its_receiver_a_pause() -> None:
     """A bug costs one receiver a pause, and no other anything."""
     world = World(URL, "https://other.example/")
     usual = world.deliveries[world.name].feed.batch

@@ -5,8 +5,8 @@ A room is read from the journal's memory and from the file together, both of one
 `livechat.backends.sqlite.journal` has why.
 
 Each read has a connection of its own for the few milliseconds that it takes, however long its
-history is: a page is bounded, and what has expired is stepped over by halving.  A read that went
-on would keep the write-ahead log from being emptied.
+history is: a page is bounded, and expired entries are stepped over by halving.  A long read would
+keep the write-ahead log from being emptied.
 
 Connections that have ended a read are kept for the next one: to open one takes ten times as long
 as to read a page, and a crowd that comes back reads hundreds.

@@ -42,10 +42,10 @@ class Row(Struct, frozen=True, array_like=True, gc=False):
 
     def entry(self, users: Users | None = None) -> Entry:
         """
-        Return what is shown.
+        Return the entry of this row.
 
         @param users: those that were read before.
-        @raise ValueError: the row is none that this livechat knows.
+        @raise ValueError: this livechat knows no such row.
         """
         user = (Users() if users is None else users)[self.user]
         if not self.kind and self.extra is None:
@@ -58,7 +58,7 @@ class Moment(NamedTuple):
     """
     The time of a group, in milliseconds since 1970, UTC.
 
-    @ivar latest: a wrong clock has stamped what is later.
+    @ivar latest: the latest time of entries, but for stamps of a wrong clock.
     """
 
     now: int
@@ -73,8 +73,8 @@ class Room(Struct, gc=False):
     """
     A room, and its entries in the journal.
 
-    It does not change once the journal has it.  Only `rows`, which it shares with the room that
-    comes after it, may grow beyond `top`.
+    A room does not change once the journal has it.  Only its `rows`, which it shares with the room
+    that takes its place, may grow beyond `top`.
 
     @ivar moved: the newest number in `messages`.
     @ivar event: the number of the newest event; 0 if there never was one.
@@ -108,7 +108,7 @@ class Room(Struct, gc=False):
         return self.rows[start : min(start + limit, self.top - self.moved)]
 
     def matches(self, top: int, event: int) -> bool:
-        """Tell whether the file is in the same state, whose row of the room has these."""
+        """Tell whether the file is in the same state: its row of the room has *top* and *event*."""
         return top == self.moved and event == self.event
 
 

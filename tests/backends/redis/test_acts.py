@@ -204,7 +204,7 @@ class SameNumberingTest(AmendTest):
         raise AssertionError("it is done")
 
 
-def test_arguments() -> None:
+def test_data_cannot_pretend_to_be_arguments() -> None:
     """The script finds again what it reads in the rest of a message; data cannot pretend it."""
     assert extra_of_text(b'{"reply_to":1,"data":{},"edited":5,"edits":2,"event":9}') == Extra(
         1, Raw(b"{}"), 5, 2, 9

@@ -80,7 +80,7 @@ from livechat.backends.redis.address import Address, Login, parse
         ),
     ],
 )
-def test_urls(url: str, expected: Address) -> None:
+def test_urls_are_read(url: str, expected: Address) -> None:
     found = parse(url)
     assert found == expected
     assert "p@ss" not in repr(found)
@@ -124,7 +124,7 @@ def test_urls(url: str, expected: Address) -> None:
         "redis+cluster://ann@a",
     ],
 )
-def test_bad_urls(url: str) -> None:
+def test_bad_urls_are_refused(url: str) -> None:
     with pytest.raises(
         ValueError, match=r"^(must be redis://|must name no database|names a user|has no number)"
     ):

@@ -54,7 +54,7 @@ class WordsTest(AmendTest):
                 text for seq, text in enumerate(texts, start=1) if seq not in refs
             ]
 
-    async def test_words_of_edits(self) -> None:
+    async def test_replaced_words_of_edits_are_in_no_key(self) -> None:
         """Each text that an edit has replaced, its event's too, and all of them in the end."""
         await self.said(*(f"before {number}" for number in range(30)))
         for number in range(5):
@@ -73,7 +73,7 @@ class WordsTest(AmendTest):
         assert isinstance(gone, Gone)
         assert event == Retracted(event.seq, event.time, (7,), "author")
 
-    async def test_words_in_files(self) -> None:
+    async def test_retracted_words_stay_in_files_until_a_rewrite(self) -> None:
         """Retracted words stay in Redis's files until a rewrite, as `docs/operations.md` says."""
         await self.said(*(f"secret {number}" for number in range(9)))
         await self.amend(retract(5))
@@ -149,7 +149,7 @@ class LostEndTest(AmendTest):
 class RacingTest(AmendTest):
     """Both processes change the same messages."""
 
-    async def test_edits_and_retractions(self) -> None:
+    async def test_edits_race_with_retractions(self) -> None:
         """Edit and retraction race: after a retraction nothing is edited, and all hear the same."""
         await self.said(*map(str, range(40)))
         results: list[list[Any]] = []
@@ -203,7 +203,7 @@ class TrimmedTest(AmendTest):
         """The number of entries in the stream, and that of changed ones."""
         return int(self.server.ask("XLEN", "lc:{r}:s")), int(self.server.ask("HLEN", "lc:{r}:x"))
 
-    async def test_by_count(self) -> None:
+    async def test_changed_entries_count_towards_the_limit(self) -> None:
         """Each new entry, changed or not, pushes the oldest one out; no holes appear."""
         for number in range(1, 25):
             await self.said(f"{number}")

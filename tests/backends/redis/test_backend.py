@@ -43,7 +43,7 @@ class RedisContractTest(RedisContract, TestCase):
 class RedisFaultsTest(ProcessesTest):
     """Faults of a Redis, and their effect on members of its rooms."""
 
-    async def test_two_processes(self) -> None:
+    async def test_members_at_two_processes_hear_the_same(self) -> None:
         """Members of a room hear the same at both processes."""
         await self.traffic(500)
         assert len(self.answered) == 500
@@ -52,7 +52,7 @@ class RedisFaultsTest(ProcessesTest):
         assert self.here.epochs() == self.there.epochs()
         assert len(self.here.epochs()) == 1
 
-    async def test_garbage(self) -> None:
+    async def test_garbage_on_a_channel_is_ignored(self) -> None:
         """Garbage that others publish on a room's channel is ignored."""
         with capturedLogs() as events:
             for said in ("", "nonsense", "a b c d e", "x " * 9, "g w 1e3 2 t x", "g w 1 2 t"):
@@ -63,7 +63,7 @@ class RedisFaultsTest(ProcessesTest):
         assert any("is not livechat's" in event["log_format"] for event in events)
         assert not any(event["log_level"].name == "critical" for event in events)
 
-    async def test_redis_is_killed(self) -> None:
+    async def test_senders_are_told_while_redis_is_away(self) -> None:
         """While it is away, who sends is told so; when it is back, all goes on."""
         await self.traffic(100)
         await self.kill()
@@ -144,7 +144,7 @@ class WarningsTest(ProcessesTest):
 
     options = ("--appendonly", "no", "--maxmemory-policy", "volatile-ttl")
 
-    async def test_once(self) -> None:
+    async def test_the_warning_of_settings_comes_once(self) -> None:
         """The warning comes once, and not again after each new connection."""
         with capturedLogs() as events:
             third = self.process()

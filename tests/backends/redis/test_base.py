@@ -24,7 +24,7 @@ def make(kind: Any) -> Any:
     return kind(connection, Keys(), Clock(), Retention())
 
 
-def test_its_parts() -> None:
+def test_parts_are_made_without_a_connection() -> None:
     """A backend's parts are made without a connection."""
     whole = type("Whole", (BackendInRedis,), dict.fromkeys(LEFT_TO_OTHERS))
     backend = make(whole)
@@ -40,7 +40,7 @@ def test_what_is_left_to_others() -> None:
         make(BackendInRedis)
 
 
-def test_scripts() -> None:
+def test_scripts_tell_by_publish_or_in_the_way_of_clusters() -> None:
     """Each tells by PUBLISH, or in a cluster's way; those that tell nobody are the same."""
     for script in SCRIPTS:
         assert "SPUBLISH" not in script.text

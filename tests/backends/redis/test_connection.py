@@ -23,7 +23,7 @@ from tests.backends.redis.server import RedisServer, free_port
 from tests.support.outcomes import publish
 
 
-def test_scripts() -> None:
+def test_a_script_is_known_by_its_digest() -> None:
     """A script has what all share before it, and is known by its digest."""
     script = Script("publish")
     assert "local function first_since" in script.text
@@ -132,7 +132,7 @@ class SilenceTest(ProcessesTest):
         self.addCleanup(made.backend.stop)
         return made
 
-    async def test_lossy(self) -> None:
+    async def test_a_lossy_subscription_misses_nothing(self) -> None:
         """Every third push is lost on the way, and no member notices."""
         self.patch(_ClientFactory, "protocol", _LossyClient)
         self.there = self.process()
@@ -141,7 +141,7 @@ class SilenceTest(ProcessesTest):
         await self.traffic(200)
         assert len(await self.all_is_well()) == 200
 
-    async def test_subscriptions(self) -> None:
+    async def test_a_dead_connection_for_subscriptions_is_noticed(self) -> None:
         """A dead connection for subscriptions is noticed, and missed messages are read."""
         await self.traffic(20)
         self.proxy.swallow(subscriptions=True)
@@ -150,7 +150,7 @@ class SilenceTest(ProcessesTest):
         await self.traffic(20)
         assert len(await self.all_is_well()) == 60
 
-    async def test_commands(self) -> None:
+    async def test_a_dead_connection_for_commands_keeps_nobody_waiting(self) -> None:
         """A dead connection for commands keeps nobody waiting."""
         await self.traffic(20)
         self.proxy.swallow(subscriptions=False)
@@ -163,7 +163,7 @@ class SilenceTest(ProcessesTest):
         stored = await self.all_is_well()
         assert len(stored) == len(self.answered)
 
-    async def test_sent_again(self) -> None:
+    async def test_a_stored_message_is_not_stored_again(self) -> None:
         """A message that was stored but not answered is not stored a second time."""
         client = self.proxy.made[0 if not self.proxy.made[0].subscribes else 1]
         sent = publish(self.there.backend.messages, Draft("r", "once"))

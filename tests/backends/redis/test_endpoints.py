@@ -59,7 +59,7 @@ class SecuredTest(TestCase):
         self.addCleanup(made.backend.stop)
         return made
 
-    async def test_tls(self) -> None:
+    async def test_tls_works_with_user_password_and_database(self) -> None:
         """A trusted certificate works together with user, password and database."""
         url = f"rediss://ann:p%40ss%20word@localhost:{self.port}/3"
         process = self.reach(url, self.certificate)
@@ -246,7 +246,7 @@ class SecuredSentinelTest(ProcessesTest):
     def process(self, **options: int) -> Process:
         return self.reach("?sentinel=livechat:watch")
 
-    async def test_failover(self) -> None:
+    async def test_failover_works_with_tls_and_passwords(self) -> None:
         """A failover works with TLS and passwords as without."""
         await self.traffic(20)
         await until(lambda: self.replica.ask("XLEN", "lc:{r}:s") == "20")

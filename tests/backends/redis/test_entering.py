@@ -57,7 +57,7 @@ def _note(order: list[int], number: int, _: object) -> None:
     order.append(number)
 
 
-def test_waited_for() -> None:
+def test_members_wait_while_several_masters_are_asked() -> None:
     """Members wait in order while commands go to several masters."""
     world = World(ordered=False)
     order: list[int] = []
@@ -84,7 +84,7 @@ def test_refused_while_waited_for() -> None:
     assert world.entering.enter("r") is not None
 
 
-def test_not_entered() -> None:
+def test_a_room_is_entered_once_redis_has_room() -> None:
     """A room that could not be entered, by a full Redis, is entered later."""
     world = World()
     world.entering.enter("r")
@@ -97,7 +97,7 @@ def test_not_entered() -> None:
     assert world.given() == []
 
 
-def test_doubted() -> None:
+def test_a_lost_connection_enters_all_rooms_anew() -> None:
     """After a lost connection all rooms are entered anew."""
     world = World()
     for room in ("a", "b"):
@@ -109,7 +109,7 @@ def test_doubted() -> None:
     assert world.given() == ["a", "b"]
 
 
-def test_another_word() -> None:
+def test_a_new_numbering_enters_its_room_at_once() -> None:
     """A room whose numbering began anew is entered at once: the set was lost with it."""
     world = World()
     world.entering.enter("r")
@@ -122,7 +122,7 @@ def test_another_word() -> None:
     assert world.given() == []
 
 
-def test_bounded() -> None:
+def test_the_memory_of_entered_rooms_is_bounded() -> None:
     """Rooms without end take no memory without end: the oldest are entered again."""
     world = World()
     for number in range(MOST + 5):
@@ -133,7 +133,7 @@ def test_bounded() -> None:
     assert world.given() == ["r0"]
 
 
-def test_told_together() -> None:
+def test_rooms_are_told_of_together_after_the_first() -> None:
     """Rooms are told of at once after a silence, and then together."""
     world = World()
     world.entering.stored("a", b"")

@@ -32,7 +32,9 @@ ENTRIES = st.one_of(
 
 
 @given(ENTRIES, st.booleans())
-def test_read_back(entry: messages.Entry, short: bool) -> None:
+def test_entries_are_read_back_from_fields_records_and_pushes(
+    entry: messages.Entry, short: bool
+) -> None:
     """Fields, records and pushes are read back as the entry that they are of."""
     kind, text, extra = to_record(entry)
     user = user_to_bytes(entry.user if isinstance(entry, Message) else None)
@@ -57,7 +59,7 @@ def test_read_back(entry: messages.Entry, short: bool) -> None:
     "payload",
     [b"", b"g w 1 2 tag", b"g w 1 2 tag x text", b"g w 1 2 tag 0/9/0 text", b"g w 1 2 t 0/1/1 {"],
 )
-def test_no_entry(payload: bytes) -> None:
+def test_payloads_of_no_script_are_refused(payload: bytes) -> None:
     """Payloads that no script publishes are refused."""
     with pytest.raises(ValueError):  # noqa: PT011 - whatever it says
         published_entry(payload)
@@ -72,7 +74,7 @@ EDIT = event(9, Edited(9, 2_000, 3, "new", Raw(b"{}")))
 RETRACTION = event(9, Retracted(9, 2_000, (3, 5), "author"))
 
 
-def test_amended() -> None:
+def test_an_event_changes_the_messages_that_it_names() -> None:
     """An event changes messages that it names, and the events of their edits, before it."""
     said = Entry(3, 1_000, b"three", "old", User("1", "Ann"))
     assert said.amended(EDIT).entry() == Message(

@@ -20,7 +20,7 @@ from livechat.backends.redis.health import COMMANDS, SUBSCRIPTIONS, Health, warn
         ({"appendonly": "no", "save": "3600 1"}, ["loses what it was told"]),
     ],
 )
-def test_warnings(settings: dict[str, str], expected: list[str]) -> None:
+def test_each_unsafe_setting_is_one_warning(settings: dict[str, str], expected: list[str]) -> None:
     """Each unsafe setting is one warning."""
     found = warnings(settings)
     assert len(found) == len(expected)
@@ -57,7 +57,7 @@ def test_one_that_comes_and_goes() -> None:
     assert len(events) == 2
 
 
-def test_two_parts() -> None:
+def test_redis_is_usable_when_both_connections_are() -> None:
     """A Redis is usable when both connections are; one reason is logged, and each new one."""
     health = Health("Redis", Clock())
     with capturedLogs() as events:

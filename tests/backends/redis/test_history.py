@@ -9,7 +9,7 @@ from tests.backends.redis.processes import ProcessesTest
 class HistoryTest(ProcessesTest):
     """Parts of a history, as they are read where something is missing."""
 
-    async def test_later(self) -> None:
+    async def test_entries_later_than_a_time_are_found(self) -> None:
         """Entries later than a time are found in a long history too, and page by page."""
         history = self.here.backend.history
         for number in range(100):
@@ -32,7 +32,7 @@ class HistoryTest(ProcessesTest):
         assert part.tag_of(51) == part.entries[0].tag
         assert part.tag_of(50) is None
 
-    async def test_states(self) -> None:
+    async def test_states_of_many_rooms_come_in_order(self) -> None:
         """States of many rooms come in order, with zeros for an unknown room."""
         await self.send(self.here, "x")
         rooms = [*map(str, range(1_100)), "r"]

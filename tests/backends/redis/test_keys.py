@@ -18,7 +18,7 @@ from tests.support.outcomes import publish
 
 
 @pytest.mark.parametrize("keys", [Keys(), Keys("a-b_C", 12)], ids=str)
-def test_names(keys: Keys) -> None:
+def test_keys_of_a_room_share_a_hash_tag(keys: Keys) -> None:
     """All keys of a room have the same hash tag, and its channel gives its name back."""
     for room in ("r", "a.b", "~", "x" * 128):
         assert keys.room(keys.channel(room)) == room
@@ -81,11 +81,11 @@ class InstallationsTest(ProcessesTest):
         assert await self.here.backend.processes.secret() != await other.backend.processes.secret()
         assert len(await other.backend.processes.reports()) == 1
 
-    async def test_another_database(self) -> None:
+    async def test_channels_know_no_databases(self) -> None:
         """Channels know no databases."""
         await self.apart(self.foreign(f"{self.server.url}?db=3"))
 
-    async def test_another_prefix(self) -> None:
+    async def test_two_prefixes_stay_apart(self) -> None:
         """Two prefixes in the same database stay apart."""
         await self.apart(self.foreign(self.server.url, "shop_2"))
         found = set(self.server.ask("KEYS", "*").split())

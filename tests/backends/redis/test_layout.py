@@ -20,7 +20,7 @@ class LayoutTest(ProcessesTest):
         for command in commands:
             assert not self.server.ask(*command.split()).startswith("ERR")
 
-    async def test_taken_over(self) -> None:
+    async def test_an_older_layout_is_taken_over(self) -> None:
         """Guests and operators stay the same, and rooms keep their epochs."""
         await gatherResults([each.backend.stop() for each in (self.here, self.there)])
         self.before(
@@ -97,7 +97,7 @@ class LayoutTest(ProcessesTest):
         assert [each.seq for each in page.entries] == [4, 5, 6]
         assert (page.position.oldest, page.position.event) == (4, 6)
 
-    async def test_a_newer_layout(self) -> None:
+    async def test_a_newer_layout_stops_a_new_process(self) -> None:
         """A process that has served nobody does not run; one that has waits."""
         self.server.ask("SET", "lc:{!}:format", "4")
         reasons: list[str] = []

@@ -67,7 +67,7 @@ class LossTest(ProcessesTest):
         await self.two.put("new", b"1")
         await until(lambda: self.one.get("new"))
 
-    async def test_the_beat_notices(self) -> None:
+    async def test_the_beat_restores_a_lost_map(self) -> None:
         """So does a process that nobody asks."""
         before = await self.kept()
         self.server.ask("FLUSHALL")
@@ -96,7 +96,7 @@ class LossTest(ProcessesTest):
         assert len(self.one.items()) == 19
         assert len((await self.kept()).entries) == 19
 
-    async def test_a_large_map(self) -> None:
+    async def test_a_large_map_is_restored_in_steps(self) -> None:
         """A large map is restored in steps, by one process."""
         many = {f"{n}": MapEntry(b"x" * 90, LATER) for n in range(3_000)}
         version = self.one._version
@@ -108,7 +108,7 @@ class LossTest(ProcessesTest):
         await gatherResults([self.one.catch_up(), self.two.catch_up()])
         assert await self.kept() == before
 
-    async def test_a_new_process(self) -> None:
+    async def test_a_new_process_learns_nothing_from_an_empty_redis(self) -> None:
         """A new process learns nothing from an empty Redis, and all once the map is back."""
         self.server.ask("FLUSHALL")
         third = self.process()
@@ -169,7 +169,7 @@ class LossTest(ProcessesTest):
         assert lost
         assert three.entries() == many
 
-    async def test_an_older_copy(self) -> None:
+    async def test_an_older_copy_replaces_no_newer_map(self) -> None:
         """A process that was cut off never replaces a newer map by its copy."""
         self.cut_off(self.there)
         await self.one.put("later", b"1")

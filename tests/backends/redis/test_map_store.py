@@ -26,7 +26,7 @@ class MapStoreTest(ProcessesTest):
     def drafts(self) -> list[str]:
         return self.server.ask("KEYS", "lc:{!}:draft:*").split()
 
-    async def test_restored(self) -> None:
+    async def test_restoring_replaces_only_the_map_that_was_seen(self) -> None:
         """A map replaces the one that was seen, and no other; no draft is left."""
         assert (await self.store.read()).entries == {}
         assert await self.store.restore(Version(), ONE, MANY)
@@ -40,7 +40,7 @@ class MapStoreTest(ProcessesTest):
         assert self.drafts() == []
         assert self.server.ask("TTL", "lc:{!}:shared:x") == "-1"
 
-    async def test_steps(self) -> None:
+    async def test_steps_are_small_where_values_are_large(self) -> None:
         """A step has few keys where values are large, and no key is left out."""
         asked: list[int] = []
         command = self.connection.command

@@ -42,11 +42,11 @@ JOINED = NEW.joined(OTHER, b"t11")
         (JOINED, OTHER._replace(number=99), Difference.PUT_BACK),
     ],
 )
-def test_compare(copy: Version, store: Version, difference: Difference) -> None:
+def test_versions_are_compared(copy: Version, store: Version, difference: Difference) -> None:
     assert compare(copy, store) is difference
 
 
-def test_joined() -> None:
+def test_a_joined_version_is_newer_than_both() -> None:
     """A joined version is newer than both, has the changes of both, and goes on from there."""
     assert Version(b"w", 11, b"t11", (b"n",)) == JOINED
     for each in (NONE, OLD, NEW, OTHER):
@@ -63,18 +63,18 @@ def test_joined() -> None:
 
 
 @pytest.mark.parametrize("version", [NONE, OLD, JOINED])
-def test_packed(version: Version) -> None:
+def test_a_version_is_packed_and_read(version: Version) -> None:
     assert Version.unpacked(version.packed()) == version
     assert Version.unpacked(None) == NONE
 
 
 @pytest.mark.parametrize("packed", [b"w", b"w 1", b"w one t", b" "])
-def test_no_version(packed: bytes) -> None:
+def test_bytes_that_are_no_version_are_refused(packed: bytes) -> None:
     with pytest.raises(ValueError, match=r"invalid|unpack"):
         Version.unpacked(packed)
 
 
-def test_change() -> None:
+def test_a_change_is_packed_and_read() -> None:
     """A change has its key, what was removed with it, and the entry, whatever is in them."""
     change = Change.unpacked(b't8 w 9 t9 4,2,3 a \xc3\xa9bbc c7 {"x": 1 }')
     made = Version(b"w", 9, b"t9")

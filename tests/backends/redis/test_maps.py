@@ -33,7 +33,7 @@ class MapsTest(ProcessesTest):
         await self.one.put("a", b"1")
         await self.agree()
 
-    async def test_names(self) -> None:
+    async def test_maps_of_two_names_stay_apart(self) -> None:
         """A name is one map, and maps know nothing of each other."""
         assert self.here.backend.shared_map("x", most=9, largest=9) is self.one
         other = self.here.backend.shared_map("xy", most=9, largest=9)

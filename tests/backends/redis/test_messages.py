@@ -12,7 +12,7 @@ from tests.backends.redis.processes import ProcessesTest
 class RedisMessageLogTest(ProcessesTest):
     """A history that cannot be read."""
 
-    async def test_unreadable(self) -> None:
+    async def test_an_unreadable_room_is_told_to_each_reader_and_logged_once(self) -> None:
         """Each reader is told, and the log not each time."""
         self.server.ask("SET", "lc:{bad}:s", "no stream")
         with capturedLogs() as events:

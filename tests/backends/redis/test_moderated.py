@@ -77,7 +77,9 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Worker]]:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_anybody(workers: list[Worker], grants: Any, steps: Any) -> None:
+def test_acts_at_either_worker_follow_the_oracle(
+    workers: list[Worker], grants: Any, steps: Any
+) -> None:
     """Any acts at either worker: those that the oracle allows, and all of them."""
     from twisted.internet import reactor  # noqa: PLC0415
 

@@ -50,7 +50,7 @@ class MovingTest(ProcessesTest):
     def _patching(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.patching = monkeypatch
 
-    async def test_out(self) -> None:
+    async def test_rooms_are_exported_in_steps(self) -> None:
         """All that is kept, in steps, with what was changed; and the epoch that members know."""
         self.patching.setattr(moving, "ENTRIES", 3)
         log = self.here.backend.messages
@@ -69,7 +69,7 @@ class MovingTest(ProcessesTest):
         assert b"m4" not in b"".join(lines)
         assert b'"text":"edited","user":{"id":"g1"' in lines[3]
 
-    async def test_changed_meanwhile(self) -> None:
+    async def test_a_room_changed_between_two_steps_is_read_anew(self) -> None:
         """A room in which an entry is retracted between two steps is read anew."""
         self.patching.setattr(moving, "ENTRIES", 3)
         log = self.here.backend.messages
@@ -93,7 +93,7 @@ class MovingTest(ProcessesTest):
         assert b"m0" not in b"".join(lines)
         assert calls > 5
 
-    async def test_in(self) -> None:
+    async def test_a_room_is_imported_as_it_was(self) -> None:
         """A room is there as it was, for processes that live: they go on from it."""
         async with rooms_of(self.server) as rooms:
             assert await rooms.prepare(None) == THERE
@@ -111,7 +111,7 @@ class MovingTest(ProcessesTest):
         # The room is swept like others.
         assert self.server.ask("ZSCORE", "lc:{!}:idle", "lc:{new}:s")
 
-    async def test_lost(self) -> None:
+    async def test_a_room_brought_to_a_redis_that_lost_messages_has_another_epoch(self) -> None:
         """Once Redis has lost messages, a room that was brought has another epoch, too."""
         async with rooms_of(self.server) as rooms:
             await rooms.add_room(ROOM, [ENTRIES], anew=False)
@@ -119,7 +119,7 @@ class MovingTest(ProcessesTest):
         page = await self.here.backend.messages.read("new", 0, 10)
         assert page.position.epoch != "brought"
 
-    async def test_in_anew(self) -> None:
+    async def test_a_room_is_imported_under_another_epoch(self) -> None:
         async with rooms_of(self.server) as rooms:
             assert await rooms.add_room(ROOM, [ENTRIES], anew=True) == ADDED
             room, lines = await read(rooms, "new")
@@ -127,7 +127,7 @@ class MovingTest(ProcessesTest):
         assert room.epoch != "brought"
         assert len(lines) == 2
 
-    async def test_said_meanwhile(self) -> None:
+    async def test_a_room_that_talks_again_is_not_imported(self) -> None:
         """A room in which somebody has begun to talk stays as it is."""
 
         def entries() -> Iterator[list[Said]]:
@@ -148,7 +148,7 @@ class MovingTest(ProcessesTest):
             assert await read(rooms, "new") == (empty, [])
         assert (await publish(self.here.backend.messages, Draft("new", "next"))).seq == 8
 
-    async def test_values(self) -> None:
+    async def test_values_are_added_where_there_are_none(self) -> None:
         """Added where there is none; processes that live hear of it."""
         shared = self.here.backend.shared_map("rooms", most=10, largest=100)
         async with rooms_of(self.server) as rooms:
@@ -171,7 +171,7 @@ class MovingTest(ProcessesTest):
             await rooms.look()
             assert await rooms.secret() == b"s" * 32
 
-    async def test_another_layout(self) -> None:
+    async def test_another_layout_is_not_moved(self) -> None:
         async with rooms_of(self.server) as rooms:
             self.server.ask("SET", "lc:{!}:format", "99")
             for call in (rooms.look(), rooms.prepare(None)):

@@ -27,14 +27,14 @@ class ConnectedTest(TestCase):
         with RedisServer(tmp_path / "redis") as self.server:
             yield
 
-    async def test_a_command(self) -> None:
+    async def test_a_command_has_its_answer_and_leaves_no_connection(self) -> None:
         """An answer; and nothing is connected afterwards."""
         async with connected(parse(self.server.url), reactor, TLSFiles()) as connection:
             assert await connection.command(b"PING") == b"PONG"
         with pytest.raises(UnansweredError):
             await connection.command(b"PING")
 
-    async def test_nobody_there(self) -> None:
+    async def test_no_redis_answers(self) -> None:
         with pytest.raises(UnansweredError):
             async with connected(parse("redis://127.0.0.1:1"), reactor, TLSFiles()):
                 self.fail("it is connected")

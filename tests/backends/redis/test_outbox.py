@@ -29,14 +29,14 @@ class OutboxTest(ProcessesTest):
         await self.here.backend.outbox.keep(["a"])
         await until(lambda: self.there.backend.receivers.any)
 
-    async def test_both_store(self) -> None:
+    async def test_entries_of_both_processes_wait_in_order(self) -> None:
         """Entries of both processes wait in their order, for whichever asks."""
         await self.traffic(30)
         stored = await self.stored()
         assert texts(await take(self.there.backend)) == stored
         assert await rooms(self.here.backend) == []
 
-    async def test_one_leads(self) -> None:
+    async def test_one_of_two_processes_leads(self) -> None:
         """Two processes ask at once and one leads; the other does after a stop or a kill."""
         self.patch(outbox, "LEASE", 0.5)
         both = [self.here.backend, self.there.backend]
@@ -59,7 +59,7 @@ class OutboxTest(ProcessesTest):
         while not await third.outbox.lead():
             await deferLater(self.reactor, 0.005)
 
-    async def test_archive(self) -> None:
+    async def test_the_archive_finds_held_entries(self) -> None:
         """The archive, which finds all that is kept of somebody, has what is held."""
         backend: Any = self.process(messages=1).backend
         await until(lambda: backend.trouble() is None)
@@ -102,7 +102,7 @@ class OutboxTest(ProcessesTest):
         assert self.server.ask("EXISTS", "lc:{old}:c") == "0"
         assert set(self.server.ask("HKEYS", "lc:{old}:m").split()) == {"s", "t", "i", "w"}
 
-    async def test_flushed(self) -> None:
+    async def test_a_flushed_redis_gets_its_receivers_back(self) -> None:
         """A Redis that is emptied gets its receivers back; what comes then waits from the start."""
         await self.traffic(10)
         before = await epoch_of(self.here.backend)
@@ -142,7 +142,7 @@ class OutboxTest(ProcessesTest):
         assert texts(await take(backend)) == ["a", "b", "other"]
         assert texts(await take(backend, room="s")) == ["y"]
 
-    async def test_full(self) -> None:
+    async def test_a_full_redis_refuses_what_it_could_not_tell(self) -> None:
         """A Redis without room refuses, and stores nothing that is not told later."""
         backend = self.here.backend
         await say(backend, "a")
@@ -158,7 +158,7 @@ class OutboxTest(ProcessesTest):
         assert texts(await take(backend)) == ["a", "b"]
         assert texts(await take(backend, room="fresh")) == ["b"]
 
-    async def test_rooms_leave(self) -> None:
+    async def test_a_room_with_all_told_leaves_the_set(self) -> None:
         """A room in which all is told is taken out after a while, and comes back."""
         self.patch(entering, "STAYS", 0.0)
         backend = self.here.backend
@@ -209,7 +209,7 @@ class OutboxTest(ProcessesTest):
         entries = await first(self.there.backend)
         assert [type(each).__name__ for each in entries] == ["Gone", "Message", "Retracted"]
 
-    async def test_away(self) -> None:
+    async def test_everything_is_refused_while_redis_is_away(self) -> None:
         """Everything is refused while Redis is away, and the log says why, once in a while."""
         self.server.kill()
         await self.here.troubled("")

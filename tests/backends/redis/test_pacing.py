@@ -27,7 +27,7 @@ class PacingTest(ProcessesTest):
         found = await gatherResults([Deferred.fromCoroutine(each) for each in both])
         return [waits(each) for some in found for each in some]
 
-    async def test_slow_is_raced(self) -> None:
+    async def test_two_messages_race_in_slow_mode(self) -> None:
         """Two messages race, and exactly one is stored."""
         for number in range(20):
             found = await self.race(paced(f"{number}", f"g:{number}", slow=10))
@@ -42,7 +42,7 @@ class PacingTest(ProcessesTest):
             found = await self.race(paced(f"{number}", f"g:{number}", slow=10))
             assert sorted(wait is None for wait in found) == [False, True]
 
-    async def test_rate_is_raced(self) -> None:
+    async def test_two_processes_race_for_the_rate_of_a_room(self) -> None:
         """A room takes as many as it may, from all processes together."""
         found = await self.race(*(paced("a", f"g:{n}", rate=50) for n in range(300)))
         # The race itself takes some hundredths of a second.
@@ -64,7 +64,7 @@ class PacingTest(ProcessesTest):
         await self.usable()
         assert len(await self.stored()) >= 200 - len(kinds)
 
-    async def test_sent_again(self) -> None:
+    async def test_a_stored_message_is_found_by_its_tag(self) -> None:
         """A message that was stored is found by its tag, and answered; another one is refused."""
         deadline = self.reactor.seconds() + WAIT
         draft = paced("x", slow=10, room="s")
@@ -95,13 +95,13 @@ class PacingTest(ProcessesTest):
         found = await outcome(self.here.backend, draft)
         return None if isinstance(found, Message) else found.kind
 
-    async def test_redis_is_emptied(self) -> None:
+    async def test_an_emptied_redis_begins_its_pace_anew(self) -> None:
         """A lost pace holds nobody up, and the next message counts."""
         await outcome(self.here.backend, paced("a", slow=3_600, rate=1))
         self.server.ask("FLUSHALL")
         assert (await self.race(paced("b", slow=3_600, rate=1))).count(None) == 1
 
-    async def test_redis_is_killed(self) -> None:
+    async def test_slow_mode_outlives_a_killed_redis(self) -> None:
         """A slow mode of hours outlives it."""
         await outcome(self.here.backend, paced("a", slow=3_600))
         self.server.restart()
@@ -110,7 +110,7 @@ class PacingTest(ProcessesTest):
         assert here is not None
         assert there is not None
 
-    async def test_keys(self) -> None:
+    async def test_keys_of_the_pace_expire_and_name_nobody(self) -> None:
         """Keys of the pace expire, do not name the user, and are not written by refusals."""
         await outcome(self.here.backend, paced("a", "u:somebody", slow=10, rate=2))
         keys = {key for key in self.server.ask("KEYS", "lc:{r}:*").split() if key[7] in "tr"}
@@ -124,7 +124,7 @@ class PacingTest(ProcessesTest):
         await outcome(self.here.backend, paced("b", "u:somebody", slow=10, rate=2))
         assert self.server.ask("GET", last) == before
 
-    async def test_keys_of_others(self) -> None:
+    async def test_foreign_values_hold_nobody_up(self) -> None:
         """A key with any other value holds nobody up, and is a time from then on."""
         await outcome(self.here.backend, paced("a", slow=10))
         (key,) = self.server.ask("KEYS", "lc:{r}:t:*").split()

@@ -53,7 +53,7 @@ class PresenceRelayTest(ProcessesTest):
         """Until these are at the other process."""
         await until(lambda: self.listener.shares.get("r") == list(shares))
 
-    async def test_told(self) -> None:
+    async def test_changes_are_told_to_the_other_process(self) -> None:
         """Changes at one process are told to the other, and not back to itself."""
         there = self.listens(self.there)
         self.there.backend.presence.share("r", ANN)
@@ -72,14 +72,14 @@ class PresenceRelayTest(ProcessesTest):
         await self.here.backend.messages.subscribe("other")
         assert self.listener.shares["other"] == [ANN]
 
-    async def test_typing(self) -> None:
+    async def test_typing_is_told_and_not_stored(self) -> None:
         """Typing is told to the other process, and stored nowhere."""
         self.there.backend.presence.typing("r", User("1", "Ann Lee"))
         await until(lambda: self.listener.typed)
         assert self.listener.typed == [("r", User("1", "Ann Lee"))]
         assert (await self.here.backend.messages.read("r", 0, 10)).position.seq == 0
 
-    async def test_renamed(self) -> None:
+    async def test_a_new_name_is_told_to_the_other_process(self) -> None:
         """A guest's new name is told to the other process, and to itself not."""
         there = self.listens(self.there)
         self.there.backend.presence.renamed("r", User("1", "Ann Lee"), 1_790_000_000_123)
@@ -87,7 +87,7 @@ class PresenceRelayTest(ProcessesTest):
         assert self.listener.names == [("r", User("1", "Ann Lee"), 1_790_000_000_123)]
         assert there.names == []
 
-    async def test_killed(self) -> None:
+    async def test_users_of_a_killed_process_go_with_its_lease(self) -> None:
         """The people of a process that was killed are gone when its lease ends."""
         self.patch(registry, "LEASE", 0.3)
         await self.there.backend.beat()
@@ -98,7 +98,7 @@ class PresenceRelayTest(ProcessesTest):
             await self.here.backend.beat()
         await until(lambda: self.server.ask("EXISTS", "lc:{r}:p") == "0")
 
-    async def test_stopped(self) -> None:
+    async def test_users_of_a_stopped_process_stay_for_a_while(self) -> None:
         """Users of a stopped process stay present a while longer, since they may return."""
         third = self.process()
         await third.usable()
@@ -230,7 +230,7 @@ class PresenceRelayTest(ProcessesTest):
         await self.there.backend.beat()
         await self.hears(BOB)
 
-    async def test_another_version(self) -> None:
+    async def test_messages_of_an_unknown_version_are_ignored(self) -> None:
         """Messages of an unknown version are ignored."""
         self.there.backend.presence.share("r", ANN)
         await self.hears(ANN)

@@ -275,6 +275,8 @@ class Redis:
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_conformance(processes: Callable[[int], list[Process]], scene: str) -> None:
+def test_frames_conform_to_the_protocol(
+    processes: Callable[[int], list[Process]], scene: str
+) -> None:
     """Frames in, frames out."""
     Scene(Redis(processes(0))).play(SCENES[scene])

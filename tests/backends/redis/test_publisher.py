@@ -62,7 +62,7 @@ class PublisherTest(ProcessesTest):
         stored = await self.all_is_well()
         assert len(stored) == 40, "something was stored behind its sender's back"
 
-    async def test_no_memory(self) -> None:
+    async def test_a_redis_out_of_memory_is_in_trouble(self) -> None:
         """A Redis that takes nothing is said to be in trouble, until it takes something."""
         self.server.ask("CONFIG", "SET", "maxmemory", "1")
         await self.send(self.here, "no")
@@ -81,7 +81,7 @@ class PublisherTest(ProcessesTest):
         assert len(self.answered) == 20
         await self.all_is_well()
 
-    async def test_too_much(self) -> None:
+    async def test_more_than_may_be_under_way_is_refused(self) -> None:
         """More than may be under way is refused, and only that."""
         self.patch(waiting, "MESSAGES", 10)
         sent = [self.send(self.here, f"{number}") for number in range(15)]
@@ -94,7 +94,7 @@ class PublisherTest(ProcessesTest):
         await self.send(self.here, "x" * 10)
         assert len(self.answered) == 11
 
-    async def test_large_groups(self) -> None:
+    async def test_large_groups_are_stored_in_pieces(self) -> None:
         """Messages of a turn are stored in pieces of bounded size, in order."""
         long = "x" * 20_000
         texts = [f"{number} {long if number % 3 else ''}" for number in range(300)]
@@ -133,7 +133,7 @@ class PublisherTest(ProcessesTest):
             answers.append(await told)
         assert [message.seq for message in answers] == [1, 1, 2]
 
-    async def test_one_of_a_group(self) -> None:
+    async def test_one_refused_message_of_a_group_stands_alone(self) -> None:
         """A message that cannot be stored is refused alone; those beside it are stored."""
         self.server.ask("LPUSH", "lc:{r}:n:two", "no message's")
         drafts = [Draft("r", "one"), Draft("r", "two", nonce="two"), Draft("r", "three")]
@@ -167,7 +167,7 @@ class PublisherTest(ProcessesTest):
         await told
         assert found[2:] == [Kind.UNKNOWN] * 2
 
-    async def test_an_error_of_another(self) -> None:
+    async def test_a_foreign_error_leaves_the_outcome_unknown(self) -> None:
         """An error that is not Redis's own leaves the outcome unknown."""
         for code, kind in (("upstream failure", Kind.UNKNOWN), ("LOADING", Kind.UNAVAILABLE)):
             self.patch(

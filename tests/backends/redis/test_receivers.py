@@ -11,7 +11,7 @@ from tests.backends.redis.processes import ProcessesTest, until
 from tests.told_outside import first, say, texts
 
 
-def test_record() -> None:
+def test_receivers_keep_their_eras() -> None:
     """A receiver that stays is the same in the next era; one that comes back is another one."""
     one = Record().next(["b", "a"])
     assert one.text() == b"1 a@1 b@1"
@@ -23,7 +23,7 @@ def test_record() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"x a@1", b" 1", b"1 \xff@1"])
-def test_no_record(data: bytes) -> None:
+def test_foreign_bytes_are_no_record(data: bytes) -> None:
     """Bytes that no livechat has written are no record."""
     with pytest.raises(ValueError, match=r"int|codec"):
         Record.of(data)
@@ -51,13 +51,13 @@ class ReceiversTest(ProcessesTest):
         (said,) = [each for each in events if "other webhooks" in each["log_format"]]
         assert said["names"] == "b, c"
 
-    async def test_same_again(self) -> None:
+    async def test_the_same_receivers_change_nothing(self) -> None:
         """A process that starts with the same ones changes nothing; both at once neither."""
         both = [each.backend.outbox for each in (self.here, self.there)]
         await gatherResults([each.keep(["a"]) for each in both for _ in range(3)])
         assert self.record() == "1 a@1"
 
-    async def test_race(self) -> None:
+    async def test_processes_with_other_receivers_agree(self) -> None:
         """Processes that start at once with different receivers agree on one list."""
         both = [each.backend.outbox for each in (self.here, self.there)]
         await gatherResults([both[0].keep(["a"]), both[1].keep(["b"])])
@@ -72,7 +72,7 @@ class ReceiversTest(ProcessesTest):
         await say(later.backend, *"abc")
         assert texts(await first(self.here.backend)) == ["a", "b", "c"]
 
-    async def test_lost(self) -> None:
+    async def test_lost_receivers_come_back_with_the_beat(self) -> None:
         """Receivers that Redis has lost come back with the next beat, and an older record goes."""
         await self.keep("a")
         await self.keep("a", "b")

@@ -16,7 +16,7 @@ def waits(pace: Pace, clock: Clock, seconds: float) -> list[float]:
     return found
 
 
-def test_slower_and_slower() -> None:
+def test_attempts_come_slower_and_slower() -> None:
     """Few attempts in a minute; after a short outage the next one comes within two seconds."""
     clock = Clock()
     pace = Pace(clock)

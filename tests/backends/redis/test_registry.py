@@ -22,7 +22,7 @@ class ProcessRegistryTest(ProcessesTest):
         while await self.known(process) != list(expected):
             await deferLater(self.reactor, 0.01)
 
-    async def test_two_processes(self) -> None:
+    async def test_two_processes_know_each_other(self) -> None:
         """Each knows the others, and itself first, as it is now."""
         self.here.report = structs.replace(REPORT, process="here")
         self.there.report = structs.replace(REPORT, process="there")
@@ -35,7 +35,7 @@ class ProcessRegistryTest(ProcessesTest):
         (_, other) = await self.here.backend.processes.reports()
         assert other == self.there.report
 
-    async def test_who_goes(self) -> None:
+    async def test_a_stopped_process_is_gone_at_once(self) -> None:
         """A process that stops is gone at once."""
         third = self.process()
         third.report = structs.replace(REPORT, process="third")
@@ -70,7 +70,7 @@ class ProcessRegistryTest(ProcessesTest):
         while left.name in await seen.alive():
             pass
 
-    async def test_who_is_killed(self) -> None:
+    async def test_a_silent_process_is_forgotten_with_its_lease(self) -> None:
         """A process that falls silent is forgotten when its lease ends."""
         self.patch(registry, "LEASE", 0.3)
         self.there.report = structs.replace(REPORT, process="there")
@@ -81,14 +81,14 @@ class ProcessRegistryTest(ProcessesTest):
         await self.here.backend.beat()
         assert self.server.ask("ZCARD", "lc:{!}:processes") == "1"
 
-    async def test_another_version(self) -> None:
+    async def test_a_process_of_another_version_is_left_out(self) -> None:
         """A process that is not understood is left out."""
         await self.here.backend.beat()
         self.server.ask("SET", "lc:{!}:process:x", "what is that")
         self.server.ask("ZADD", "lc:{!}:processes", "9e15", "lc:{!}:process:x")
         assert len(await self.known(self.here)) == 2
 
-    async def test_redis_is_away(self) -> None:
+    async def test_a_process_without_redis_knows_itself(self) -> None:
         """A process without Redis knows only itself."""
         await self.kill()
         assert await self.known(self.here) == [REPORT.process]

@@ -23,7 +23,7 @@ class RedisRelayTest(ProcessesTest):
         process.backend.relay.listen(listen)
         return heard, first
 
-    async def test_news_for_others(self) -> None:
+    async def test_news_reach_other_processes_only(self) -> None:
         """The others hear it, whatever bytes it has; the process itself does not."""
         here, _ = self.listening(self.here)
         there, first = self.listening(self.there)

@@ -106,7 +106,7 @@ class RemovalTest(ProcessesTest):
         error: Any = outcome[0].value
         return error.kind  # type: ignore[no-any-return]
 
-    async def test_ten_thousand(self) -> None:
+    async def test_ten_thousand_messages_are_removed_at_both_processes(self) -> None:
         """Every second of them is gone at both processes when it is answered."""
         await self.said(10_000)
         eve = Actor("user", ADMIN.source, EVE)
@@ -138,7 +138,7 @@ class RemovalTest(ProcessesTest):
         assert sorted(await self.recorded()) == sorted(f"spam {n}" for n in range(1, 600, 2))
         await self.done()
 
-    async def test_killed(self) -> None:
+    async def test_a_killed_process_leaves_its_removal_to_another(self) -> None:
         """The other process goes on, once the lease of the killed one has run out."""
         await self.said(1_500)
         self.others.start()
@@ -165,7 +165,7 @@ class RemovalTest(ProcessesTest):
             each.errback(ChatError(Kind.UNKNOWN, "It was killed."))
         assert await self.refusal(ordered) is Kind.UNKNOWN
 
-    async def test_redis_away(self) -> None:
+    async def test_a_removal_goes_on_when_redis_is_back(self) -> None:
         """A removal interrupted by Redis is answered `unknown`, and goes on when it is back."""
         await self.said(1_500)
         for each in (self.mine, self.others):

@@ -94,7 +94,7 @@ class Port(Factory):
         ("ERR Error running script (call to f_7f9): @user_script:1: user_script:1: attempt", "ERR"),
     ],
 )
-def test_codes(text: str, code: str) -> None:
+def test_codes_of_errors_are_told_apart(text: str, code: str) -> None:
     assert RefusedError(text).code == code
 
 
@@ -152,7 +152,7 @@ class RefusalsTest(TestCase):
             process, lambda: self.server.ask("-a", "right", "CONFIG", "SET", "requirepass", "wrong")
         )
 
-    async def test_no_password(self) -> None:
+    async def test_a_missing_password_is_told(self) -> None:
         self.server.ask("CONFIG", "SET", "requirepass", "right")
         port = Port(self.redis_port)
         process = await self.refuses(f"redis://127.0.0.1:{self.listen(port)}", port, "NOAUTH")
@@ -171,7 +171,7 @@ class RefusalsTest(TestCase):
         process = await self.refuses(url, port, "NOPERM")
         await self.mended(process, lambda: self.server.ask("ACL", "SETUSER", "ann", "&lc:*"))
 
-    async def test_a_port_that_closes(self) -> None:
+    async def test_a_port_that_closes_is_told(self) -> None:
         port = Port()
         url = f"redis://127.0.0.1:{self.listen(port)}"
         process = await self.refuses(url, port, "closed the connection")
@@ -182,7 +182,7 @@ class RefusalsTest(TestCase):
         url = f"redis://:secret@127.0.0.1:{self.listen(port)}/1"
         await self.refuses(url, port, "closed the connection")
 
-    async def test_one_that_loads(self) -> None:
+    async def test_a_redis_that_loads_is_told(self) -> None:
         port = Port(says=b"-LOADING Redis is loading the dataset in memory\r\n")
         url = f"redis://127.0.0.1:{self.listen(port)}"
         process = await self.refuses(url, port, "LOADING")
@@ -194,7 +194,7 @@ class RefusalsTest(TestCase):
         process = await self.refuses(url, port, "max number of clients")
         await self.mended(process, lambda: setattr(port, "to", self.redis_port))
 
-    async def test_another_server(self) -> None:
+    async def test_another_server_is_no_redis(self) -> None:
         """Servers of another protocol, or with senseless answers, are no Redis."""
         for says in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b"+OK\r\n", b"*0\r\n", b":1\r\n"):
             port = Port(says=says)
@@ -216,7 +216,7 @@ class RefusalsTest(TestCase):
         self.server.ask("CONFIG", "SET", "requirepass", "secret")
         await process.usable()
 
-    async def test_a_wrong_certificate(self) -> None:
+    async def test_a_certificate_of_another_host_is_refused(self) -> None:
         """The certificate is another host's, and then the right one."""
         made = [certificates.load_or_make(self.directory / name) for name in ("a", "b")]
         ports = [free_port(), free_port()]
@@ -233,7 +233,7 @@ class RefusalsTest(TestCase):
         process = await self.refuses(url, port, "certificate verify failed", made[1].chain)
         await self.mended(process, lambda: setattr(port, "to", ports[1]))
 
-    async def test_no_tls(self) -> None:
+    async def test_a_port_with_tls_is_told_to_a_client_without(self) -> None:
         """A port with TLS, to which none is spoken."""
         made = certificates.load_or_make(self.directory / "certificate")
         where = free_port()
@@ -246,7 +246,7 @@ class RefusalsTest(TestCase):
         port = Port(where)
         await self.refuses(f"redis://127.0.0.1:{self.listen(port)}", port, "cannot be used")
 
-    async def test_sentinel(self) -> None:
+    async def test_sentinel_is_asked_for_the_master(self) -> None:
         """Sentinel names a dead master, then a living one; or is no Sentinel."""
         dead, port = free_port(), Port()
         port.says = b"*2\r\n$9\r\n127.0.0.1\r\n$%d\r\n%d\r\n" % (len(f"{dead}"), dead)

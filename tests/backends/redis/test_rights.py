@@ -102,7 +102,7 @@ class RightsTest(ProcessesTest):
         assert self.server.ask("ACL", "LOG") == ""
         assert self.server.ask("EXISTS", Keys().trial.decode()) == "0"
 
-    async def test_size_of_nodes(self) -> None:
+    async def test_the_size_of_nodes_is_read_or_assumed(self) -> None:
         """The size of nodes is read from Redis if that is allowed, else the default is used."""
         connection = self.here.backend._connection
         self.server.ask("CONFIG", "SET", "stream-node-max-entries", "7")
@@ -111,7 +111,7 @@ class RightsTest(ProcessesTest):
         self.allow("-config|get")
         assert await find_nodes(connection) == Nodes(100, 4096)
 
-    async def test_one_that_is_missing(self) -> None:
+    async def test_a_missing_right_stops_storing(self) -> None:
         """Any missing right is found at the beat and reported, and nothing is stored meanwhile."""
         for command in ("XADD", "PUBLISH", "evalsha", "HSET", "TIME", "ZADD", "subscribe"):
             self.allow(f"-{command}")
@@ -122,7 +122,7 @@ class RightsTest(ProcessesTest):
             await self.usable()
         assert await self.all_is_well() == []
 
-    async def test_no_channels(self) -> None:
+    async def test_a_right_to_publish_that_is_taken_away(self) -> None:
         """A message of that moment is stored once, and not denied; then nothing is taken."""
         self.only_when_asked()
         await self.traffic(10)
@@ -143,7 +143,7 @@ class RightsTest(ProcessesTest):
         assert len(stored) == 21
         assert len(self.here.epochs()) == 1
 
-    async def test_no_subscriptions(self) -> None:
+    async def test_a_right_to_subscribe_that_is_missing(self) -> None:
         """Messages that nobody here could hear are refused at once."""
         self.only_when_asked()
         self.allow("-subscribe")
@@ -168,7 +168,7 @@ class RightsTest(ProcessesTest):
         await self.traffic(1)
         assert (await self.all_is_well())[0] == "stored"
 
-    async def test_no_keys(self) -> None:
+    async def test_a_right_to_keys_that_is_missing(self) -> None:
         self.allow("resetkeys")
         await self.here.backend.beat()
         await self.here.troubled("NOPERM")
@@ -188,7 +188,7 @@ class RightsTest(ProcessesTest):
         await self.here.backend.begin_anew()
         assert self.here.backend.generation.name not in (before, b"")
 
-    async def test_without_info(self) -> None:
+    async def test_info_is_not_needed(self) -> None:
         """INFO is asked for, but not needed."""
         self.allow("-info", "-config")
         third = self.process()

@@ -16,7 +16,7 @@ from tests.backends.redis.server import RedisServer
 from tests.support.outcomes import publish
 
 
-def test_shards() -> None:
+def test_rooms_are_spread_evenly() -> None:
     """Rooms are spread evenly, and with one Redis more few of them move, only to that one."""
     rooms = [f"room{number}" for number in range(10_000)]
     assert {shard(room, 1) for room in rooms} == {0}
@@ -30,13 +30,13 @@ def test_shards() -> None:
         assert len(moved) < 1.2 * len(rooms) / (count + 1)
 
 
-def test_shards_stay() -> None:
+def test_the_shard_of_a_room_never_changes() -> None:
     """The shard of a room never changes: other versions of livechat look there too."""
     rooms = ("lobby", "a", "b", "c", "general")
     assert [shard(room, 7) for room in rooms] == [3, 6, 0, 3, 5]
 
 
-def test_jump() -> None:
+def test_the_hash_agrees_with_other_implementations() -> None:
     """The hash agrees with other implementations."""
     for key, count, expected in (
         (1, 1, 0),

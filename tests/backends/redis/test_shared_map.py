@@ -31,7 +31,7 @@ class RedisMapTest(ProcessesTest):
     async def agree(self) -> None:
         await until(lambda: sorted(self.one.items()) == sorted(self.two.items()))
 
-    async def test_everywhere(self) -> None:
+    async def test_a_change_is_in_force_at_both_processes(self) -> None:
         """A change at one process is in force at both, and a comparison counts at both."""
         await self.one.put("a", b"1")
         await until(lambda: self.two.get("a") == b"1")
@@ -79,14 +79,14 @@ class RedisMapTest(ProcessesTest):
         await self.there.backend.beat()
         await until(lambda: self.two.get("c"))
 
-    async def test_catching_up(self) -> None:
+    async def test_a_deaf_process_catches_up_before_it_asks(self) -> None:
         """A process that hears nothing knows all that was stored before it asks."""
         self.there.backend.published = lambda *_: None  # type: ignore[method-assign]
         await self.one.put("a", b"1")
         await self.two.catch_up()
         assert self.two.get("a") == b"1"
 
-    async def test_away(self) -> None:
+    async def test_a_copy_stays_in_force_while_redis_is_away(self) -> None:
         """While Redis is away the copy stays in force, and nothing can be changed."""
         await self.one.put("a", b"1")
         await self.agree()
@@ -181,7 +181,7 @@ class DocumentTest(ProcessesTest):
         self.server.ask("SET", "lc:{!}:shelf:operators", DOCUMENT)
         await super().setUp()
 
-    async def test_taken_over(self) -> None:
+    async def test_the_old_document_is_taken_over_once(self) -> None:
         """The old document enters the map once: a key dropped afterwards does not come back."""
         one, two = (map_of(each, "operators") for each in (self.here, self.there))
         await gatherResults([one.catch_up(), two.catch_up()])
@@ -219,7 +219,7 @@ class DocumentTest(ProcessesTest):
         await two.catch_up()
         assert two.entries() == one.entries()
 
-    async def test_damaged(self) -> None:
+    async def test_a_damaged_document_is_empty(self) -> None:
         """A damaged document signs nobody in, and the map works."""
         self.server.ask("SET", "lc:{!}:shelf:damaged", "{")
         one = map_of(self.here, "damaged")

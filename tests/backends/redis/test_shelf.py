@@ -8,7 +8,7 @@ from twisted.logger import capturedLogs
 from livechat.backends.redis.shelf import LARGEST, document_entries
 
 
-def test_entries() -> None:
+def test_entries_of_the_old_document_are_read() -> None:
     """The entries of the former version's document."""
     document = b'{"sessions":{"h1":1790000000,"h2":5},"addresses":["192.0.2.1","2001:db8::/64"]}'
     assert document_entries(document) == {
@@ -22,7 +22,7 @@ def test_entries() -> None:
 @pytest.mark.parametrize(
     "document", [b"{", b"\xff", b"[]", b'{"sessions":1}', b" " * LARGEST + b"{}"]
 )
-def test_damaged(document: bytes) -> None:
+def test_a_damaged_document_is_logged(document: bytes) -> None:
     """A damaged document is logged and empty."""
     with capturedLogs() as events:
         assert document_entries(document) == {}

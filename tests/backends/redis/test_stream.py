@@ -18,7 +18,7 @@ def seqs(entries: list[Entry]) -> list[int]:
     return [each.seq for each in entries]
 
 
-def test_in_order() -> None:
+def test_entries_are_delivered_in_order() -> None:
     stream = Stream(4, b"tag4", 1_004)
     assert seqs(stream.push(entry(5))) == [5]
     assert seqs(stream.push(entry(6))) == [6]
@@ -31,7 +31,7 @@ def test_what_was_there_before() -> None:
     assert not stream.hole
 
 
-def test_a_hole() -> None:
+def test_entries_behind_a_hole_wait() -> None:
     """Entries behind a hole wait for the missing ones."""
     stream = Stream(0, b"", 0)
     assert stream.push(entry(3)) == stream.push(entry(2)) == []
@@ -40,7 +40,7 @@ def test_a_hole() -> None:
     assert not stream.hole
 
 
-def test_a_hole_that_is_read() -> None:
+def test_a_read_fills_the_hole() -> None:
     """A read fills the hole; entries that came meanwhile are delivered once."""
     stream = Stream(2, b"tag2", 1_002)
     stream.push(entry(5))
@@ -53,7 +53,7 @@ def test_a_hole_that_is_read() -> None:
     assert not stream.hole
 
 
-def test_what_is_gone() -> None:
+def test_trimmed_entries_are_skipped() -> None:
     """Entries trimmed before they came are skipped."""
     stream = Stream(2, b"tag2", 1_002)
     stream.push(entry(9))
@@ -64,7 +64,7 @@ def test_what_is_gone() -> None:
     assert stream.position == 9
 
 
-def test_bounded() -> None:
+def test_entries_behind_a_hole_are_bounded() -> None:
     """However much comes behind a hole, only so much waits; the rest is read again."""
     stream = Stream(0, b"", 0)
     count = 2 * MOST_AHEAD
@@ -77,7 +77,9 @@ def test_bounded() -> None:
 
 
 @given(st.lists(st.integers(1, 30)), st.lists(st.integers(0, 29)))
-def test_once_and_in_order(heard: list[int], read_at: list[int]) -> None:
+def test_any_order_of_pushes_delivers_once_and_in_order(
+    heard: list[int], read_at: list[int]
+) -> None:
     """Any pushes in any order, with reads between, deliver each entry once and in order."""
     stream = Stream(0, b"", 0)
     delivered: list[int] = []
@@ -98,7 +100,7 @@ def part(top: int, newest: bytes, *tags: bytes) -> Part:
     return Part(State(top, 1_000 + top, newest), first, entries)
 
 
-def test_fits() -> None:
+def test_a_seen_message_is_there_or_trimmed() -> None:
     """A message that was seen is there still, or it was trimmed since."""
     for position, tag, later, expected in (
         (5, b"a", part(5, b"a", b"a"), True),
@@ -114,7 +116,7 @@ def test_fits() -> None:
         assert Stream.fits(position, tag, later) is expected
 
 
-def test_at() -> None:
+def test_the_state_of_a_room_says_if_anything_is_missing() -> None:
     """A room's state says whether anything is missing."""
     stream = Stream(5, b"a", 1_005, b"word")
     assert stream.at(State(5, 1_005, b"a", b"word"))

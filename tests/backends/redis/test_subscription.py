@@ -12,14 +12,14 @@ from livechat.protocol.messages import Draft, Message
 from livechat.rooms.answers import Answer
 
 
-def test_passed() -> None:
+def test_a_number_is_passed_in_its_own_numbering_only() -> None:
     """A number is behind a stream only if both are of one numbering."""
     stream = Stream(5, b"tag", 1_005, b"word")
     for seq, word, expected in ((5, b"word", True), (6, b"word", False), (5, b"other", False)):
         assert passed(stream, Entry(seq, 1_000, b"t", "text", None, word)) is expected
 
 
-def test_forget_answered() -> None:
+def test_answered_messages_are_forgotten() -> None:
     """Only messages whose senders still wait are remembered."""
     room = Subscription("r")
     for tag in (b"waits", b"answered"):

@@ -20,7 +20,7 @@ from tests.support.outcomes import publish
 class SubscriptionsTest(ProcessesTest):
     """Missing entries are found and read back."""
 
-    async def test_lost_pushes(self) -> None:
+    async def test_lost_pushes_are_read_back(self) -> None:
         """Pushes that were lost are read back, and no member notices."""
         told = self.there.backend.published
         counts = Counter[bytes]()
@@ -64,7 +64,7 @@ class SubscriptionsTest(ProcessesTest):
         assert len(self.answered) == 200
         assert len(await self.all_is_well()) == 200
 
-    async def test_doubted(self) -> None:
+    async def test_nothing_is_delivered_before_a_doubted_redis_is_read(self) -> None:
         """After a connection was lost nothing is delivered before Redis has been looked at."""
         await self.traffic(5)
         await self.all_is_well()

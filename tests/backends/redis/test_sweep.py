@@ -73,7 +73,7 @@ class SweepTest(ProcessesTest):
         streams = self.server.ask("ZRANGE", "lc:{!}:idle", "0", "-1").split()
         return {stream.removeprefix("lc:{").removesuffix("}:s") for stream in streams}
 
-    async def test_idle_rooms(self) -> None:
+    async def test_idle_rooms_take_no_room(self) -> None:
         """Rooms in which nobody speaks any more take no room; their numbers go on."""
         rooms = [f"room{number}" for number in range(120)]
         await self.say(*rooms)
@@ -87,7 +87,7 @@ class SweepTest(ProcessesTest):
         assert self.server.ask("EXISTS", "lc:{room7}:s") == "0"
         assert (await publish(self.backend.messages, Draft("room7", "y"))).seq == 2
 
-    async def test_rooms_that_go_on(self) -> None:
+    async def test_old_messages_go_from_rooms_that_go_on(self) -> None:
         """Old messages go where newer ones stay, some at a time."""
         self.patch(sweep, "MOST", 10)
         await self.say(*["r"] * 25)
@@ -100,7 +100,7 @@ class SweepTest(ProcessesTest):
         page = await self.backend.messages.read("r", 0, 9)
         assert [message.seq for message in page.messages] == [26, 27]
 
-    async def test_internal_rooms(self) -> None:
+    async def test_internal_rooms_expire_by_their_own_age(self) -> None:
         """Internal rooms expire by an age of their own, longer or shorter."""
         for age in (AGE // 2, 2 * AGE):
             self.backend._sweep._retention = RoomRetention(Retention(0, AGE, age))
@@ -112,7 +112,7 @@ class SweepTest(ProcessesTest):
                 assert self.length("r") == (later < AGE)
                 assert self.length(AUDIT_ROOM) == (later < age)
 
-    async def test_amended_rooms(self) -> None:
+    async def test_changed_entries_expire_with_those_of_their_age(self) -> None:
         """Entries that were changed go with those of their age; what stays has no holes."""
         self.patch(sweep, "MOST", 3)
         ann = User("1", "Ann")
@@ -182,7 +182,7 @@ class SweepTest(ProcessesTest):
         assert self.server.ask("PTTL", "lc:{r}:s") == "-1"
         assert (await self.backend.messages.read("r", 0, 9)).position.oldest == 2
 
-    async def test_one_leads(self) -> None:
+    async def test_one_process_sweeps(self) -> None:
         """A single process sweeps; when it stops or is killed, another one does."""
         await self.say("r")
         self.later = AGE + 1
@@ -200,7 +200,7 @@ class SweepTest(ProcessesTest):
         assert self.known() == set()
         assert 0 < int(self.server.ask("PTTL", "lc:{!}:sweeper")) <= 1_000 * sweep.LEASE
 
-    async def test_rooms_of_before(self) -> None:
+    async def test_streams_that_end_by_themselves_are_found(self) -> None:
         """Streams that end by themselves are found, or spoken in, and do not any more."""
         old = [f"old{number}" for number in range(30)]
         for room in old:
@@ -234,7 +234,7 @@ class SweepTest(ProcessesTest):
         await self.sweep()
         assert self.known() == {"r"}
 
-    async def test_clock_that_jumps(self) -> None:
+    async def test_a_clock_ahead_for_a_minute_loses_nothing(self) -> None:
         """A Redis whose clock is ahead for a minute loses nothing, and stamps go on rightly."""
         await self.say("r")
         self.ahead = 40 * DAY
@@ -281,7 +281,7 @@ class SweepTest(ProcessesTest):
         await self.sweep()
         assert self.known() == set()
 
-    async def test_clock_that_stays(self) -> None:
+    async def test_a_clock_that_stays_removes_after_a_day(self) -> None:
         """Messages that a new time made too old are removed after a day."""
         await self.say("r")
         self.ahead = 40 * DAY
@@ -319,7 +319,7 @@ class SweepTest(ProcessesTest):
         await self.sweep()
         assert self.length() == 1
 
-    async def test_refused(self) -> None:
+    async def test_a_redis_that_refuses_sweeps_is_seldom_logged(self) -> None:
         """A Redis that refuses is said seldom."""
 
         async def refused() -> None:

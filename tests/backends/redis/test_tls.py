@@ -51,10 +51,10 @@ class ClientCertificateTest(TestCase):
         self.addCleanup(made.backend.stop)
         return made
 
-    async def test_none(self) -> None:
+    async def test_a_client_without_a_certificate_is_refused(self) -> None:
         await self.reach(None).troubled("certificate required")
 
-    async def test_one_of_others(self) -> None:
+    async def test_a_certificate_of_an_unknown_authority_is_refused(self) -> None:
         """An authority that Redis does not know has signed it."""
         own = write(self.directory / "own", certificate(None, issuer="another", subject="me"))
         await self.reach(own, self.key).troubled("unknown ca")
@@ -70,7 +70,7 @@ class ClientCertificateTest(TestCase):
         await publish(process.backend.messages, Draft("r", "hello"))
         assert process.heard() == ["hello"]
 
-    async def test_renewed(self) -> None:
+    async def test_a_renewed_certificate_is_used(self) -> None:
         """A certificate is replaced in place, with its key in the same file."""
         both = write(self.directory / "both", certificate(None, days=-1))
         both.write_bytes(both.read_bytes() + key_bytes())
@@ -80,7 +80,7 @@ class ClientCertificateTest(TestCase):
         both.write_bytes(both.read_bytes() + key_bytes())
         await process.usable()
 
-    async def test_renewed_badly(self) -> None:
+    async def test_a_half_written_certificate_is_not_used(self) -> None:
         """A half written certificate is reported once; the former one stays in use."""
         shown = write(self.directory / "shown", certificate(None))
         process = self.reach(shown, self.key)
@@ -115,7 +115,7 @@ def test_keys_that_cannot_be_used(tmp_path: Path, key: bytes | None, said: str) 
         TLS(TLSFiles(None, shown, path))
 
 
-def test_no_certificate(tmp_path: Path) -> None:
+def test_a_file_without_a_certificate_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(key_bytes())
     with pytest.raises(StartError, match=r"--redis-certificate: .*/key cannot be used"):
         TLS(TLSFiles(None, tmp_path / "key"))

@@ -35,7 +35,7 @@ GARBAGE = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"\x
         (addresses("::1"), "0:0::1"),
     ],
 )
-def test_the_right_names(names: x509.ExtensionType, host: str) -> None:
+def test_the_right_names_are_trusted(names: x509.ExtensionType, host: str) -> None:
     check_names(certificate(names), host)
 
 
@@ -53,7 +53,9 @@ def test_the_right_names(names: x509.ExtensionType, host: str) -> None:
         (None, "127.0.0.1", "names no host"),
     ],
 )
-def test_other_names(names: x509.ExtensionType | None, host: str, said: str) -> None:
+def test_other_names_are_not_trusted(
+    names: x509.ExtensionType | None, host: str, said: str
+) -> None:
     with pytest.raises(MistrustError, match=said):
         check_names(certificate(names), host)
 
@@ -89,7 +91,7 @@ class TrustTest(TestCase):
         self.addCleanup(made.backend.stop)
         return made
 
-    async def test_certificates(self) -> None:
+    async def test_a_redis_of_another_name_is_not_spoken_to(self) -> None:
         """None but one with the name is spoken to; the log has a line, and no traceback."""
         refused = {
             "names no host": certificate(None),

@@ -28,7 +28,7 @@ def table(disk: Disk, name: str) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("moved", [False, True])
-def test_rows(disk: Disk, moved: bool) -> None:
+def test_no_row_keeps_a_retracted_message(disk: Disk, moved: bool) -> None:
     """Wherever its rows are, nothing is left of a message that was retracted."""
     store = disk.store()
     store.write([draft("a"), draft("b")])
@@ -49,7 +49,7 @@ def test_rows(disk: Disk, moved: bool) -> None:
     assert table(disk, "rooms")[0][5] == 4
 
 
-def test_one_group(disk: Disk) -> None:
+def test_a_message_retracted_in_its_group_is_in_no_file(disk: Disk) -> None:
     """A message retracted within its own group is written to no file at all."""
     store = disk.store()
     group: list[Submission] = [
@@ -64,7 +64,7 @@ def test_one_group(disk: Disk) -> None:
     assert [path for path in disk.directory.iterdir() if b"private" in path.read_bytes()] == []
 
 
-def test_a_group_of_refusals(disk: Disk) -> None:
+def test_a_group_of_refusals_writes_nothing(disk: Disk) -> None:
     """A group of refusals writes nothing, and a room without messages gets no row."""
     store = disk.store()
     say(store, "a")
@@ -88,7 +88,7 @@ def test_a_failed_group_amends_nothing(disk: Disk) -> None:
     assert entry.message == "a"
 
 
-def test_many_rooms(disk: Disk) -> None:
+def test_a_group_amends_messages_of_many_rooms(disk: Disk) -> None:
     """A group amends messages of many rooms, which are in both tables."""
     store = disk.store()
     rooms = [f"r{number}" for number in range(30)]

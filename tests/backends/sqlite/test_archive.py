@@ -10,7 +10,7 @@ from tests.support import World
 from tests.support.outcomes import result
 
 
-def test_steps(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rooms_are_named_in_steps(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rooms are named in steps, by name; a cursor outlives what is said meanwhile."""
     monkeypatch.setattr(archive, "ROOMS", 2)
     world.store.write([Draft(room, "x") for room in ("c", "a", "d", "b")])

@@ -89,7 +89,7 @@ class TestClocks:
         self.run(HOLD)
         assert self.disk.rows() == []
 
-    def test_over_the_limit(self) -> None:
+    def test_messages_over_the_limit_go_under_any_clock(self) -> None:
         """Messages over the limit are removed under any clock."""
         self.disk.ahead = 40 * DAY
         self.store = self.disk.store(messages=1, seconds=AGE)
@@ -126,7 +126,7 @@ def kept(db: sqlite3.Connection) -> list[float]:
     ("moved", "newest", "ahead", "doubted"),
     [(0, 0, 0, False), (NOW, 0, 60, False), (NOW, 0, 3 * DAY, True), (NOW, NOW + 3 * DAY, 0, True)],
 )
-def test_a_first_start(
+def test_the_newest_message_dates_a_first_start(
     db: sqlite3.Connection, moved: float, newest: float, ahead: float, doubted: bool
 ) -> None:
     """Without a record the newest message decides, whether it is among the rooms or not."""

@@ -38,7 +38,7 @@ def many(disk: Disk, rooms: int = 35) -> Any:
     return store
 
 
-def test_receivers_in_steps(disk: Disk) -> None:
+def test_a_new_receiver_gets_its_cursors_in_steps(disk: Disk) -> None:
     """A new receiver gets a cursor in each room, a few at a time, wherever its entries are."""
     store = many(disk)
     assert keep(store, "a", "b") > 6
@@ -76,7 +76,7 @@ def test_another_receiver_in_between(disk: Disk) -> None:
     assert (rows(disk), rows(disk, "receivers")) == (35, 1)
 
 
-def test_disk_that_fails(disk: Disk) -> None:
+def test_an_unwritten_step_is_made_again(disk: Disk) -> None:
     """A step that was not written is made again."""
     store = many(disk)
     assert store.cursors.keep(["a"])
@@ -158,7 +158,7 @@ def test_sweeps_pass_rooms_that_hold(disk: Disk) -> None:
     assert disk.rows("r400") == [3]
 
 
-def test_upgrade(disk: Disk) -> None:
+def test_a_restart_knows_receivers_and_what_waits(disk: Disk) -> None:
     """A restart knows the receivers again, and what waits for them, moved or not."""
     store = disk.store(messages=1)
     keep(store, "a")

@@ -23,7 +23,7 @@ def test_files_are_private(disk: Disk) -> None:
 
 
 @pytest.mark.parametrize("name", ["a b", "a?b", "a#b", "a%20b", "ü", "/", "a'b"])
-def test_any_path(tmp_path: Path, name: str) -> None:
+def test_the_directory_may_have_any_path(tmp_path: Path, name: str) -> None:
     """The directory may be called anything, and its path may begin with two slashes."""
     directory = Path(f"/{tmp_path}") / name.strip("/")
     disk = Disk(directory)
@@ -53,7 +53,7 @@ def test_one_process_only(disk: Disk) -> None:
     second.release()
 
 
-def test_no_directory(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     """A state directory that cannot be made is refused."""
     (tmp_path / "file").write_text("")
     with pytest.raises(StartError, match="--state: cannot use"):
@@ -67,7 +67,7 @@ def many(monkeypatch: pytest.MonkeyPatch) -> int:
     return 50
 
 
-def test_moving(disk: Disk, many: int) -> None:
+def test_a_history_is_whole_wherever_its_messages_are(disk: Disk, many: int) -> None:
     """Wherever messages are in the file, a history has them all, in order."""
     store = disk.store()
     for number in range(3 * many):
@@ -84,7 +84,7 @@ def test_moving(disk: Disk, many: int) -> None:
     assert shown(disk.store()) == list(range(1, 3 * many + 2))
 
 
-def test_moving_that_fails(disk: Disk, many: int) -> None:
+def test_a_move_that_fails_leaves_room_for_a_message(disk: Disk, many: int) -> None:
     """A disk too full for moving messages may still take a new one."""
     store = disk.store()
     say(store, *("x" for _ in range(many)))
@@ -136,14 +136,14 @@ def test_a_limit_that_was_lowered(disk: Disk) -> None:
     assert disk.rows() == [1998, 1999, 2000]
 
 
-def test_probe(disk: Disk) -> None:
+def test_a_probe_writes_and_is_not_seen(disk: Disk) -> None:
     """A probe writes, and is seen nowhere."""
     store = disk.store()
     store.probe()
     assert store.read("r", 0, 10).messages == ()
 
 
-def test_killed(disk: Disk) -> None:
+def test_a_killed_process_leaves_what_it_committed(disk: Disk) -> None:
     """A killed process leaves what it had committed, and nothing else."""
     disk.store().release()
     child = os.fork()

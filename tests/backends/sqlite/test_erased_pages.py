@@ -49,14 +49,16 @@ LAYOUT = Layout(PAGE, PAGE, 820)
         (262_146, header(2, 1, 4_000), (0, 0)),
     ],
 )
-def test_gaps(number: int, head: bytes, expected: tuple[int, int]) -> None:
+def test_gaps_are_where_the_header_of_a_page_says(
+    number: int, head: bytes, expected: tuple[int, int]
+) -> None:
     """A gap is where the page's own header says; where in doubt there is none."""
     assert gap(head.ljust(PAGE, b"\0"), 0, LAYOUT, number) == expected
     behind = gap(bytes(PAGE) + head.ljust(PAGE, b"\0"), PAGE, LAYOUT, number)
     assert behind == (expected[0] + PAGE, expected[1] + PAGE)
 
 
-def test_layout() -> None:
+def test_sizes_are_read_as_the_format_has_them() -> None:
     """Sizes are read as the format has them; files without maps have none."""
     head = bytearray(100)
     head[16:18] = (1).to_bytes(2, "big")

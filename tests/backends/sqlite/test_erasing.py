@@ -113,7 +113,7 @@ def left(disk: Disk, marks: set[str]) -> set[str]:
     return {mark for mark in marks if mark.encode() in found}
 
 
-def test_nothing_is_left(disk: Disk) -> None:
+def test_no_file_has_a_retracted_text(disk: Disk) -> None:
     """Retracted text is in no file, whatever its length and surroundings."""
     store = disk.store()
     talk = Talk(store, 3)
@@ -172,7 +172,7 @@ def test_writes_between_steps(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> No
     assert is_sound(disk)
 
 
-def test_steps_that_fail(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_round_begins_anew(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A round that fails is made anew from the beginning, and the log does not grow for it."""
     monkeypatch.setattr(erasing, "STEP", 10)
     store = disk.store()

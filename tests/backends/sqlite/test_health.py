@@ -9,7 +9,7 @@ from twisted.logger import capturedLogs
 from livechat.backends.sqlite.health import PROBE_EVERY, Health
 
 
-def test_health() -> None:
+def test_the_end_of_trouble_is_noticed_in_silence() -> None:
     """The end of the trouble is noticed even if nobody sends, and logged once."""
     clock = Clock()
     outcomes: list[Deferred[None]] = [succeed(None), fail(OSError("still full"))]
@@ -29,7 +29,7 @@ def test_health() -> None:
     assert clock.getDelayedCalls() == []
 
 
-def test_end() -> None:
+def test_no_probe_outlives_the_backend() -> None:
     """No probe outlives the backend."""
     clock = Clock()
     health = Health(clock, lambda: succeed(None), lambda: None)

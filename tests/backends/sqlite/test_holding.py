@@ -23,13 +23,13 @@ from tests.backends.sqlite.receivers import advance, keep, sweep, waits
         ([5, 5], 1, 0),
     ],
 )
-def test_level(sizes: list[int], most: int, level: int) -> None:
+def test_small_holders_keep_what_they_have(sizes: list[int], most: int, level: int) -> None:
     """Small holders keep what they have; the others share the rest."""
     assert _level(sizes, most) == level
     assert sum(min(size, level) for size in sizes) <= most
 
 
-def test_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_entries_are_held_in_smaller_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Long entries are held in smaller numbers, short ones up to the bound."""
     monkeypatch.setattr(outbox, "MOST", 1_000)
     monkeypatch.setattr(outbox, "MOST_BYTES", 1_000_000)
@@ -42,7 +42,7 @@ def test_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert holding.most == 1_000
 
 
-def test_long_entries(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flood_of_long_entries_is_bounded(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A flood of long messages that nobody takes stays within some bytes."""
     monkeypatch.setattr(outbox, "MOST_BYTES", 200_000)
     monkeypatch.setattr(journal, "ENTRIES", 5)
@@ -91,7 +91,7 @@ def test_much_that_is_too_old(disk: Disk) -> None:
     assert len(waits(store)) == 1_501
 
 
-def test_wrong_clock(disk: Disk) -> None:
+def test_a_wrong_clock_hides_nothing_for_good(disk: Disk) -> None:
     """A clock that is not trusted hides nothing for good."""
     store = disk.store(seconds=100)
     keep(store, "a")
@@ -104,7 +104,7 @@ def test_wrong_clock(disk: Disk) -> None:
     assert shown(store) == [1, 2, 3]
 
 
-def test_audit(disk: Disk) -> None:
+def test_nothing_of_the_audit_is_held(disk: Disk) -> None:
     """Nothing of the audit is held, or marked."""
     store = disk.store()
     keep(store, "a")

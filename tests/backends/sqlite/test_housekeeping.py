@@ -46,7 +46,7 @@ def log(world: World) -> Path:
     return Path(f"{world.store._path}-wal")
 
 
-def test_expired_texts(make_world: Callable[..., World]) -> None:
+def test_expired_texts_are_soon_in_no_file(make_world: Callable[..., World]) -> None:
     """A minute after they have expired, and a quiet second, they are in no file."""
     world = make_world(retention=EXPIRING)
     say(world)
@@ -59,7 +59,9 @@ def test_expired_texts(make_world: Callable[..., World]) -> None:
     assert not said(world)
 
 
-def test_never_quiet(make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_housekeeping_is_done_without_a_quiet_second(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Housekeeping is done in time even if it is never quiet."""
     world = make_world(retention=EXPIRING)
     monkeypatch.setattr(world.backend._housekeeping, "_quiet", lambda: False)
@@ -74,7 +76,7 @@ def test_never_quiet(make_world: Callable[..., World], monkeypatch: pytest.Monke
     assert not world.store.untidy
 
 
-def test_tidying_that_fails(
+def test_a_file_that_cannot_be_tidied_is_tried_again(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that cannot be tidied is said, and tried again by a later sweep."""
@@ -96,7 +98,7 @@ def test_tidying_that_fails(
     assert not said(world)
 
 
-def test_erasing_that_fails(
+def test_a_file_that_cannot_be_erased_is_tried_again(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that cannot be erased is said each time, and tried again; a bug is no end of it."""
@@ -135,7 +137,7 @@ def test_erasing_waits_for_a_reader(make_world: Callable[..., World]) -> None:
     assert not world.store.unerased
 
 
-def test_a_clock_that_jumps(make_world: Callable[..., World]) -> None:
+def test_a_clock_that_jumps_removes_nothing(make_world: Callable[..., World]) -> None:
     """A clock that jumps is one line in the log, and removes nothing."""
     world = make_world(retention=Retention(0, int(30 * DAY)))
     say(world, 3)
@@ -188,7 +190,7 @@ def test_a_room_that_is_to_keep_less(make_world: Callable[..., World]) -> None:
     assert not world.store.walking
 
 
-def test_a_walk_that_fails(
+def test_a_failed_walk_goes_on_after_the_next_sweep(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A failed walk is logged, goes on after the next sweep, and is not tried each second."""

@@ -76,7 +76,7 @@ def talk(store: Database) -> None:
         store.write(group)
 
 
-def test_a_group_is_a_row(disk: Disk) -> None:
+def test_a_group_of_messages_is_one_row(disk: Disk) -> None:
     """Plain messages touch no other table but for rooms that are new."""
     store = disk.store()
     say(store, "a", "b")
@@ -254,7 +254,7 @@ def test_failed_at_each_statement(disk: Disk) -> None:
         ("DELETE FROM rooms", "rooms that there are not"),
     ],
 )
-def test_damage(disk: Disk, change: str, said: str) -> None:
+def test_a_damaged_journal_moves_the_file_aside(disk: Disk, change: str, said: str) -> None:
     """A journal that is not what was written is damage: the file is moved aside, whole."""
     say(disk.store(), "a")
     disk.close()
@@ -304,7 +304,7 @@ def test_the_newest_time_is_in_the_journal(disk: Disk) -> None:
     assert not disk.store().clock.trusted
 
 
-def test_the_documented_lines(disk: Disk) -> None:
+def test_the_documented_query_finds_all_messages(disk: Disk) -> None:
     """The query in the documents finds all messages, wherever they are."""
     store = disk.store()
     say(store, "a", room="lobby")

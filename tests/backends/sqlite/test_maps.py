@@ -52,7 +52,7 @@ def read(file: MapsFile) -> dict[str, dict[str, MapEntry]]:
     return {name: file.read(name) for name in ("a", "b")}
 
 
-def test_rows(disk: Disk) -> None:
+def test_each_map_keeps_its_keys_over_a_restart(disk: Disk) -> None:
     """Each map has its own keys; they are there after a restart."""
     file = opened(disk)
     file.write("a", {"x": MapEntry(b"1"), "y": MapEntry(b'"\0"', 9)})
@@ -77,7 +77,7 @@ def test_durable_and_private(disk: Disk) -> None:
     file.close()
 
 
-def test_killed(disk: Disk) -> None:
+def test_a_killed_process_leaves_whole_changes(disk: Disk) -> None:
     """A change is in the file when it was answered, and whole or not at all."""
     disk.store().release()
     child = os.fork()
@@ -119,7 +119,7 @@ def test_what_was_replaced_is_nowhere(disk: Disk, length: int) -> None:
     file.close()
 
 
-def test_erased_in_time(disk: Disk) -> None:
+def test_dropped_values_are_erased_in_time(disk: Disk) -> None:
     """An idle backend erases in time, and so does one that stops."""
     clock = Clock()
     file = MapsFile(disk.directory)
@@ -139,7 +139,7 @@ def test_erased_in_time(disk: Disk) -> None:
     assert not files_have(disk, b"<secret")
 
 
-def test_a_write_that_fails(disk: Disk) -> None:
+def test_a_failed_write_lets_the_next_one_be_made(disk: Disk) -> None:
     """The next one is made all the same, and a file that has gone is not made anew."""
     file = opened(disk)
     with pytest.raises(sqlite3.Error):
@@ -155,7 +155,7 @@ def test_a_write_that_fails(disk: Disk) -> None:
     file.close()
 
 
-def test_taken_over(disk: Disk) -> None:
+def test_maps_of_an_older_file_are_taken_over_once(disk: Disk) -> None:
     """The rooms' file of a livechat before hands its maps over, once."""
     store = with_former(disk)
     file = MapsFile(disk.directory)
@@ -216,7 +216,7 @@ def dying(call: Callable[..., Any], *, after: bool) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("damage", ["no database", "a page", "cut", "empty", "a page and a log"])
-def test_broken(disk: Disk, damage: str) -> None:
+def test_a_broken_file_stops_the_start(disk: Disk, damage: str) -> None:
     """A broken file stops the start in one line, and no byte of it is changed."""
     file = opened(disk)
     file.write("a", {f"{number}": MapEntry(b"x" * 100) for number in range(1_000)})
@@ -250,7 +250,7 @@ def test_broken(disk: Disk, damage: str) -> None:
         ("PRAGMA user_version = 2", r"newer livechat \(version 2; this one knows 1\)"),
     ],
 )
-def test_not_ours(disk: Disk, statement: str, said: str) -> None:
+def test_a_foreign_file_is_refused(disk: Disk, statement: str, said: str) -> None:
     """A foreign file, or one of a newer livechat, is refused and not touched."""
     file = opened(disk)
     with closing(sqlite3.connect(file.path)) as db:
@@ -262,7 +262,7 @@ def test_not_ours(disk: Disk, statement: str, said: str) -> None:
     assert file.path.read_bytes() == before
 
 
-def test_moved_away(disk: Disk) -> None:
+def test_a_file_that_was_moved_away_begins_empty(disk: Disk) -> None:
     """Without the file maps begin empty; a log that was left behind does not become theirs."""
     file = opened(disk)
     file.write("a", {"x": MapEntry(b"1")})

@@ -102,7 +102,7 @@ def test_a_group_is_what_arrives_together(make_world: Callable[..., World]) -> N
     assert len(groups[1]) == TURNS + 1
 
 
-def test_long_turns(make_world: Callable[..., World]) -> None:
+def test_long_turns_end_a_group(make_world: Callable[..., World]) -> None:
     """Long turns keep a group from gathering for many of them."""
     world = make_world(held=True)
     first = publish(world)
@@ -149,7 +149,7 @@ def test_the_queue_is_bounded(
     assert kind(publish(world, "xx")) is Kind.OVERLOADED
 
 
-def test_deadline(make_world: Callable[..., World]) -> None:
+def test_a_message_past_its_deadline_is_refused(make_world: Callable[..., World]) -> None:
     """A message past its deadline is refused if it was not begun, else its outcome is unknown."""
     world = make_world(held=True)
     begun = publish(world, "a")
@@ -190,7 +190,7 @@ class TroubleTest(SynchronousTestCase):
         assert result(publish(self.world)).seq == 2
         assert self.world.backend.trouble() is None
 
-    def test_reading_goes_on(self) -> None:
+    def test_reading_goes_on_while_nothing_can_be_stored(self) -> None:
         """While nothing can be stored, what was stored can be read."""
         publish(self.world)
         self.disk.full = True
@@ -205,7 +205,7 @@ class UnreadableTest(SynchronousTestCase):
     def _given(self, tmp_path: Path) -> None:
         self.world = World(tmp_path / "state")
 
-    def test_unreadable(self) -> None:
+    def test_an_unreadable_file_is_told_to_its_reader(self) -> None:
         """A file that cannot be read is the reader's trouble."""
         world = self.world
         world.store.close()
@@ -251,7 +251,7 @@ class BugTest(SynchronousTestCase):
         self.world.backend.messages._database = store
         assert result(publish(self.world)).seq == 1
 
-    def test_sweeps_that_fail(self) -> None:
+    def test_a_failed_sweep_is_told(self) -> None:
         """A sweep that fails says so, and the next one is made all the same."""
         swept: list[type[Exception]] = [ZeroDivisionError, sqlite3.OperationalError]
 
@@ -268,7 +268,7 @@ class BugTest(SynchronousTestCase):
         assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
 
 
-def test_deadline_goes_on(make_world: Callable[..., World]) -> None:
+def test_each_sender_is_answered_in_time(make_world: Callable[..., World]) -> None:
     """Everybody who waits is answered when his own time is up."""
     world = make_world(held=True)
     first = publish(world)
@@ -346,7 +346,7 @@ def test_the_log_is_not_taken_in_an_erasure(world: World) -> None:
     world.store._eraser.give_up()
 
 
-def test_shared_reads(make_world: Callable[..., World]) -> None:
+def test_readers_of_one_page_share_a_read(make_world: Callable[..., World]) -> None:
     """Readers of the same page wait for one read, unless it has begun."""
     world = make_world()
     log = world.backend.messages

@@ -45,7 +45,7 @@ def rooms(path: Path, after: str = "") -> dict[str, tuple[Room, list[Said]]]:
         return found
 
 
-def test_out(furnished: Path) -> None:
+def test_all_rooms_are_exported_in_order(furnished: Path) -> None:
     """All rooms in order, with those of which nothing is kept, and what is in the journal."""
     found = rooms(furnished)
     assert [*found] == ["!audit", "a", "gone", "late", "many"]
@@ -68,12 +68,12 @@ def test_out(furnished: Path) -> None:
     assert found["late"][1][0].user == BO
 
 
-def test_out_after(furnished: Path) -> None:
+def test_an_export_goes_on_after_a_room(furnished: Path) -> None:
     assert [*rooms(furnished, "a")] == ["gone", "late", "many"]
     assert rooms(furnished, "many") == {}
 
 
-def test_values(furnished: Path) -> None:
+def test_values_are_exported(furnished: Path) -> None:
     found = list(values_of(furnished / "maps.sqlite3"))
     assert [(each.map, each.key) for each in found] == sorted(
         (name, key) for name, entries in MAPS.items() for key in entries
@@ -81,7 +81,7 @@ def test_values(furnished: Path) -> None:
     assert Value("rooms", "b", Raw(b'{"closed":true}'), 1_900_000_000) in found
 
 
-def test_in(target: StateDirectory, tmp_path: Path) -> None:
+def test_a_room_is_imported_as_it_was(target: StateDirectory, tmp_path: Path) -> None:
     """A room is there as it was, under its epoch, and goes on from there."""
     assert target.add_room(ROOM, iter([ENTRIES[:1], ENTRIES[1:]]), anew=False) == ADDED
     target.close()
@@ -95,7 +95,7 @@ def test_in(target: StateDirectory, tmp_path: Path) -> None:
     store.release()
 
 
-def test_in_anew(target: StateDirectory, tmp_path: Path) -> None:
+def test_a_room_is_imported_under_another_epoch(target: StateDirectory, tmp_path: Path) -> None:
     assert target.add_room(ROOM, [ENTRIES], anew=True) == ADDED
     target.close()
     ((room, entries),) = rooms(tmp_path / "target").values()
@@ -103,7 +103,7 @@ def test_in_anew(target: StateDirectory, tmp_path: Path) -> None:
     assert entries == ENTRIES
 
 
-def test_twice(target: StateDirectory) -> None:
+def test_a_room_that_is_there_stays(target: StateDirectory) -> None:
     """A room that is there stays, also if it is another of that name."""
     assert target.add_room(ROOM, [ENTRIES], anew=False) == ADDED
     target.close()
@@ -115,7 +115,9 @@ def test_twice(target: StateDirectory) -> None:
             assert again.add_room(other, [ENTRIES], anew=False) == OTHER
 
 
-def test_a_room_that_fails(target: StateDirectory, tmp_path: Path) -> None:
+def test_a_file_cut_within_a_room_leaves_nothing_of_it(
+    target: StateDirectory, tmp_path: Path
+) -> None:
     """A file that ends within a room leaves nothing of it."""
 
     def broken() -> Iterator[list[Said]]:
@@ -133,12 +135,14 @@ def test_a_room_that_fails(target: StateDirectory, tmp_path: Path) -> None:
     ("key", "value", "outcome"),
     [("k", b"1", THERE), ("k", b"2", OTHER), ("other", b"1", ADDED)],
 )
-def test_values_in(target: StateDirectory, key: str, value: bytes, outcome: Outcome) -> None:
+def test_values_are_imported(
+    target: StateDirectory, key: str, value: bytes, outcome: Outcome
+) -> None:
     assert target.add_value(Value("rooms", "k", Raw(b"1"), 5)) == ADDED
     assert target.add_value(Value("rooms", key, Raw(value), 5)) == outcome
 
 
-def test_secret(target: StateDirectory, tmp_path: Path) -> None:
+def test_an_imported_secret_keeps_guests(target: StateDirectory, tmp_path: Path) -> None:
     """Guests are known by it from the next start on; not where there are guests already."""
     assert target.know_guests_by(b"s" * 32) == ADDED
     target.close()
@@ -151,7 +155,7 @@ def test_secret(target: StateDirectory, tmp_path: Path) -> None:
         assert copied.secret() == b"s" * 32
 
 
-def test_in_use(tmp_path: Path) -> None:
+def test_a_directory_in_use_is_not_touched(tmp_path: Path) -> None:
     """A directory that a livechat has is not touched."""
     disk = Disk(tmp_path)
     store = disk.store()
@@ -161,7 +165,7 @@ def test_in_use(tmp_path: Path) -> None:
     disk.close()
 
 
-def test_begun_anew(furnished: Path) -> None:
+def test_rooms_of_a_copy_begin_anew(furnished: Path) -> None:
     before = {room.epoch for room, _ in rooms(furnished).values()}
     begin_anew(furnished / "livechat.sqlite3")
     after = rooms(furnished)
@@ -220,7 +224,7 @@ def test_into_a_directory_with_receivers(tmp_path: Path) -> None:
     assert waits(store, "new") == [4]
 
 
-def test_no_database(tmp_path: Path) -> None:
+def test_a_foreign_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "livechat.sqlite3"
     with closing(sqlite3.connect(path)) as other:
         other.execute("CREATE TABLE x (y)")

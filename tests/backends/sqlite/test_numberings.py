@@ -27,14 +27,14 @@ def read(db: sqlite3.Connection) -> Numberings:
     return found
 
 
-def test_epochs(db: sqlite3.Connection) -> None:
+def test_each_room_has_an_epoch_that_stays(db: sqlite3.Connection) -> None:
     """Each room has one, which stays."""
     one = read(db)
     assert len({one.epoch(room) for room in ROOMS}) == len(ROOMS)
     assert [read(db).epoch(room) for room in ROOMS] == [one.epoch(room) for room in ROOMS]
 
 
-def test_begun_anew(db: sqlite3.Connection) -> None:
+def test_a_new_numbering_gives_every_room_another_epoch(db: sqlite3.Connection) -> None:
     """Every room has another epoch, also one that has brought its own; guests stay known."""
     numberings.bring(db, "b", "brought")
     before = read(db)
@@ -46,7 +46,7 @@ def test_begun_anew(db: sqlite3.Connection) -> None:
         before = after
 
 
-def test_brought(db: sqlite3.Connection) -> None:
+def test_an_imported_room_keeps_its_epoch(db: sqlite3.Connection) -> None:
     """A room keeps the epoch that it has brought, and no other room gets it."""
     before = read(db)
     numberings.bring(db, "a", "brought")
@@ -55,7 +55,7 @@ def test_brought(db: sqlite3.Connection) -> None:
     assert [after.epoch(room) for room in ROOMS[1:]] == [before.epoch(room) for room in ROOMS[1:]]
 
 
-def test_guests(db: sqlite3.Connection) -> None:
+def test_guests_are_known_by_another_secret(db: sqlite3.Connection) -> None:
     before = read(db)
     numberings.know_guests_by(db, b"s" * 32)
     after = read(db)

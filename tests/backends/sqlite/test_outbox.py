@@ -37,7 +37,7 @@ def world(disk: Disk) -> World:
     return World(disk)
 
 
-def test_told_together(world: World) -> None:
+def test_rooms_with_new_entries_are_told_in_one_call(world: World) -> None:
     """Rooms with new entries are told in one call, within a fifth of a second; the audit is not."""
     assert verifyObject(IOutbox, world.outbox)
     assert GATHER <= 0.2
@@ -52,7 +52,7 @@ def test_told_together(world: World) -> None:
     assert world.clock.getDelayedCalls() == []
 
 
-def test_nobody_waits(world: World) -> None:
+def test_a_group_sets_nothing_going_without_a_receiver(world: World) -> None:
     """Without a receiver, or a watcher, a group sets nothing going."""
     world.outbox.stored(["r"])
     world.outbox.watch(world.changed)
@@ -61,7 +61,7 @@ def test_nobody_waits(world: World) -> None:
     assert world.outbox._new == set()
 
 
-def test_stopped(world: World) -> None:
+def test_a_stop_waits_for_calls_under_way(world: World) -> None:
     """Calls under way are waited for; then nothing is told, and calls are refused."""
     world.outbox.watch(world.changed)
     result(world.outbox.keep(["a"]))
@@ -78,7 +78,7 @@ def test_stopped(world: World) -> None:
         assert kind(refused) is Kind.UNAVAILABLE
 
 
-def test_disk_that_hangs(world: World) -> None:
+def test_a_hanging_disk_refuses_calls_in_time(world: World) -> None:
     """A call is refused in time; the log says so."""
     result(world.outbox.keep(["a"]))
     world.writer.held = True

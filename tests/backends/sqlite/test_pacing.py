@@ -48,7 +48,7 @@ def write(store: Database, *drafts: Draft) -> list[float | None]:
     return [waits(each) for each in found if isinstance(each, Message | ChatError)]
 
 
-def test_killed(disk: Disk) -> None:
+def test_slow_mode_outlives_a_killed_process(disk: Disk) -> None:
     """A slow mode of hours holds for the process after one that was killed."""
     given = [sys.executable, "-c", KILLED, str(disk.directory)]
     child = subprocess.run(given, capture_output=True, text=True, timeout=60, check=False)

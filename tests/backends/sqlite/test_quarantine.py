@@ -18,7 +18,7 @@ def made(path: Path) -> sqlite3.Connection:
     return db
 
 
-def test_check(tmp_path: Path) -> None:
+def test_a_foreign_page_is_damage(tmp_path: Path) -> None:
     """A whole file passes; one with a page of something else in it is broken."""
     path = tmp_path / "db"
     db = made(path)
@@ -43,7 +43,7 @@ def test_what_is_not_broken(tmp_path: Path) -> None:
     db.close()
 
 
-def test_set_aside(tmp_path: Path) -> None:
+def test_a_file_is_set_aside_with_all_that_belongs_to_it(tmp_path: Path) -> None:
     """All that belongs to it goes along, and keeps what is in it."""
     path = tmp_path / "db"
     for suffix in ("", "-wal"):

@@ -32,7 +32,9 @@ def test_reading_without_a_writer(disk: Disk) -> None:
 
 
 @pytest.mark.parametrize("name", ["rooms.sqlite3", ".draft", "a ?#%41.sqlite3"])
-def test_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_relative_path_is_no_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     """A file's name is no host, and no query, in the address that SQLite takes."""
     monkeypatch.chdir(tmp_path)
     reading.connect(Path(name), "mode=rwc").execute("CREATE TABLE made (id)").connection.close()

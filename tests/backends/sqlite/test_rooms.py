@@ -29,7 +29,7 @@ def test_rows_beyond_the_newest() -> None:
         assert (after.find(seq) is not None) is found
 
 
-def test_users_once() -> None:
+def test_entries_of_a_page_share_users() -> None:
     """The entries of a page have the users that they have alone, and share those that are equal."""
     users = Users()
     rows = [Row(1, 1, 5, "a", "7 Ann"), Row(1, 2, 5, "b", "7 Ann"), Row(1, 3, 5, "c", "7 Ann B")]
@@ -54,12 +54,12 @@ def test_rows_from_anywhere() -> None:
 @pytest.mark.parametrize(
     ("before", "stamp"), [(0, 50), (49, 50), (50, 50), (60, 60), (100, 100), (101, 50)]
 )
-def test_stamps(before: int, stamp: int) -> None:
+def test_stamps_do_not_run_backwards(before: int, stamp: int) -> None:
     """Time does not run backwards, but after the stamp of a clock that was wrong."""
     assert Moment(50, 100).stamp(before) == stamp
 
 
-def test_entries() -> None:
+def test_a_row_is_read_back_as_its_entry() -> None:
     """A row is what it was made of; one of a kind that nobody knows is none."""
     user = User("1", "Ann")
     assert Row(1, 2, 3, "a", "1 Ann").entry() == Message("a", 2, 3, user)

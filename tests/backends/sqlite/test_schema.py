@@ -27,7 +27,7 @@ from tests.backends.disk import Disk, say, shown
 from tests.backends.older import check_many, downgrade, say_many
 
 
-def test_newer_schema(disk: Disk) -> None:
+def test_a_newer_schema_is_refused(disk: Disk) -> None:
     """A file of a newer livechat is refused in one clear line, and not touched."""
     say(disk.store(), "a")
     disk.close()
@@ -51,7 +51,7 @@ def test_somebody_elses_file(disk: Disk) -> None:
 
 
 @pytest.mark.parametrize("content", [b"no database at all", b"x" * 10_000])
-def test_no_database(disk: Disk, content: bytes) -> None:
+def test_a_file_that_is_no_database_is_moved_aside(disk: Disk, content: bytes) -> None:
     """A file that is no database is moved aside, whole."""
     disk.directory.mkdir()
     disk.path.write_bytes(content)
@@ -64,7 +64,7 @@ def test_no_database(disk: Disk, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6, 7, 8, 9])
-def test_older_schema(disk: Disk, version: int) -> None:
+def test_an_older_schema_is_upgraded(disk: Disk, version: int) -> None:
     """A file of an earlier livechat is taken on, with all that it holds."""
     say(disk.store(), "a", "b")
     new = tables(disk)

@@ -66,7 +66,7 @@ def test_sweeping_many_rooms(disk: Disk) -> None:
     assert all(disk.rows(f"r{number}") == [] for number in (0, 250, 499))
 
 
-def test_internal_rooms(disk: Disk) -> None:
+def test_internal_rooms_keep_entries_to_their_own_age(disk: Disk) -> None:
     """Entries of an internal room stay beyond the others' limits, until its own age."""
     retention = Retention(2, 10, 1_000)
     store = Database(disk.directory, retention, lambda: disk.now, lambda: disk.now)
@@ -171,7 +171,7 @@ def test_shrinking_goes_in_steps(disk: Disk, monkeypatch: pytest.MonkeyPatch) ->
     assert steps > 3
 
 
-def test_long_reader(disk: Disk, log: Path) -> None:
+def test_a_log_is_cut_after_a_long_reader(disk: Disk, log: Path) -> None:
     """A log that grew under a long reader is cut when that has ended, and blocks nobody."""
     store = disk.store()
     say(store, "x")
@@ -202,7 +202,7 @@ def test_log_after_a_long_reader(disk: Disk, log: Path) -> None:
     assert log.stat().st_size <= upkeep.LOG_LIMIT
 
 
-def test_existing_file(disk: Disk) -> None:
+def test_an_older_file_shrinks_by_the_documented_lines(disk: Disk) -> None:
     """A file of before shrinks once the documented lines have been run."""
     store = disk.store(seconds=AGE)
     disk.close()
@@ -260,7 +260,7 @@ def test_rooms_with_nothing_to_remove_are_not_looked_at(
     store = disk.store(messages, seconds)
     store.write([Draft(name, "x") for name in FEW])
     disk.now += 50
-    for start in range(0, 20_000, 1_000):
+    for start in range(0, 4_000, 1_000):
         names = {f"r{number}" for number in range(start, start + 1_000)}.difference(FEW)
         store.write([Draft(name, "x") for name in names])
     sweep(store)
@@ -273,7 +273,7 @@ def test_rooms_with_nothing_to_remove_are_not_looked_at(
     assert all(disk.rows(name) == kept for name in FEW)
     assert disk.rows("r1500") == [1]
     store.retention.retain(lambda _: (0, 0))
-    assert steps(store, walk=True) > 100, "a walk does look at all"
+    assert steps(store, walk=True) > 20, "a walk does look at all"
 
 
 def test_a_walk_that_meets_rooms_with_much_to_remove(disk: Disk) -> None:

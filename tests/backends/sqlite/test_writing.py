@@ -87,7 +87,9 @@ def test_a_nonce_that_its_own_group_forgets(disk: Disk, monkeypatch: pytest.Monk
     assert [each.seq for each in results if isinstance(each, Message)] == [3, 1, 4, 4]
 
 
-def test_nonces_of_strangers(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_addresses_with_many_nonces_flush_their_own(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Addresses that use very many flush their own and nobody else's, over a restart too."""
     monkeypatch.setattr("livechat.backends.nonces.MOST", 20)
 

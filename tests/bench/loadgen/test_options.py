@@ -33,7 +33,7 @@ def test_other_machines_are_left_alone() -> None:
     ],
     ids=" ".join,
 )
-def test_senseless_options(options: tuple[str, ...]) -> None:
+def test_senseless_options_are_refused(options: tuple[str, ...]) -> None:
     assert refusal(*options)
 
 

@@ -11,7 +11,7 @@ CHUNKED = b"HTTP/1.1 202 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nyes\r\n0\r
 CLOSING = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
-def test_spinning() -> None:
+def test_spinning_is_not_counted_as_busy() -> None:
     """CPU spent in spinning is not counted as busy."""
     result = play(Server(), "--spin", "--rate", "100", "--duration", "0.5")
     assert result.says(first_error="")

@@ -49,7 +49,7 @@ GB = 10**9
         (50 * GB, 100 * GB, 0, ["FAIL"]),
     ],
 )
-def test_room(
+def test_a_disk_that_is_nearly_full_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     free: int, size: int, files: int, expected: list[str],
 ) -> None:  # fmt: skip
@@ -65,7 +65,7 @@ def test_room(
         ("tmpfs", ["--redis=redis://h"], []), ("nfs4", ["--redis=redis://h"], ["warn"]),
     ],
 )  # fmt: skip
-def test_file_systems(
+def test_a_state_that_a_boot_empties_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, given: list[str],
     expected: list[str],
 ) -> None:  # fmt: skip
@@ -87,7 +87,9 @@ MOUNTS = """\
     ("path", "kind"),
     [("/", "ext4"), ("/srv", "xfs"), ("/srv/c", "xfs"), ("/srv/a b/c", "nfs4"), ("/srvy", "ext4")],
 )
-def test_mounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, kind: str) -> None:
+def test_a_path_is_on_the_deepest_mount_above_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, kind: str
+) -> None:
     """A path is on the file system of the deepest mount above it."""
     monkeypatch.undo()
     (tmp_path / "mounts").write_text(MOUNTS)
@@ -95,7 +97,7 @@ def test_mounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, kind
     assert disk.file_system(Path(path), tmp_path / "none") == ""
 
 
-def test_files(state: Path) -> None:
+def test_each_file_open_to_others_is_told(state: Path) -> None:
     """A private directory is well; each file that others can use is told, with a cure."""
     given = config(state.parent)
     assert wrong(disk.files(given, None)) == []
@@ -115,7 +117,9 @@ def test_a_state_that_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ("path", "expected"),
     [("-", []), ("log", []), ("none/log", [("files", "FAIL")]), ("state", [("files", "FAIL")])],
 )
-def test_access_log(state: Path, path: str, expected: list[tuple[str, str]]) -> None:
+def test_an_access_log_that_cannot_be_opened_is_told(
+    state: Path, path: str, expected: list[tuple[str, str]]
+) -> None:
     """A log in a directory that is not there, or that is a directory, cannot be opened."""
     given = config(state.parent, f"--access-log={path}")
     assert wrong(disk.files(given, None)) == expected
@@ -143,7 +147,7 @@ def no_database(path: Path) -> None:
     path.write_bytes(b"this is no database" * 1_000)
 
 
-def test_whole_databases(made: Path) -> None:
+def test_whole_databases_are_well(made: Path) -> None:
     found = list(disk.databases(config(made.parent)))
     assert [each.state for each in found] == ["ok"] * len(found)
     assert len(found) >= 1
@@ -151,7 +155,9 @@ def test_whole_databases(made: Path) -> None:
 
 @pytest.mark.parametrize("spoil", [damaged, no_database])
 @pytest.mark.parametrize("name", ["livechat.sqlite3", "maps.sqlite3"])
-def test_broken_databases(made: Path, name: str, spoil: Callable[[Path], None]) -> None:
+def test_broken_databases_are_told_with_their_cure(
+    made: Path, name: str, spoil: Callable[[Path], None]
+) -> None:
     """A broken database is told before a start fails: with the loss, and the way to restore."""
     if not (made / name).exists():
         with closing(sqlite3.connect(made / name)) as other:
@@ -165,7 +171,7 @@ def test_broken_databases(made: Path, name: str, spoil: Callable[[Path], None]) 
     assert lost in found.cure
 
 
-def test_left_out(made: Path) -> None:
+def test_maps_that_are_left_out_are_not_looked_at(made: Path) -> None:
     """Maps that are not to be used are not looked at; with Redis neither are the rooms."""
     no_database(made / "maps.sqlite3")
     no_database(made / "livechat.sqlite3")
@@ -191,7 +197,7 @@ def test_a_large_database(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert all("can be read" in each.text for each in found)
 
 
-def test_clock(state: Path) -> None:
+def test_a_file_from_the_future_is_told(state: Path) -> None:
     """A file from the future shows that the clock was set back."""
     given = config(state.parent)
     assert disk.clock(given).state == "ok"

@@ -21,7 +21,7 @@ from tests.command.checking.looking import config, wrong
         (resource.RLIM_INFINITY, 10_000, []),
     ],
 )  # fmt: skip
-def test_open_files(
+def test_too_few_open_files_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hard: int, most: int, expected: list[str]
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (100, hard))
@@ -29,7 +29,7 @@ def test_open_files(
     assert [state for _, state in wrong([found])] == expected
 
 
-def test_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_native_part_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server without the native part works, at twice the cost."""
     monkeypatch.setattr(fast, "WHY_PURE", None)
     assert wrong([machine.fast_path()]) == []
@@ -39,7 +39,9 @@ def test_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "not built" in found.text
 
 
-def test_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_workers_than_processors_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """More workers than processors are told; so are figures that are on a disk."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     here = {"RUNTIME_DIRECTORY": str(tmp_path)}
@@ -55,7 +57,7 @@ def test_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(2, {}) == [("workers", "warn")]
 
 
-def test_ports(tmp_path: Path) -> None:
+def test_ports_that_cannot_be_taken_are_told(tmp_path: Path) -> None:
     """A taken port, an address of no interface and a missing directory are told."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -72,7 +74,7 @@ def test_ports(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_extensions(tmp_path: Path) -> None:
+def test_an_extension_that_cannot_be_imported_is_told(tmp_path: Path) -> None:
     """An extension that cannot be imported is told, as it stops the start."""
     options = ["--extension=no.such.thing", "--mount=/x=no.such.thing", "--mount=/y=os.path.join"]
     found = wrong(machine.brought(config(tmp_path, *options)))

@@ -25,7 +25,7 @@ from tests.command.checking.looking import config, wrong
         ("does not let its settings be read (CONFIG GET)", "+config|get"),
     ],
 )
-def test_cures(text: str, cure: str) -> None:
+def test_each_fault_of_redis_has_its_cure(text: str, cure: str) -> None:
     """Each fault has a way out of its own."""
     assert cure in redis.cure_of(text)
 
@@ -37,7 +37,7 @@ def test_warnings_have_cures() -> None:
             assert "CONFIG SET" in redis.cure_of(text)
 
 
-def test_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_faults_of_redis_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Redis that cannot be used, may lose messages, or has another time is told."""
     monkeypatch.setattr(
         redis,

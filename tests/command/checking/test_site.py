@@ -35,7 +35,9 @@ def test_nothing_is_asked(tmp_path: Path) -> None:
         ("500 Internal Server Error", [("ask", "FAIL")], "204"),
     ],
 )
-def test_answers(tmp_path: Path, status: str, expected: list[tuple[str, str]], cure: str) -> None:
+def test_the_site_is_asked_once_about_nothing(
+    tmp_path: Path, status: str, expected: list[tuple[str, str]], cure: str
+) -> None:
     """The site is asked once, signed, about nothing; its answer is told."""
     with plain_site(answers(b"", status)) as there:
         found = list(site(config(tmp_path, f"--ask={there.url}", **ENVIRONMENT)))
@@ -51,7 +53,7 @@ def test_answers(tmp_path: Path, status: str, expected: list[tuple[str, str]], c
     verify((SECRET,), headers, body, int(headers["webhook-timestamp"]))
 
 
-def test_nobody_there(tmp_path: Path) -> None:
+def test_a_site_that_is_away_is_told(tmp_path: Path) -> None:
     """A site that is away is told, and what becomes of messages."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}/"
@@ -62,7 +64,7 @@ def test_nobody_there(tmp_path: Path) -> None:
     assert "accepted unasked" in found.cure
 
 
-def test_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_site_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A site that takes longer than an answer counts is told; one that hangs is not waited for."""
     monkeypatch.setattr(checking, "WITHIN", 0)
     with plain_site(answers()) as there:
@@ -74,7 +76,7 @@ def test_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert wrong(found) == [("ask", "FAIL")]
 
 
-def test_secrets(tmp_path: Path) -> None:
+def test_the_check_makes_no_secret(tmp_path: Path) -> None:
     """A check makes no secret; one that cannot be read is told."""
     options = ("--ask=http://127.0.0.1:1/",)
     assert wrong(site(config(tmp_path, *options))) == [("ask", "warn")]

@@ -21,13 +21,15 @@ def given(tmp_path: Path, *options: str, name: str = "chat.example", days: int =
     ("days", "expected"),
     [(90, []), (5, [("certificate", "warn")]), (-1, [("certificate", "FAIL")])],
 )
-def test_ends(tmp_path: Path, days: int, expected: list[tuple[str, str]]) -> None:
+def test_the_end_of_a_certificate_is_told(
+    tmp_path: Path, days: int, expected: list[tuple[str, str]]
+) -> None:
     """A certificate that has expired, or will soon, is told."""
     _, found = trust.certificate(config(tmp_path, *given(tmp_path, days=days)))
     assert wrong(found) == expected
 
 
-def test_broken_files(tmp_path: Path) -> None:
+def test_broken_certificates_have_their_cures(tmp_path: Path) -> None:
     """A broken file has its cure: a named one what it must hold, a made one is made again."""
     (tmp_path / "x.pem").write_text("nonsense")
     _, found = trust.certificate(config(tmp_path, "--certificate=x.pem"))
@@ -40,7 +42,7 @@ def test_broken_files(tmp_path: Path) -> None:
     assert "another one is made" in found[0].cure
 
 
-def test_no_tls(tmp_path: Path) -> None:
+def test_no_certificate_is_checked_behind_a_proxy(tmp_path: Path) -> None:
     """Behind a proxy that ends TLS no certificate is checked."""
     (tmp_path / "certs").mkdir()
     (tmp_path / "certs" / "livechat.crt").write_text("nonsense")
@@ -48,7 +50,7 @@ def test_no_tls(tmp_path: Path) -> None:
     assert (found, wrong(told)) == (None, [])
 
 
-def test_self_signed(tmp_path: Path) -> None:
+def test_a_self_signed_certificate_is_well_on_loopback(tmp_path: Path) -> None:
     """A self-signed certificate is well on loopback, and a warning on other interfaces."""
     load_or_make(tmp_path / "certs")
     _, found = trust.certificate(config(tmp_path))
@@ -67,7 +69,9 @@ def test_self_signed(tmp_path: Path) -> None:
         ("b.a.chat.example", "*.chat.example", [("certificate", "warn")]),
     ],
 )  # fmt: skip
-def test_names(tmp_path: Path, host: str, name: str, expected: list[tuple[str, str]]) -> None:
+def test_a_name_that_the_certificate_lacks_is_told(
+    tmp_path: Path, host: str, name: str, expected: list[tuple[str, str]]
+) -> None:
     """A name that --host gives, and the certificate has not, keeps browsers out."""
     options = given(tmp_path, f"--host={host}", name=name)
     assert wrong(trust.certificate(config(tmp_path, *options))[1]) == expected
@@ -91,13 +95,15 @@ def test_names(tmp_path: Path, host: str, name: str, expected: list[tuple[str, s
         (["--rate=0", "--max-connections=0", "--interface=::"], ["warn"]),
     ],
 )
-def test_exposure(tmp_path: Path, options: list[str], expected: list[str]) -> None:
+def test_files_open_to_others_are_told(
+    tmp_path: Path, options: list[str], expected: list[str]
+) -> None:
     """Files that others should not read or write are told."""
     found = wrong(trust.believed(config(tmp_path, *options)))
     assert found == [("exposure", each) for each in expected]
 
 
-def test_password(tmp_path: Path) -> None:
+def test_a_missing_password_is_well(tmp_path: Path) -> None:
     """A missing password is well, as the start makes one; the check makes nothing."""
     assert trust.password(config(tmp_path)).state == "ok"
     assert not (tmp_path / "state").exists()
@@ -110,7 +116,7 @@ def test_password(tmp_path: Path) -> None:
     assert wrong([trust.password(config(tmp_path, LIVECHAT_ADMIN_PASSWORD="x"))])
 
 
-def test_token_keys(tmp_path: Path) -> None:
+def test_unusable_token_keys_are_told(tmp_path: Path) -> None:
     """A file that cannot be read, and one that is no key; addresses in tests of the command."""
     (tmp_path / "short").write_text("a secret")
     (tmp_path / "secret").write_text("a secret of more than thirty-two bytes")

@@ -14,7 +14,7 @@ def test_no_receivers(tmp_path: Path) -> None:
     assert list(webhooks(config(tmp_path))) == []
 
 
-def test_answering(tmp_path: Path) -> None:
+def test_a_receiver_that_takes_an_empty_batch_is_well(tmp_path: Path) -> None:
     """A receiver that takes an empty batch is well; nothing is sent before there is a secret."""
     with Receiver() as receiver:
         made = config(tmp_path, f"--webhook={receiver.url}")
@@ -28,7 +28,7 @@ def test_answering(tmp_path: Path) -> None:
         assert len(receiver.bodies) == 1
 
 
-def test_not_answering(tmp_path: Path) -> None:
+def test_a_receiver_that_refuses_is_told_with_its_cure(tmp_path: Path) -> None:
     """A receiver that is away, or refuses the batch, is told with its cure."""
     made = config(tmp_path, "--webhook=http://127.0.0.1:1/", "--webhook=http://127.0.0.1:2/")
     site_secrets((), made.state)

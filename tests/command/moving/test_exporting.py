@@ -31,7 +31,9 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(each) for each in path.read_bytes().splitlines()]
 
 
-def test_export(state: Path, command: Command, target: Path) -> None:
+def test_an_export_has_all_rooms_and_maps_but_sessions(
+    state: Path, command: Command, target: Path
+) -> None:
     """All rooms and maps but sessions, for its user alone; and nothing is left beside it."""
     ran = command("--json", "export", str(target))
     assert ran.code == 0, ran
@@ -53,7 +55,7 @@ def test_export(state: Path, command: Command, target: Path) -> None:
     assert {path.name for path in target.parent.iterdir()} == {"state", target.name}
 
 
-def test_the_same_bytes(state: Path, command: Command, target: Path) -> None:
+def test_two_exports_have_the_same_bytes(state: Path, command: Command, target: Path) -> None:
     """Two exports of the same rooms do not differ; what is retracted is in neither."""
     assert command("export", str(target)).code == 0
     first = target.read_bytes()
@@ -75,7 +77,9 @@ def test_while_it_is_used(command: Command, target: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.99])
-def test_resumed(state: Path, command: Command, target: Path, share: float) -> None:
+def test_a_stopped_export_goes_on_at_its_room(
+    state: Path, command: Command, target: Path, share: float
+) -> None:
     """An export that was stopped goes on at the room where it was, and comes to the same."""
     assert command("export", str(target)).code == 0
     whole = target.read_bytes()
@@ -97,7 +101,9 @@ def test_a_draft_that_is_none(state: Path, command: Command, target: Path) -> No
         list(Reading(file).pieces())
 
 
-def test_secret(state: Path, command: Command, target: Path, tmp_path: Path) -> None:
+def test_the_secret_is_a_file_of_its_own(
+    state: Path, command: Command, target: Path, tmp_path: Path
+) -> None:
     """A file of its own, which is never replaced: it may be the only one that has it."""
     secret = tmp_path / "secret"
     assert command("export", "--with-secret", str(secret), str(target)).code == 0

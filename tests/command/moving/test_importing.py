@@ -29,7 +29,7 @@ def secret_of(state: Path) -> bytes:
         return rooms.secret()
 
 
-def test_and_export_again(exported: Path, command: Command, tmp_path: Path) -> None:
+def test_an_import_exports_the_same_bytes(exported: Path, command: Command, tmp_path: Path) -> None:
     """The same bytes: numbers, epochs, maps and what was changed are kept."""
     ran = command("--json", "import", str(exported))
     assert ran.code == 0, ran
@@ -46,7 +46,7 @@ def test_and_export_again(exported: Path, command: Command, tmp_path: Path) -> N
     assert (tmp_path / "again").read_bytes() == exported.read_bytes()
 
 
-def test_secret(exported: Path, command: Command, tmp_path: Path) -> None:
+def test_an_imported_secret_keeps_guests(exported: Path, command: Command, tmp_path: Path) -> None:
     """Guests are the same people."""
     ran = command("--json", "import", "--with-secret", f"{tmp_path}/secret", str(exported))
     assert (ran.code, json.loads(ran.out)["unbound"]) == (0, 0)
@@ -57,7 +57,9 @@ def test_secret(exported: Path, command: Command, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "xyz", "00", "00" * 65, "\x00\xff"])
-def test_no_secret(exported: Path, command: Command, tmp_path: Path, text: str) -> None:
+def test_a_file_without_a_secret_imports_nothing(
+    exported: Path, command: Command, tmp_path: Path, text: str
+) -> None:
     (tmp_path / "secret").write_text(text)
     ran = command("import", "--with-secret", f"{tmp_path}/secret", str(exported))
     assert (ran.code, "no secret" in ran.err) == (1, True)
@@ -86,7 +88,9 @@ def test_rooms_that_differ(exported: Path, command: Command, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("share", [0.0, 0.4, 0.999])
-def test_cut_off(exported: Path, command: Command, tmp_path: Path, share: float) -> None:
+def test_a_file_that_was_cut_off_imports_nothing(
+    exported: Path, command: Command, tmp_path: Path, share: float
+) -> None:
     """A file that is not whole imports nothing."""
     whole = exported.read_bytes()
     exported.write_bytes(whole[: int(share * len(whole))])
@@ -103,7 +107,7 @@ def test_files_that_are_no_export(exported: Path, command: Command, tmp_path: Pa
     assert not (tmp_path / "state").exists()
 
 
-def test_in_use(exported: Path, command: Command, tmp_path: Path) -> None:
+def test_a_state_in_use_imports_nothing(exported: Path, command: Command, tmp_path: Path) -> None:
     disk = Disk(tmp_path / "state")
     disk.store()
     ran = command("import", str(exported))

@@ -38,7 +38,7 @@ class CalledTest(TestCase):
         config = config_of(options, {}, None)
         return await called(reactor, config, prepared)
 
-    async def test_several_servers(self) -> None:
+    async def test_several_servers_become_one_installation(self) -> None:
         """Each Redis becomes part of the installation; the first has the data of all rooms."""
         assert await self.run_on(self.one.url, self.two.url) == b"s" * 32
         for each in (self.one, self.two):

@@ -15,7 +15,7 @@ from livechat.errors import StartError
 PATH = Path("/x")
 
 
-def test_words() -> None:
+def test_numbers_of_moved_rooms_are_in_words() -> None:
     assert to_words(PATH, Moved(1, 2, 3), "exported") == (
         "/x: 2 rooms, 3 entries, 1 value of maps exported"
     )
@@ -32,7 +32,7 @@ def test_words() -> None:
     assert "1 differs there, and was left as it is: a" in said
 
 
-def test_json() -> None:
+def test_numbers_of_moved_rooms_are_in_json() -> None:
     assert to_json(Moved(1, 2, 3)) == {
         "values": 1, "rooms": 2, "entries": 3, "there": 0, "other": (), "others": 0, "unbound": 0,
     }  # fmt: skip
@@ -48,7 +48,7 @@ def test_json() -> None:
         (OSError("no"), "/x: no"),
     ],
 )
-def test_failures(reason: Exception, said: str) -> None:
+def test_failures_to_move_are_told(reason: Exception, said: str) -> None:
     def fail() -> None:
         raise reason
 

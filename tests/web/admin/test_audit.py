@@ -100,7 +100,7 @@ def test_no_removal_from_the_audit(browser: Browser, world: World) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_strangers(port: Port, target: str) -> None:
+def test_a_stranger_sees_no_audit(port: Port, target: str) -> None:
     """A stranger sees nothing of the audit, and gets there by signing in."""
     stranger = Browser(port)
     answer = stranger.get(target)
@@ -134,7 +134,7 @@ def test_what_operators_do(browser: Browser, world: World) -> None:
 @pytest.mark.parametrize(
     "text", ["<script>alert(1)</script>", '"><img src=x>', "{{7*7}}", "\u202e"]
 )
-def test_hostile_records(browser: Browser, world: World, text: str) -> None:
+def test_hostile_records_are_shown_as_text(browser: Browser, world: World, text: str) -> None:
     """Texts of a record are shown as text."""
     action = Action(text, ref=1, user=User(text, text))
     write(
@@ -170,7 +170,7 @@ def test_records_of_another_livechat(browser: Browser, world: World) -> None:
     ]
 
 
-def test_keys_and_revocations(browser: Browser, world: World) -> None:
+def test_acts_of_back_ends_are_shown(browser: Browser, world: World) -> None:
     """Acts of a back end are shown with its name, and what they were about."""
     by = Author("key", name="back end")
     user = User("42", "42", verified=True)
@@ -189,7 +189,7 @@ def test_keys_and_revocations(browser: Browser, world: World) -> None:
     ]
 
 
-def test_paging(browser: Browser, world: World) -> None:
+def test_pages_of_the_audit_miss_no_record(browser: Browser, world: World) -> None:
     """From the newest records one gets to the oldest, and back, without missing one."""
     by = Author("operator", OPERATOR)
     write(world, *[record_to_text(AuditRecord(Action(f"x{n}"), by)) for n in range(2, 131)])
@@ -208,7 +208,7 @@ def test_paging(browser: Browser, world: World) -> None:
         assert browser.get(f"/admin/audit/?{bad}").status == 400
 
 
-def test_live(browser: Browser, world: World) -> None:
+def test_new_records_come_by_themselves(browser: Browser, world: World) -> None:
     """New records come by themselves, and a watcher leaves nothing behind."""
     stream = browser.events("/admin/audit/events")
     (first,) = stream.events()
@@ -294,7 +294,7 @@ def test_moderation_in_words(browser: Browser, world: World) -> None:
     ]
 
 
-def test_filters(browser: Browser, world: World) -> None:
+def test_records_are_filtered_by_room_and_person(browser: Browser, world: World) -> None:
     """Records are filtered by room, and by person as actor or target, by id, subject or name."""
     ann, bob = Author("operator", OPERATOR, "ann"), Author("operator", OPERATOR, "bob")
     eve, carla = User("evesid123456", "Ｅve"), User("42", "Carla", verified=True)
@@ -318,7 +318,7 @@ def test_filters(browser: Browser, world: World) -> None:
     assert browser.get(f"{AUDIT}?room={'x' * 129}").status == 400
 
 
-def test_pages_of_a_filter(browser: Browser, world: World) -> None:
+def test_links_to_pages_keep_the_filter(browser: Browser, world: World) -> None:
     """Links to other pages keep the filter."""
     for number in range(RECORDS_PER_PAGE + 5):
         room = "lobby" if number % 2 else "news"

@@ -40,7 +40,7 @@ def decide(browser: Browser, known_as: str, done: str, **fields: str) -> str:
     return told(browser, browser.post(TARGET, **form | fields))
 
 
-def test_the_queue(browser: Browser, world: World) -> None:
+def test_the_oldest_case_is_first(browser: Browser, world: World) -> None:
     """The oldest case is first; each has its message, its author, and the report's reason."""
     open_case(world, "c2", time=world.chat.now() + 2, message="second <b>")
     open_case(world, "c1", message="first")
@@ -56,7 +56,7 @@ def test_the_queue(browser: Browser, world: World) -> None:
     assert "Nothing waits in other" in page(browser, f"{TARGET}?room=other")
 
 
-def test_approve(browser: Browser, world: World) -> None:
+def test_an_approved_message_is_said(browser: Browser, world: World) -> None:
     open_case(world, "c1", message="fine")
     assert decide(browser, "c1", "approve") == "The message of Eve was approved, and is said."
     assert texts(world) == ["fine"]
@@ -64,7 +64,7 @@ def test_approve(browser: Browser, world: World) -> None:
     assert records(world)[-1].action.verdict == "approve"
 
 
-def test_reject(browser: Browser, world: World) -> None:
+def test_a_rejection_tells_the_reason(browser: Browser, world: World) -> None:
     """The reason is the author's to know, and the audit has the text."""
     open_case(world, "c1", message="spam")
     decide(browser, "c1", "reject", reason="no <b>spam")
@@ -77,7 +77,7 @@ def test_reject(browser: Browser, world: World) -> None:
     assert "rejected a message of" in " ".join(re.sub(r"<[^>]*>", " ", audit).split())
 
 
-def test_a_report(browser: Browser, world: World) -> None:
+def test_a_report_is_closed_or_its_message_removed(browser: Browser, world: World) -> None:
     """A report is closed, or its message removed, which closes the report as well."""
     keeps, goes = said(world, "fine"), said(world, "rude")
     open_case(world, "c1", "report", ref=keeps, message="fine")
@@ -89,7 +89,7 @@ def test_a_report(browser: Browser, world: World) -> None:
     assert cases(world) == {}
 
 
-def test_mute_and_ban(browser: Browser, world: World) -> None:
+def test_a_ban_closes_cases_of_the_author(browser: Browser, world: World) -> None:
     """A mute leaves the case; a ban closes all that are of the author."""
     open_case(world, "c1")
     open_case(world, "c2")
@@ -106,7 +106,7 @@ def test_mute_and_ban(browser: Browser, world: World) -> None:
     assert list(cases(world)) == ["c3"]
 
 
-def test_decided_by_another(browser: Browser, world: World) -> None:
+def test_an_old_page_decides_nothing(browser: Browser, world: World) -> None:
     """An old page says that somebody else was faster, and does nothing."""
     open_case(world, "c1", message="spam")
     decide(browser, "c1", "reject")
@@ -134,7 +134,7 @@ def test_forms_that_make_no_sense(browser: Browser, world: World, fields: dict[s
 
 
 @pytest.mark.parametrize("text", [*HOSTILE[:8], "🙂" * 500])
-def test_hostile_cases(browser: Browser, world: World, text: str) -> None:
+def test_hostile_cases_are_shown_as_text(browser: Browser, world: World, text: str) -> None:
     """Messages, names and reasons are text."""
     user = User("id", text[:40])
     open_case(world, "c1", "report", message=text, user=user, reporter=user, reason=text[:200])
@@ -145,7 +145,7 @@ def test_hostile_cases(browser: Browser, world: World, text: str) -> None:
     assert ">49<" not in main
 
 
-def test_two_thousand(browser: Browser, world: World) -> None:
+def test_two_thousand_cases_come_in_pages(browser: Browser, world: World) -> None:
     """Two thousand cases come in pages."""
     for number in range(2_000):
         open_case(world, f"c{number:04}", time=number)
@@ -155,7 +155,7 @@ def test_two_thousand(browser: Browser, world: World) -> None:
     assert listed(page(browser, f"{TARGET}?page=40"))[-1] == "c1999"
 
 
-def test_live(browser: Browser, world: World) -> None:
+def test_a_changed_list_is_sent_again(browser: Browser, world: World) -> None:
     """The list is sent again when it has changed, and only then."""
     open_case(world, "c1")
     stream = browser.events("/admin/cases/events?page=1")
@@ -169,7 +169,7 @@ def test_live(browser: Browser, world: World) -> None:
     assert listed(dict(stream.events())["case_list"]) == ["c1", "c2"]
 
 
-def test_of_whose_rooms(port: Port, world: World) -> None:
+def test_operators_see_cases_of_their_rooms(port: Port, world: World) -> None:
     """An operator has the cases of the rooms that they moderate, and decides no others."""
     open_case(world, "c1", room="team-a")
     open_case(world, "c2", room="secret", message="among us")
@@ -193,7 +193,7 @@ def test_who_moderates_nothing(port: Port, world: World) -> None:
     assert bob.get("/admin/cases/events").status == 403
 
 
-def test_csrf(browser: Browser, world: World) -> None:
+def test_forms_of_cases_need_their_token(browser: Browser, world: World) -> None:
     open_case(world, "c1")
     form = {"case": "c1", "do": "approve", "room": "r", "reason": "", "token": "x"}
     assert browser.post(TARGET, **form).status == 403

@@ -35,13 +35,13 @@ def going(coroutine: Any) -> Deferred[Any]:
         ("a\u2028b\x0bc", "event: x\ndata: a\u2028b\x0bc\n\n".encode()),
     ],
 )
-def test_events(data: str, expected: bytes) -> None:
+def test_data_cannot_become_another_field(data: str, expected: bytes) -> None:
     """Data arrives as it was, and cannot become another field."""
     assert event("x", data) == expected
     assert event("x", data, 7) == b"id: 7\n" + expected
 
 
-def test_resting(clock: Clock) -> None:
+def test_a_rest_ends_with_news_or_the_stream(clock: Clock) -> None:
     """A rest takes its time, unless there is news or the stream ends."""
     stream = EventStream(clock, 1_000)
     rest = going(stream.rest(2))
@@ -61,7 +61,7 @@ def test_resting(clock: Clock) -> None:
     assert clock.getDelayedCalls() == []
 
 
-def test_sleeping(clock: Clock) -> None:
+def test_news_do_not_disturb_sleep(clock: Clock) -> None:
     """News does not disturb sleep, and is not forgotten over it; the end disturbs it."""
     stream = EventStream(clock, 1_000)
     sleep = going(stream.sleep(2))
@@ -79,7 +79,7 @@ def test_sleeping(clock: Clock) -> None:
     assert clock.getDelayedCalls() == []
 
 
-def test_lifetime(clock: Clock) -> None:
+def test_a_stream_ends_by_itself(clock: Clock) -> None:
     """A stream ends by itself, when it was said to or before."""
     stream, short = EventStream(clock, 1_000), EventStream(clock, 10)
     clock.advance(LONGEST_STREAM - 1)
@@ -89,7 +89,7 @@ def test_lifetime(clock: Clock) -> None:
     assert stream.ended
 
 
-def test_answer(clock: Clock) -> None:
+def test_the_answer_begins_at_once(clock: Clock) -> None:
     """The answer begins at once, says when to come back, and closes what it is made from."""
     closed = []
 
@@ -113,7 +113,7 @@ def test_answer(clock: Clock) -> None:
     assert closed == [True]
 
 
-def test_tail(clock: Clock) -> None:
+def test_a_tail_has_the_newest_entries(clock: Clock) -> None:
     """A tail has the entries since the last look, and only the newest of very many."""
     stream = EventStream(clock, 1_000)
     tail = Tail(stream)
@@ -153,7 +153,7 @@ def test_a_tail_that_passes_over_events(clock: Clock) -> None:
         ),
     ],
 )
-def test_entries(entry: Entry, expected: bytes) -> None:
+def test_each_kind_of_entry_has_its_event(entry: Entry, expected: bytes) -> None:
     """Each kind has an event of its own, under the number of the entry."""
     assert of_entry(entry) == b"id: 1\nevent: %b\n\n" % expected
 

@@ -23,7 +23,7 @@ def forget(browser: Browser, user: str = ANN.id, again: str = ANN.id, **fields: 
     return browser.post(TARGET, user=user, again=again, **fields)
 
 
-def test_forgetting(browser: Browser, world: World) -> None:
+def test_the_page_shows_progress_then_the_pseudonym(browser: Browser, world: World) -> None:
     """The page shows how far it is, then the pseudonym alone; the audit has it, too."""
     world.store.write([Draft("r", "hers", ANN), Draft("r", "another's")])
     assert forget(browser).status == 303
@@ -50,7 +50,7 @@ def test_ids_that_are_refused(browser: Browser, world: World, user: str, again: 
 
 
 @pytest.mark.parametrize("text", HOSTILE[:7])
-def test_hostile(browser: Browser, text: str) -> None:
+def test_hostile_ids_are_shown_as_text(browser: Browser, text: str) -> None:
     """Typed ids, and those of forgotten users, are shown as text."""
     for again in ("x", text):
         found = forget(browser, text, again).body.decode() + page(browser, TARGET)
@@ -60,7 +60,7 @@ def test_hostile(browser: Browser, text: str) -> None:
         assert ">49<" not in main
 
 
-def test_who_may(port: Port, world: World) -> None:
+def test_forgetting_is_for_managers_of_everything(port: Port, world: World) -> None:
     """Only operators who manage everything may; others see no link to the page."""
     ann = named(port, "ann", **{"*": "moderate"})
     assert TARGET not in page(ann, "/admin/")
@@ -69,7 +69,7 @@ def test_who_may(port: Port, world: World) -> None:
     assert jobs_map(world.backend).items() == []
 
 
-def test_way_there(browser: Browser, world: World) -> None:
+def test_the_page_of_members_leads_there(browser: Browser, world: World) -> None:
     """The members' page leads there, with the person's id and kind typed already."""
     client = Client(world)
     user = client.hears("hello")[0]["user"]
@@ -80,7 +80,7 @@ def test_way_there(browser: Browser, world: World) -> None:
     assert 'name="guest" checked' in text
 
 
-def test_csrf(browser: Browser, world: World) -> None:
+def test_the_form_needs_its_token(browser: Browser, world: World) -> None:
     browser.get(TARGET)
     assert browser.post(TARGET, user=ANN.id, again=ANN.id, token="x").status == 403
     assert jobs_map(world.backend).items() == []

@@ -32,7 +32,7 @@ def browser(port: Port) -> Browser:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_strangers(browser: Browser, page: str) -> None:
+def test_a_stranger_is_sent_to_sign_in(browser: Browser, page: str) -> None:
     """A stranger is sent to the sign-in page, and from there to the page that was asked for."""
     answer = browser.get(page)
     assert answer.status == 303
@@ -56,7 +56,7 @@ def test_strangers_get_no_events(browser: Browser, target: str) -> None:
     )
 
 
-def test_the_cookie(browser: Browser) -> None:
+def test_the_cookie_is_out_of_reach(browser: Browser) -> None:
     """The cookie is random, bound to the host, out of reach of scripts and of other sites."""
     attributes = {"Path=/", "Secure", "HttpOnly", "SameSite=Strict"}
     before = browser.get("/admin/sign-in/").headers["set-cookie"].split("; ")
@@ -79,7 +79,7 @@ def test_a_cookie_that_was_foisted_on_the_browser(browser: Browser) -> None:
     assert browser.get("/admin/").status == 303
 
 
-def test_other_cookies(browser: Browser) -> None:
+def test_foreign_cookies_are_ignored(browser: Browser) -> None:
     """Other sites' cookies, and values that are not ours, are ignored."""
     browser.sign_in()
     own = browser.cookie
@@ -89,7 +89,7 @@ def test_other_cookies(browser: Browser) -> None:
         assert browser.port.ask("GET", "/admin/", Cookie=cookie).status == 303
 
 
-def test_wrong_password(browser: Browser) -> None:
+def test_a_wrong_password_is_told_at_the_form(browser: Browser) -> None:
     """A wrong password is said so where the form is; the next attempt may be right."""
     refused = browser.sign_in("wrong", next="/admin/rooms/r/")
     assert refused.status == 403
@@ -101,7 +101,7 @@ def test_wrong_password(browser: Browser) -> None:
     assert (answer.status, answer.headers["location"]) == (303, "/admin/rooms/r/")
 
 
-def test_guessing(port: Port) -> None:
+def test_guessing_has_to_wait(port: Port) -> None:
     """Too many wrong passwords must wait, and the right one then too; others need not."""
     browser, other = Browser(port, "192.0.2.1"), Browser(port, "192.0.2.2")
     for _ in range(int(ATTEMPTS_OF_ONE.burst)):
@@ -132,7 +132,7 @@ def test_guessing_from_everywhere(port: Port) -> None:
         "/admin/rooms/<script>/",
     ],
 )  # fmt: skip
-def test_open_redirects(browser: Browser, wanted: str) -> None:
+def test_signing_in_leads_nowhere_else(browser: Browser, wanted: str) -> None:
     """Signing in never leads anywhere but into the admin page."""
     answer = browser.sign_in(next=wanted)
     assert (answer.status, answer.headers["location"]) == (303, "/admin/")
@@ -140,14 +140,14 @@ def test_open_redirects(browser: Browser, wanted: str) -> None:
     assert 'name="next" value="/admin/"' in page.body.decode()
 
 
-def test_form_tokens() -> None:
+def test_a_form_token_does_not_reveal_the_cookie() -> None:
     """A form's token is derived from the cookie, and does not reveal it."""
     assert form_token("a") == form_token("a")
     assert form_token("a") != form_token("b")
     assert "a" * 43 not in form_token("a" * 43)
 
 
-def test_signing_out(browser: Browser) -> None:
+def test_signing_out_ends_the_cookie(browser: Browser) -> None:
     """An operator who signs out is out, even with the old cookie; others are not."""
     other = Browser(browser.port)
     other.sign_in()
@@ -276,7 +276,7 @@ def test_a_form_after_the_session_has_ended(browser: Browser) -> None:
         ("/admin/?" + "x" * 600, "/admin/"),
     ],
 )
-def test_the_way_back(browser: Browser, target: str, wanted: str) -> None:
+def test_signing_in_leads_to_the_page_asked_for(browser: Browser, target: str, wanted: str) -> None:
     """Signing in leads to the page that was asked for, however it was written."""
     asked = browser.get(browser.get(target).headers["location"])
     found = re.findall(r'name="next" value="([^"]*)"', asked.body.decode())
@@ -353,7 +353,7 @@ def test_pages_are_safe(browser: Browser, target: str) -> None:
         browser.sign_in()
 
 
-def test_methods(browser: Browser) -> None:
+def test_unknown_methods_are_told_the_allowed_ones(browser: Browser) -> None:
     """An unknown method is answered with the allowed ones."""
     for target in (*PAGES, *FORMS, "/admin/events"):
         answer = browser.port.ask("DELETE", target)

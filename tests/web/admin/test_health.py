@@ -35,7 +35,7 @@ def words(text: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", text)).split())
 
 
-def test_empty(browser: Browser) -> None:
+def test_a_new_server_has_a_page(browser: Browser) -> None:
     """A server that has just begun has a page, too."""
     text = words(page(browser, TARGET))
     assert "Storage Working" in text
@@ -44,7 +44,7 @@ def test_empty(browser: Browser) -> None:
     assert "here/1 this one" in text
 
 
-def test_a_day(browser: Browser, port: Port) -> None:
+def test_a_day_has_counts_and_charts(browser: Browser, port: Port) -> None:
     """The page counts refusals and closes of WebSockets, and has charts with their labels."""
     fill(
         port,
@@ -67,7 +67,9 @@ def test_a_day(browser: Browser, port: Port) -> None:
     assert f'aria-label="{label}"' in text
 
 
-def test_trouble(browser: Browser, port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trouble_of_the_storage_comes_first(
+    browser: Browser, port: Port, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Trouble with the storage comes first, in the backend's words."""
     monkeypatch.setattr(port.world.chat, "trouble", lambda: "the disk is <full>")
     text = page(browser, TARGET)
@@ -76,7 +78,7 @@ def test_trouble(browser: Browser, port: Port, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("rooms", [{"lobby": "*"}, {"*": "join history send moderate"}])
-def test_who_may(port: Port, rooms: dict[str, str]) -> None:
+def test_the_page_is_for_managers_of_everything(port: Port, rooms: dict[str, str]) -> None:
     """The page is for operators who manage everything, like the server's other figures."""
     operator = named(port, **rooms)
     assert operator.get(TARGET).status == 403
@@ -84,14 +86,14 @@ def test_who_may(port: Port, rooms: dict[str, str]) -> None:
     assert operator.events(f"{TARGET}events").answer().status == 403
 
 
-def test_a_stranger(port: Port) -> None:
+def test_a_stranger_is_sent_to_sign_in(port: Port) -> None:
     """A stranger is asked to sign in, and led to the page afterwards."""
     answer = Browser(port).get(TARGET)
     assert answer.status == 303
     assert "next=%2Fadmin%2Fhealth%2F" in answer.headers["location"]
 
 
-def test_live(browser: Browser, port: Port) -> None:
+def test_changed_parts_are_sent_again(browser: Browser, port: Port) -> None:
     """Parts are sent again when they have changed, and only then."""
     wire = browser.events(f"{TARGET}events")
     assert {name for name, _ in wire.events()} == {
@@ -105,7 +107,7 @@ def test_live(browser: Browser, port: Port) -> None:
     assert {"health_day", "health_counts"} <= {name for name, _ in wire.events()}
 
 
-def test_webhooks(browser: Browser, port: Port) -> None:
+def test_each_receiver_has_its_state(browser: Browser, port: Port) -> None:
     """The page has state, lag and last answer of each receiver; an answer cannot be markup."""
     assert "not told just now" in page(browser, TARGET)
     now = int(1000 * port.world.wall)
@@ -142,7 +144,7 @@ def of(title: str, found: list[Tile]) -> Tile:
         ({"slow_members": 0}, "Slow consumers", None),
     ],
 )
-def test_ill(figures: Figures, title: str, ill: bool | None) -> None:
+def test_a_tile_is_marked_when_ill(figures: Figures, title: str, ill: bool | None) -> None:
     """A tile is marked when its figure needs attention."""
     assert of(title, tiles(figures, [], [REPORT], None)).ill == ill
 
@@ -156,14 +158,14 @@ def test_ill(figures: Figures, title: str, ill: bool | None) -> None:
         ("redis_answer", "redis://r:1/0", 0.1, False),
     ],
 )  # fmt: skip
-def test_slow(name: str, title: str, seconds: float, ill: bool) -> None:
+def test_slow_figures_are_marked(name: str, title: str, seconds: float, ill: bool) -> None:
     found = tiles(
         {"redis_up redis://r:1/0": 1}, [minute(1, None, **{name: seconds})], [REPORT], None
     )
     assert of(title, found).ill == ill
 
 
-def test_clocks() -> None:
+def test_clocks_are_compared() -> None:
     """Processes are compared with each other and with Redis, of whatever version they are."""
 
     def process(ahead: float) -> Report:
@@ -176,7 +178,7 @@ def test_clocks() -> None:
     assert of("Clocks differ by", tiles({}, [], [process(-6)], None)).ill
 
 
-def test_charts() -> None:
+def test_a_bar_is_the_highest_of_five_minutes() -> None:
     """A bar is the highest of five minutes; five minutes without a figure have no bar."""
     minutes = [minute(29, {"stored": 60}), minute(28, {"stored": 600}), minute(1, {"stored": 300})]
     chart = charts(minutes, NOW)[0]
@@ -192,7 +194,7 @@ def test_a_long_gap_and_a_strange_clock() -> None:
     assert charts([], NOW)[0].now is None
 
 
-def test_counts() -> None:
+def test_the_most_frequent_count_comes_first() -> None:
     """The most frequent count comes first, and the last hour's minutes count for the hour."""
     minutes = [minute(61, {"closes peer 1000": 9}), minute(59, {"closes server 4008": 1})]
     found = counts(minutes, NOW, "closes")
@@ -239,7 +241,7 @@ def test_the_largest_page() -> None:
         ({"asked send not_asked": 3}, {}, "Site", "Not asked", True),
     ],
 )  # fmt: skip
-def test_site(
+def test_a_site_that_is_asked_has_a_tile(
     counts: dict[str, float], times: dict[str, float], title: str, value: object, ill: bool
 ) -> None:
     """A site that is asked has a tile, which says whether it answers."""
@@ -247,7 +249,7 @@ def test_site(
     assert (tile.value, tile.ill) == (value, ill)
 
 
-def test_no_site() -> None:
+def test_without_a_site_there_is_no_tile() -> None:
     """Without a site that is asked there is no tile of it."""
     for minutes in ([], [minute(1, {"stored": 3})]):
         assert not any("Site" in each.title for each in tiles({}, minutes, [REPORT], None))

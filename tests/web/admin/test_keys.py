@@ -26,7 +26,7 @@ def secrets(text: str) -> list[str]:
     return re.findall(r"lck_[a-z0-9]+_[A-Za-z0-9_-]{43}", text)
 
 
-def test_making(browser: Browser, world: World) -> None:
+def test_a_made_key_is_shown_once(browser: Browser, world: World) -> None:
     """The key is shown once, and works."""
     answer = make(browser, rate="50", seconds="86400", **{"as": "on"})
     assert answer.status == 200
@@ -62,7 +62,9 @@ def test_rooms_as_json(browser: Browser, world: World) -> None:
         {"rate": "x"}, {"rate": "-1"}, {"rate": "nan"}, {"seconds": "0"}, {"seconds": "x"},
     ],
 )  # fmt: skip
-def test_no_keys(browser: Browser, world: World, fields: dict[str, str]) -> None:
+def test_a_refused_key_keeps_the_typed_fields(
+    browser: Browser, world: World, fields: dict[str, str]
+) -> None:
     """The page says why a key was not made, and keeps the typed fields."""
     answer = make(browser, **fields)
     assert answer.status == 400
@@ -75,13 +77,13 @@ def test_no_keys(browser: Browser, world: World, fields: dict[str, str]) -> None
     assert world.keys.all() == []
 
 
-def test_two_of_a_name(browser: Browser) -> None:
+def test_two_keys_may_share_a_name(browser: Browser) -> None:
     for _ in range(MOST_OF_A_NAME):
         assert make(browser).status == 200
     assert make(browser).status == 409
 
 
-def test_dropping(browser: Browser, world: World) -> None:
+def test_a_dropped_key_is_gone(browser: Browser, world: World) -> None:
     make(browser)
     (key,) = world.keys.all()
     assert told(browser, browser.post("/admin/keys/drop/", key=key.id)) == (
@@ -93,7 +95,7 @@ def test_dropping(browser: Browser, world: World) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE[:7])
-def test_hostile_names(browser: Browser, text: str) -> None:
+def test_hostile_names_of_keys_are_shown_as_text(browser: Browser, text: str) -> None:
     make(browser, name=text, rooms="lobby: send")
     for target in (TARGET, "/admin/audit/"):
         found = page(browser, target)
@@ -103,7 +105,7 @@ def test_hostile_names(browser: Browser, text: str) -> None:
         assert ">49<" not in main
 
 
-def test_who_may(port: Port, world: World) -> None:
+def test_keys_are_for_managers_of_everything(port: Port, world: World) -> None:
     """Only operators who manage everything may; others see no link, and nothing of keys."""
     run(world.keys.add("secret name", {"lobby": ["send"]}))
     (key,) = world.keys.all()
@@ -122,7 +124,7 @@ def test_who_may(port: Port, world: World) -> None:
     assert make(manager, rooms="lobby: manage").status == 200
 
 
-def test_csrf(browser: Browser, world: World) -> None:
+def test_forms_of_keys_need_their_token(browser: Browser, world: World) -> None:
     browser.get(TARGET)
     body = json.dumps(SHOP).encode()
     assert browser.post(TARGET, **SHOP, token="x").status == 403

@@ -32,7 +32,7 @@ def people(text: str) -> list[str]:
     return [re.sub(r" ·\S+", "", seen(each)) for each in found]
 
 
-def test_members(browser: Browser, world: World) -> None:
+def test_members_are_sorted_with_their_acts(browser: Browser, world: World) -> None:
     """Members are sorted by name, each with a menu of acts."""
     join(world, "Bob", "ann", "Zoe")
     text = page(browser, MEMBERS)
@@ -41,7 +41,7 @@ def test_members(browser: Browser, world: World) -> None:
     assert text.count("Mute 10 minutes") == 3
 
 
-def test_search(browser: Browser, world: World) -> None:
+def test_members_are_found_by_name_or_id(browser: Browser, world: World) -> None:
     """Members are found by name, in any case, and by the beginning of an id."""
     join(world, "Bob", "ＡＮＮ", "Joanna", "Zoe")
     assert people(page(browser, f"{MEMBERS}?member=ann")) == ["Joanna guest", "ＡＮＮ guest"]
@@ -68,7 +68,7 @@ def test_a_room_of_ten_thousand(browser: Browser, world: World) -> None:
     assert len(text) < 300_000
 
 
-def test_what_is_in_force(browser: Browser, world: World) -> None:
+def test_restrictions_stand_beside_the_name(browser: Browser, world: World) -> None:
     """A member's restrictions stand beside the name."""
     user = User("mallory12345", "Mallory")
     run(world.chat.join(replace(ANN, user=user), "r", RecordingClient()))
@@ -79,7 +79,7 @@ def test_what_is_in_force(browser: Browser, world: World) -> None:
     assert "Held in all rooms until pardoned" in text
 
 
-def test_restrictions(browser: Browser, world: World) -> None:
+def test_the_newest_restriction_is_first(browser: Browser, world: World) -> None:
     """The newest restriction is first, each with its person, end, reason, author and a button."""
     restrict(world, kind="mute", seconds=600, reason="spam")
     world.wall += 1

@@ -36,7 +36,7 @@ def code(answer: Answer) -> int:
     return answer.status
 
 
-def test_the_overview(port: Port, world: World) -> None:
+def test_the_overview_has_rooms_of_its_operator(port: Port, world: World) -> None:
     """The page lists the rooms that they moderate or manage, and says nothing of others."""
     for room in ("lobby", "team-a", "news", "secret"):
         run(world.chat.join(ANN, room, RecordingClient()))
@@ -88,7 +88,9 @@ def test_a_room_that_one_may_not_enter(port: Port, world: World) -> None:
     [("moderate", True, False), ("send", False, True), ("join history", False, False),
      ("moderate send", True, True), ("manage", False, False), ("*", True, True)],
 )  # fmt: skip
-def test_buttons(port: Port, world: World, words: str, removes: bool, sends: bool) -> None:
+def test_an_act_without_the_right_has_no_button(
+    port: Port, world: World, words: str, removes: bool, sends: bool
+) -> None:
     """An act without the right has no button, and is refused."""
     seq = say(world, "hi", "lobby")
     ann = named(port, lobby=words)

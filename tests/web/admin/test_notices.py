@@ -19,13 +19,13 @@ def query(answer: Response) -> dict[str, str]:
 
 @pytest.mark.parametrize("failed", [True, False])
 @pytest.mark.parametrize("text", ["<b>done", "\u202e🙂 & more", "x" * LONGEST_NOTICE])
-def test_there_and_back(text: str, failed: bool) -> None:
+def test_a_notice_is_read_back(text: str, failed: bool) -> None:
     found = query(see_notice("/admin/?page=2", text, "a token", failed=failed))
     assert found["page"] == "2"
     assert notice_of(found, "a token") == Notice(text, failed)
 
 
-def test_of_nobody_else() -> None:
+def test_a_forged_notice_is_not_shown() -> None:
     """A link with another text, another meaning or of another session shows no notice."""
     found = query(see_notice("/admin/", "done", "a token"))
     assert notice_of(found, "another token") is None
@@ -35,7 +35,7 @@ def test_of_nobody_else() -> None:
     assert notice_of({}, "a token") is None
 
 
-def test_too_long() -> None:
+def test_a_long_notice_is_cut() -> None:
     found = query(see_notice("/admin/", "x" * 1_000, "a token"))
     assert notice_of(found, "a token") == Notice("x" * LONGEST_NOTICE)
 

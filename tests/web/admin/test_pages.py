@@ -43,7 +43,7 @@ def test_overview_of_several_processes(
     assert re.search(r"<dt>Members</dt>\n?<dd><strong>4</strong>", room)
 
 
-def test_overview(browser: Browser, world: World) -> None:
+def test_the_overview_says_what_the_server_is(browser: Browser, world: World) -> None:
     """The overview says what the server is, how it is, and who is in which room."""
     for room in ("lobby", "lobby", "support"):
         join(world, room)
@@ -63,7 +63,7 @@ def test_an_overview_of_nothing(browser: Browser) -> None:
     assert "Nobody is here yet." in page(browser, "/admin/")
 
 
-def test_trouble(browser: Browser, world: World) -> None:
+def test_trouble_with_storing_is_on_the_overview(browser: Browser, world: World) -> None:
     """Trouble with storing is on the overview, with its reason."""
     world.backend.health.trouble = "messages cannot be stored: disk <full>"
     text = page(browser, "/admin/")
@@ -87,7 +87,7 @@ def test_sorting_and_filtering(browser: Browser, world: World) -> None:
     assert "“&lt;b&gt;”" in page(browser, "/admin/?q=%3Cb%3E")
 
 
-def test_many_rooms(browser: Browser, world: World) -> None:
+def test_ten_thousand_rooms_come_in_pages(browser: Browser, world: World) -> None:
     """Ten thousand rooms come in pages."""
     for number in range(10_000):
         join(world, f"{number:05}")
@@ -107,7 +107,7 @@ def test_many_rooms(browser: Browser, world: World) -> None:
         "/admin/rooms/a%20b/", "/admin/rooms/%2e%2e/", "/admin/rooms/%3Cscript%3E/",
     ],
 )  # fmt: skip
-def test_bad_requests(browser: Browser, target: str) -> None:
+def test_bad_requests_get_a_page(browser: Browser, target: str) -> None:
     """A senseless request is refused with a page."""
     answer = browser.get(target)
     assert answer.status == 400
@@ -119,13 +119,13 @@ def test_bad_requests(browser: Browser, target: str) -> None:
     "target",
     ["/admin/events?page=0", "/admin/rooms/a%20b/events", "/admin/rooms/r/events?after=x"],
 )
-def test_bad_streams(browser: Browser, target: str) -> None:
+def test_bad_streams_are_refused(browser: Browser, target: str) -> None:
     """A senseless stream is refused before it begins."""
     assert browser.get(target).status == 400
     assert browser.get(target).headers["content-type"] == "application/problem+json"
 
 
-def test_finding_a_room(browser: Browser) -> None:
+def test_a_name_leads_to_its_room(browser: Browser) -> None:
     """A name leads to its room; a bad one is kept, with the reason beside it."""
     found = browser.get("/admin/rooms/?room=+new-room+")
     assert (found.status, found.headers["location"]) == (303, "/admin/rooms/new-room/")
@@ -137,7 +137,7 @@ def test_finding_a_room(browser: Browser) -> None:
     assert browser.get("/admin/rooms/").status == 400
 
 
-def test_overview_events(browser: Browser, world: World) -> None:
+def test_changed_parts_of_the_overview_come_again(browser: Browser, world: World) -> None:
     """The overview's parts come again when they have changed, and only then."""
     # After that, the uptime is told in minutes.
     world.clock.advance(120)
@@ -156,7 +156,7 @@ def test_overview_events(browser: Browser, world: World) -> None:
     assert "a second ago" in dict(stream.events())["rooms"]
 
 
-def test_nobody_looks(browser: Browser, world: World) -> None:
+def test_no_timer_outlives_the_last_stream(browser: Browser, world: World) -> None:
     """No timer runs once all streams have ended."""
     before = len(world.clock.getDelayedCalls())
     streams = [browser.events(target) for target in ("/admin/events", "/admin/rooms/r/events") * 3]
@@ -166,7 +166,9 @@ def test_nobody_looks(browser: Browser, world: World) -> None:
     assert len(world.clock.getDelayedCalls()) == before
 
 
-def test_many_streams(browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_streams_share_one_look(
+    browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The rooms are gathered once a second, for any number of open overviews."""
     asked: list[int] = []
     rooms = world.chat.directory.rooms

@@ -35,7 +35,9 @@ def turn(browser: Browser, name: str, state: str) -> str:
     [("slow", "Slow mode 30 s", SLOW), ("members", "Members only", True),
      ("hold", "Hold everything", "all"), ("closed", "Close", True)],
 )  # fmt: skip
-def test_on_and_off(browser: Browser, world: World, name: str, label: str, on: Any) -> None:
+def test_a_click_turns_a_setting_on_or_off(
+    browser: Browser, world: World, name: str, label: str, on: Any
+) -> None:
     """A click turns a setting on or off; the page shows it, and the audit has it."""
     assert row(browser) == dict.fromkeys(
         ("Slow mode 30 s", "Members only", "Hold everything", "Close"), False
@@ -50,7 +52,7 @@ def test_on_and_off(browser: Browser, world: World, name: str, label: str, on: A
     assert not any(row(browser).values())
 
 
-def test_inherited(browser: Browser, world: World) -> None:
+def test_an_inherited_setting_is_turned_off_here(browser: Browser, world: World) -> None:
     """A setting of all rooms is turned off for this one."""
     set_rules(world, "*", closed=True, slow=60)
     assert [each for each, is_on in row(browser).items() if is_on] == ["Slow mode 30 s", "Close"]
@@ -69,13 +71,13 @@ def test_a_slower_pace_before(browser: Browser, world: World) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "slow", "slow maybe", "title on", "x on", "words off"])
-def test_no_switch(browser: Browser, world: World, value: str) -> None:
+def test_an_unknown_switch_is_refused(browser: Browser, world: World, value: str) -> None:
     browser.get("/admin/rooms/r/")
     assert browser.post("/admin/rooms/r/panic/", turn=value).status == 400
     assert settings(world) == {}
 
 
-def test_moderators(port: Port, world: World) -> None:
+def test_only_managers_have_the_members_button(port: Port, world: World) -> None:
     """The button "only members" is for operators who manage."""
     assert [each.label for each in buttons(("moderate",), RoomSettings())] == [
         "Slow mode 30 s", "Hold everything", "Close",
@@ -90,7 +92,7 @@ def test_moderators(port: Port, world: World) -> None:
     assert settings(world) == {"hold": "all"}
 
 
-def test_live(browser: Browser, world: World) -> None:
+def test_a_setting_of_another_operator_appears(browser: Browser, world: World) -> None:
     """A setting that another operator turns on appears on the open page."""
     stream = browser.events("/admin/rooms/r/events")
     stream.events()

@@ -17,7 +17,7 @@ from livechat.web.admin.paths import is_room, of_room, query, safe
         "/admin/rooms/lobby/settings/",
     ],
 )  # fmt: skip
-def test_pages(page: str) -> None:
+def test_paths_of_pages_are_kept(page: str) -> None:
     assert safe(page) == page
 
 
@@ -30,7 +30,7 @@ def test_pages(page: str) -> None:
         "/admin/rooms/lobby/events", "/admin/rooms/lobby/members/x/", "/admin/rooms/lobby\n/",
     ],
 )  # fmt: skip
-def test_no_pages(wanted: str) -> None:
+def test_paths_that_lead_elsewhere_are_refused(wanted: str) -> None:
     """Other sites, addresses without a page, and those that lead in a circle are refused."""
     assert safe(wanted) == "/admin/"
 
@@ -40,14 +40,14 @@ def test_queries_that_end_a_header() -> None:
     assert safe("/admin/?" + "x" * 501) == "/admin/"
 
 
-def test_rooms() -> None:
+def test_a_room_has_its_path() -> None:
     assert is_room("/admin/rooms/lobby/?before=3")
     assert not is_room("/admin/rooms/lobby/settings/")
     assert of_room("lobby") == "/admin/rooms/lobby/"
     assert of_room("lobby", "members") == "/admin/rooms/lobby/members/"
 
 
-def test_query() -> None:
+def test_a_query_is_kept() -> None:
     assert query(a=None, b="", c=0) == "?c=0"
     assert query(user="g:a b") == "?user=g%3Aa+b"
     assert query() == ""

@@ -58,7 +58,7 @@ def act_in_turns(browser: Browser, **fields: str) -> Answer:
     return wire.answer()
 
 
-def test_mute(browser: Browser, world: World) -> None:
+def test_a_click_mutes_a_user(browser: Browser, world: World) -> None:
     """A click mutes a user for ten minutes, and the page says so, once."""
     said(world, "spam")
     text = browser.get("/admin/rooms/r/").body.decode()
@@ -90,7 +90,7 @@ def test_ban_with_all_that_goes_with_it(browser: Browser, world: World) -> None:
     assert (found.kind, found.until, found.reason) == ("ban", None, "<b>raid")
 
 
-def test_in_all_rooms(browser: Browser, world: World) -> None:
+def test_a_restriction_is_for_all_rooms(browser: Browser, world: World) -> None:
     browser.get("/admin/rooms/r/")
     answer = act(browser, kind="hold", everywhere="on", seconds="3600")
     assert "in all rooms for 1 hour" in told(browser, answer)
@@ -98,7 +98,7 @@ def test_in_all_rooms(browser: Browser, world: World) -> None:
     assert restricted(world, room="*") is not None
 
 
-def test_pardon(browser: Browser, world: World) -> None:
+def test_a_click_pardons_a_user(browser: Browser, world: World) -> None:
     restrict(world, kind="mute")
     restrict(world, everywhere=True)
     browser.get("/admin/rooms/r/")
@@ -229,6 +229,6 @@ def test_a_right_that_is_lost_meanwhile(port: Port, world: World) -> None:
     assert list(world.chat.restrictions.items()) == []
 
 
-def test_subjects() -> None:
+def test_subjects_are_read_back() -> None:
     assert of_subject("u:42") == ("42", False)
     assert of_subject("g:a:b") == ("a:b", True)

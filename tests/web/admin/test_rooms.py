@@ -42,7 +42,7 @@ ROOMS = [
         ("unknown=1", "Cbad"),
     ],
 )
-def test_views(query: str, expected: str) -> None:
+def test_a_view_is_sorted_and_filtered(query: str, expected: str) -> None:
     """The list is sorted and filtered as the query says."""
     found = page_of(ROOMS, View.of(fields(query)))
     assert "".join(each.name for each in found.rooms) == expected
@@ -57,14 +57,14 @@ def test_views(query: str, expected: str) -> None:
         "page=", "page=9999999999999999", "q=" + 129 * "x",
     ],
 )  # fmt: skip
-def test_bad_views(query: str) -> None:
+def test_bad_views_are_refused(query: str) -> None:
     """A senseless query is refused."""
     with pytest.raises(ChatError) as caught:
         View.of(fields(query))
     assert caught.value.kind is Kind.BAD_QUERY
 
 
-def test_pages() -> None:
+def test_every_room_stands_on_one_page() -> None:
     """Every room stands on one page."""
     rooms = [room(f"{number:04}") for number in range(3 * ROOMS_PER_PAGE - 1)]
     seen = []
@@ -83,12 +83,12 @@ def test_pages() -> None:
         View("<é&=+ %>", "last", True, 7),
     ],
 )  # fmt: skip
-def test_queries(view: View) -> None:
+def test_a_query_asks_for_its_view(view: View) -> None:
     """A view's query asks for this view."""
     assert View.of(fields(view.query().removeprefix("?"))) == view
 
 
-def test_headings() -> None:
+def test_a_heading_sorts_or_reverses() -> None:
     """A heading sorts by its column, or reverses the order if the list is sorted by it."""
     view = View("x", page=3)
     assert view.by("name") == View("x", "name")

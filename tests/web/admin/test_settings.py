@@ -35,7 +35,7 @@ def save(browser: Browser, target: str = TARGET, /, **fields: str) -> Answer:
     return browser.post(target, **form | fields)
 
 
-def test_saving(browser: Browser, world: World) -> None:
+def test_only_changed_settings_are_stored(browser: Browser, world: World) -> None:
     """Only changed settings are stored and recorded; the page then shows them as set here."""
     set_rules(world, "*", slow=5)
     text = page(browser, TARGET)
@@ -53,7 +53,7 @@ def test_saving(browser: Browser, world: World) -> None:
     assert told(browser, save(browser)) == "Nothing was changed."
 
 
-def test_an_old_page(browser: Browser, world: World) -> None:
+def test_an_old_page_undoes_nothing_unseen(browser: Browser, world: World) -> None:
     """Another's change of another setting stays; one of the same setting is not undone unseen."""
     form = typed(page(browser, TARGET))
     set_rules(world, slow=30)
@@ -84,7 +84,7 @@ def test_what_cannot_be_set(browser: Browser, world: World) -> None:
 
 
 @pytest.mark.parametrize("text", [*HOSTILE[:8], "🙂" * 100])
-def test_hostile_topics(browser: Browser, world: World, text: str) -> None:
+def test_hostile_topics_are_shown_as_text(browser: Browser, world: World, text: str) -> None:
     """Topics and titles are text on every page that shows them."""
     save(browser, title=text, topic=text)
     for target in (TARGET, "/admin/rooms/r/", "/admin/audit/"):
@@ -94,7 +94,7 @@ def test_hostile_topics(browser: Browser, world: World, text: str) -> None:
         assert ">49<" not in found
 
 
-def test_for_all_rooms(browser: Browser, world: World) -> None:
+def test_settings_are_for_rooms_and_patterns(browser: Browser, world: World) -> None:
     """Settings are for all rooms or beginnings of rooms too, and the page links to each."""
     set_rules(world, "lobby", slow=3)
     set_rules(world, "team-*", closed=True)
@@ -112,7 +112,7 @@ def test_for_all_rooms(browser: Browser, world: World) -> None:
         assert browser.get(f"/admin/settings/{bad}").status == 400
 
 
-def test_who_may(port: Port, world: World) -> None:
+def test_moderators_change_their_settings(port: Port, world: World) -> None:
     """Moderators have the settings that they may change, of their rooms."""
     ann = named(port, r="moderate")
     text = page(ann, TARGET)
@@ -128,7 +128,7 @@ def test_who_may(port: Port, world: World) -> None:
     assert "Members only" in page(manager, TARGET)
 
 
-def test_csrf(browser: Browser, world: World) -> None:
+def test_the_form_needs_its_token(browser: Browser, world: World) -> None:
     form = typed(page(browser, TARGET))
     assert browser.post(TARGET, **form | {"slow": "5", "token": "x"}).status == 403
     assert settings(world) == {}

@@ -35,7 +35,7 @@ def test_there_is_a_field_for_each() -> None:
 
 
 @pytest.mark.parametrize("own", [SettingsChange(), OWN])
-def test_nothing_typed(own: SettingsChange) -> None:
+def test_an_untouched_form_changes_nothing(own: SettingsChange) -> None:
     """A form that is sent as it came changes nothing, whatever is set."""
     given = {"empty.topic": "on"} if own is OWN else {}
     assert change(own, own, **given) == {}
@@ -53,7 +53,7 @@ def test_nothing_typed(own: SettingsChange) -> None:
         ({"title": "", "empty.title": "on"}, {"title": ""}), ({"pinned": ""}, {"pinned": None}),
     ],
 )  # fmt: skip
-def test_typed(typed: dict[str, str], expected: dict[str, Any]) -> None:
+def test_typed_settings_are_read(typed: dict[str, str], expected: dict[str, Any]) -> None:
     assert change(OWN, OWN, **{"empty.topic": "on", **typed}) == expected
 
 
@@ -66,7 +66,7 @@ def test_typed(typed: dict[str, str], expected: dict[str, Any]) -> None:
         {"rate": "1001"}, {"links": "ALLOW"},
     ],
 )  # fmt: skip
-def test_no_values(typed: dict[str, str]) -> None:
+def test_a_bad_field_changes_nothing(typed: dict[str, str]) -> None:
     """A bad field is named, and nothing is changed, not even the good fields."""
     with pytest.raises(Refused) as refused:
         change(SettingsChange(), SettingsChange(), edit="5", **typed)
@@ -109,7 +109,7 @@ def test_a_form_that_does_not_say_of_when(given: str) -> None:
         change_of({"slow": "1", "before": given}, SettingsChange(), ALL_SETTINGS)
 
 
-def test_inherited() -> None:
+def test_inherited_fields_show_what_holds() -> None:
     above = RoomSettings(topic="for all", words=("x",), slow=3)
     fields = {each.field.name: each for each in shown(SettingsChange(), above, ALL_SETTINGS)}
     assert (fields["slow"].inherited, fields["slow"].own) == ("3", False)

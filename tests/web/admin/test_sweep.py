@@ -36,7 +36,7 @@ def post(browser: Browser, form: str, **fields: str) -> Answer:
     return wire.answer()
 
 
-def test_a_raid(browser: Browser, world: World) -> None:
+def test_a_form_ends_a_raid(browser: Browser, world: World) -> None:
     """A search shows a raid, and a form ends it; messages of others stay."""
     said(world, "nice shoes", CARLA)
     users = raid(world, 10)
@@ -54,7 +54,7 @@ def test_a_raid(browser: Browser, world: World) -> None:
     assert "Nothing was found" in page(browser, SPAM)
 
 
-def test_removing(browser: Browser, world: World) -> None:
+def test_a_sweep_removes_messages(browser: Browser, world: World) -> None:
     raid(world, 3)
     said(world, "stays")
     (refs,) = re.findall(r'name="refs" value="([^"]*)"', page(browser, SPAM))
@@ -104,7 +104,7 @@ def test_who_may_not(port: Port, world: World) -> None:
     assert len(texts(world)) == 2
 
 
-def test_authors() -> None:
+def test_a_search_names_each_author_once() -> None:
     """A search names each author once, without operators and messages of no author."""
     operator = User("!operator", "Operator", "operator")
     lines = [Line(n, 0, user=user) for n, user in enumerate((EVE, None, operator, CARLA, EVE))]

@@ -20,7 +20,7 @@ STREAMS = ["/admin/events", "/admin/audit/events", "/admin/cases/events", "/admi
 
 
 @pytest.mark.parametrize("target", PAGES)
-def test_pages(port: Port, browser: Browser, target: str) -> None:
+def test_pages_are_for_operators(port: Port, browser: Browser, target: str) -> None:
     """Strangers are asked to sign in; operators get a page, or a redirect to it."""
     stranger = Browser(port).get(target)
     assert stranger.status == 303
@@ -29,12 +29,12 @@ def test_pages(port: Port, browser: Browser, target: str) -> None:
 
 
 @pytest.mark.parametrize("target", FORMS)
-def test_forms(port: Port, browser: Browser, target: str) -> None:
+def test_forms_need_a_session_and_a_token(port: Port, browser: Browser, target: str) -> None:
     """A form without a session, or without its token, does nothing."""
     assert Browser(port).post(target).status == 403
     assert browser.post(target, token="x").status == 403
 
 
 @pytest.mark.parametrize("target", STREAMS)
-def test_streams(port: Port, target: str) -> None:
+def test_streams_are_for_operators(port: Port, target: str) -> None:
     assert Browser(port).get(target).status == 403

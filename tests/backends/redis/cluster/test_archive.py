@@ -31,7 +31,7 @@ class FakeCluster:
         return succeed([b"%d" % (at + 1) if at < 1 and len(found) > 1 else b"0", pairs])
 
 
-def test_rooms() -> None:
+def test_rooms_of_every_slot_are_listed() -> None:
     """Every slot is looked at once, a set that takes several steps too; empty ones cost little."""
     keys = ClusterKeys()
     rooms = [f"r{number}" for number in range(50)]
@@ -49,7 +49,7 @@ def test_rooms() -> None:
     assert cluster.asked < SLOTS + len(slots) * (SLOTS_PER_STEP + 3)
 
 
-def test_none() -> None:
+def test_no_room_is_listed() -> None:
     keys = ClusterKeys()
     archive = ClusterArchive(FakeCluster(keys, []), keys, None)  # type: ignore[arg-type]
     assert run(archive._rooms("")) == ((), "")

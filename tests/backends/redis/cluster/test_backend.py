@@ -37,7 +37,7 @@ class ThreeNodesContractTest(ClusterContract, TestCase):
 class MovesTest(ClusterProcessesTest):
     """Slots that move from one master to another, while their rooms talk."""
 
-    async def test_a_slot_that_moves(self) -> None:
+    async def test_a_slot_that_moves_delivers_once(self) -> None:
         """All is delivered once, in order, and refused to nobody; again and again."""
         source, target = self.server, self.others()[0]
         for _ in range(6):
@@ -47,7 +47,7 @@ class MovesTest(ClusterProcessesTest):
         assert len(await self.all_is_well()) >= len(self.answered)
         assert len(self.here.epochs()) == 1
 
-    async def test_half_moved(self) -> None:
+    async def test_acts_wait_while_a_slot_is_half_moved(self) -> None:
         """Acts wait while some keys are there and some here."""
         target = self.others()[0]
         await self.traffic(10)
@@ -64,7 +64,7 @@ class MovesTest(ClusterProcessesTest):
         assert waited == sorted(waited, key=lambda text: int(text[5:]))
         assert len(waited) >= 20 - len(self.refused)
 
-    async def test_never_moved(self) -> None:
+    async def test_a_slot_that_never_moves_fails_its_senders(self) -> None:
         """A sender that waits too long is told that nothing is stored; other rooms are as ever."""
         target = self.others()[0]
         await self.traffic(10)
@@ -80,7 +80,7 @@ class MovesTest(ClusterProcessesTest):
         await self.traffic(10)
         assert "no" not in await self.all_is_well()
 
-    async def test_the_home(self) -> None:
+    async def test_the_home_slot_moves(self) -> None:
         """Keys that are no room's move, too: maps, processes, the generation."""
         home = slot_of(Keys().control)
         source = next(node for node in self.cluster.nodes if self.cluster.has(node, home))
@@ -96,7 +96,7 @@ class MovesTest(ClusterProcessesTest):
         await self.all_is_well()
         assert len(self.here.epochs()) == 1
 
-    async def test_one_that_is_away(self) -> None:
+    async def test_a_master_that_is_away_takes_only_its_rooms(self) -> None:
         """A master takes its own rooms with it, and no others."""
         for node in self.cluster.nodes:
             node.ask("CONFIG", "SET", "cluster-require-full-coverage", "no")
@@ -121,7 +121,7 @@ class PlainTest(ClusterProcessesTest):
     masters = 2
     options = ("--rename-command", "SPUBLISH", "", "--rename-command", "SSUBSCRIBE", "")
 
-    async def test_a_slot_that_moves(self) -> None:
+    async def test_a_slot_moves_without_sharded_channels(self) -> None:
         source, target = self.server, self.others()[0]
         for _ in range(3):
             await self.talk_while(self.cluster.move, SLOT, source, target)
@@ -130,7 +130,7 @@ class PlainTest(ClusterProcessesTest):
         assert len(await self.all_is_well()) >= len(self.answered)
         assert {node.sharded for node in self.nodes()} == {False}
 
-    async def test_it_is_said(self) -> None:
+    async def test_a_missing_master_is_logged_once(self) -> None:
         """Once, whatever the number of masters, and of connections."""
         with capturedLogs() as events:
             third = self.process()
@@ -220,7 +220,7 @@ class NamedTest(ClusterProcessesTest):
         *("--cluster-preferred-endpoint-type", "hostname"),
     )
 
-    async def test_it_is_used(self) -> None:
+    async def test_the_announced_name_is_used(self) -> None:
         await self.traffic(10)
         assert len(await self.all_is_well()) == 10
         (node,) = self.nodes()
@@ -247,7 +247,7 @@ class NoClusterTest(TestCase):
         finally:
             await backend.stop()
 
-    async def test_one_redis(self) -> None:
+    async def test_a_lone_redis_is_no_cluster(self) -> None:
         with RedisServer(self.directory, port=free_port()) as server:
             url = f"redis+cluster://127.0.0.1:{server.port}"
             await self.trouble(url, "cluster support disabled")
@@ -258,5 +258,5 @@ class NoClusterTest(TestCase):
             url = f"redis+cluster://127.0.0.1:{server.port}"
             await self.trouble(url, "the cluster is not made yet")
 
-    async def test_nobody(self) -> None:
+    async def test_no_seed_answers(self) -> None:
         await self.trouble("redis+cluster://127.0.0.1:1,127.0.0.1:2", "127.0.0.1:2: Connection was")

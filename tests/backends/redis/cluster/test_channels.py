@@ -28,7 +28,7 @@ class World:
         return list(told)
 
 
-def test_confirmed() -> None:
+def test_confirmed_channels_are_not_asked_for_again() -> None:
     """Confirmed channels are not asked for again; the rest are, a second later."""
     world = World()
     world.channels.add([R, S])
@@ -41,7 +41,7 @@ def test_confirmed() -> None:
     assert world.asked(world.a) == [("+", [S])]
 
 
-def test_not_connected() -> None:
+def test_nothing_is_asked_before_the_connection() -> None:
     """Nothing is asked before the master is connected; then everything at once."""
     world = World()
     world.a.hears = False
@@ -55,7 +55,7 @@ def test_not_connected() -> None:
     assert world.asked(world.a) == [("+", [R])]
 
 
-def test_of_an_unknown_version() -> None:
+def test_a_node_of_an_unknown_version_is_not_asked() -> None:
     """A node of an unknown version is not asked, since its words are not known."""
     world = World()
     world.a.sharded = None
@@ -63,7 +63,7 @@ def test_of_an_unknown_version() -> None:
     assert world.asked(world.a) == []
 
 
-def test_moved() -> None:
+def test_a_channel_follows_its_slot() -> None:
     """The channel is listened to at the new master, and no more at the old one."""
     world = World()
     world.channels.add([R, S])
@@ -79,7 +79,7 @@ def test_moved() -> None:
     assert not world.channels.ended(world.a, R)
 
 
-def test_ended_by_the_master() -> None:
+def test_a_channel_that_the_master_ends_is_asked_for_again() -> None:
     """A channel of a lost slot is asked for again, wherever that is by then."""
     world = World()
     world.channels.add([R])
@@ -90,7 +90,7 @@ def test_ended_by_the_master() -> None:
     assert world.asked(world.b) == [("+", [R])]
 
 
-def test_lost() -> None:
+def test_a_lost_connection_asks_for_all_channels() -> None:
     world = World()
     world.channels.add([R, S])
     world.channels.confirmed(world.a, R)
@@ -101,7 +101,7 @@ def test_lost() -> None:
     assert world.asked(world.a) == [("+", [R, S])]
 
 
-def test_removed() -> None:
+def test_answers_to_a_removed_channel_are_dropped() -> None:
     """Answers that come then are nobody's."""
     world = World()
     world.channels.add([R, S])

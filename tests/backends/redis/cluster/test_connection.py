@@ -91,7 +91,7 @@ def answers(world: World, name: str, *answers: Any) -> None:
         world[name].connection.answer(each)
 
 
-def test_as_ever(world: World) -> None:
+def test_a_command_goes_to_the_master_of_its_key(world: World) -> None:
     """A command goes to the master of its key, and its answer, or an error, back."""
     world.say("1")
     world.say("2")
@@ -102,7 +102,7 @@ def test_as_ever(world: World) -> None:
     assert world.topology.hurries == 0
 
 
-def test_moved(world: World) -> None:
+def test_a_moved_slot_repeats_commands_in_order(world: World) -> None:
     """Commands that the old master refuses come first, in their order."""
     for what in ("1", "2", "3"):
         world.say(what)
@@ -130,7 +130,7 @@ def test_other_slots_do_not_wait(world: World) -> None:
     assert world.given("a") == ["1", f"2 {OTHER.decode()}"]
 
 
-def test_ask(world: World) -> None:
+def test_an_asking_redirection_is_for_one_command(world: World) -> None:
     """The other master has it for this once, and is asked; the slot stays where it is."""
     world.say("1")
     answers(world, "a", f"ASK {SLOT} b:1")
@@ -142,7 +142,7 @@ def test_ask(world: World) -> None:
     assert world.given("a") == ["1", "2"]
 
 
-def test_try_again(world: World) -> None:
+def test_a_command_told_to_try_again_waits(world: World) -> None:
     """The command is tried again after a pause, at the master that has the slot by then."""
     world.say("1")
     answers(world, "a", f"ASK {SLOT} b:1")
@@ -159,7 +159,7 @@ def test_try_again(world: World) -> None:
     assert world.given("b") == ["2"]
 
 
-def test_too_long(world: World) -> None:
+def test_a_command_that_waits_too_long_is_not_carried_out(world: World) -> None:
     """The sender is told that it was not carried out, before an answer would be overdue."""
     world.say("1")
     world.say("2")
@@ -206,7 +206,7 @@ def test_a_master_that_is_not_known(world: World) -> None:
     assert world.given("c") == ["1"]
 
 
-def test_lost_on_the_way(world: World) -> None:
+def test_a_command_lost_on_the_way_is_not_repeated(world: World) -> None:
     """A command lost under way has an unknown outcome, and is not repeated here."""
     world.say("1")
     world["a"].connection.lose()
@@ -215,7 +215,7 @@ def test_lost_on_the_way(world: World) -> None:
     assert problem.sent
 
 
-def test_a_replica_by_now(world: World) -> None:
+def test_a_master_that_became_a_replica_is_left(world: World) -> None:
     """The old master is left, and the new one is looked for."""
     world.say("1")
     answers(world, "a", "READONLY You can't write against a read only replica.")
@@ -223,7 +223,7 @@ def test_a_replica_by_now(world: World) -> None:
     assert world.topology.hurries
 
 
-def test_views(world: World) -> None:
+def test_a_new_view_drops_masters_and_slots(world: World) -> None:
     """Masters that are gone are left; slots that nobody has are so."""
     assert world.connection.uncovered == 0
     old = world["a"]

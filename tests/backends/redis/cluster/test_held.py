@@ -45,7 +45,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return made
 
 
-def test_in_the_order_of_the_calls(world: World) -> None:
+def test_held_commands_keep_their_order(world: World) -> None:
     """Held commands are given in the order of their calls, one after the other."""
     world.add(2)
     world.queue.begin(succeed(None))
@@ -70,7 +70,7 @@ def test_after_what_was_given_before(world: World) -> None:
     assert world.node.connection.given == [b"1"]
 
 
-def test_other_errors(world: World) -> None:
+def test_an_error_lets_held_commands_go_on(world: World) -> None:
     """Other errors are answers, and the commands behind them go on."""
     world.add(1)
     world.add(2)
@@ -81,7 +81,7 @@ def test_other_errors(world: World) -> None:
     assert [(number, str(told)) for number, told in world.told] == [(1, "OOM no"), (2, "b'done'")]
 
 
-def test_too_many(world: World) -> None:
+def test_held_commands_are_bounded(world: World) -> None:
     """Held commands are bounded; one too many has not been carried out."""
     for number in range(MOST + 1):
         world.add(number)
@@ -91,7 +91,7 @@ def test_too_many(world: World) -> None:
     assert not problem.sent
 
 
-def test_the_end(world: World) -> None:
+def test_the_end_gives_up_held_commands(world: World) -> None:
     """Commands that wait are given up soon."""
     world.node.ready = False
     world.add(1)

@@ -47,7 +47,7 @@ class NodeEndpointTest(TestCase):
         there = Place("127.0.0.1", self.server.port)
         assert not await self.reached(Place("127.0.0.1", free_port()), there)
 
-    async def test_nowhere(self) -> None:
+    async def test_a_seed_that_leads_nowhere_is_told(self) -> None:
         nowhere = Place("127.0.0.1", free_port())
         for found in (None, nowhere):
             with pytest.raises(Exception, match="refused"):

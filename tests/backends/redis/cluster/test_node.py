@@ -67,7 +67,7 @@ class SecuredTest(ClusterProcessesTest):
     def connect(self, url: str, **options: int) -> ClusterBackend:
         return connect_cluster(url, self.reactor, Retention(**options), self.files)
 
-    async def test_all_that_is_done(self) -> None:
+    async def test_every_command_is_allowed_at_every_node(self) -> None:
         """No command is refused, at any node."""
         backend = self.here.backend
         await self.traffic(20)

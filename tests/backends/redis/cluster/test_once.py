@@ -40,7 +40,7 @@ class ConnectedClusterTest(TestCase):
     def url(self, login: str = "") -> Any:
         return parse(f"redis+cluster://{login}127.0.0.1:{self.cluster.nodes[0].port}")
 
-    async def test_rooms(self) -> None:
+    async def test_rooms_land_on_the_masters_of_their_slots(self) -> None:
         """Rooms land on the masters of their slots, and are listed from all of them."""
         async with connected_cluster(self.url(), reactor, TLSFiles(), KEYS) as connection:
             masters = [node.connection for node in connection.nodes.values()]
@@ -69,7 +69,7 @@ class ConnectedClusterTest(TestCase):
             async with connected_cluster(self.url(), reactor, TLSFiles(), KEYS):
                 self.fail("it is connected")
 
-    async def test_refused(self) -> None:
+    async def test_a_missing_right_refuses_the_connection(self) -> None:
         for node in self.cluster.nodes:
             node.ask("ACL", "SETUSER", "poor", "on", ">x", "~*", "&*", "+@all", "-xadd")
         with pytest.raises(RefusedError, match="NOPERM"):

@@ -22,7 +22,7 @@ from livechat.backends.redis.connection import RefusedError
 ASKED = Place("asked", 7)
 
 
-def test_slots() -> None:
+def test_slots_agree_with_the_specification() -> None:
     """Slots are those of the specification and of `CLUSTER KEYSLOT`."""
     for key, slot in (
         (b"123456789", 0x31C3),
@@ -53,7 +53,7 @@ def test_all_of_a_room_is_in_one_slot() -> None:
     assert keys.renamed() == []
 
 
-def test_tags() -> None:
+def test_each_slot_has_one_tag() -> None:
     """Each slot has one tag, which no room and no other key uses."""
     assert [slot_of(f"x:{{{tag}}}:y".encode()) for tag in tags()] == list(range(SLOTS))
     assert all(tag[0] == "!" and tag[1:].isdigit() for tag in tags())
@@ -77,11 +77,11 @@ def test_tags() -> None:
         ("ERR MOVED 1 a:1", None),
     ],
 )
-def test_redirections(text: str, expected: Redirection | None) -> None:
+def test_redirections_are_read(text: str, expected: Redirection | None) -> None:
     assert redirection(RefusedError(text), ASKED) == expected
 
 
-def test_masters() -> None:
+def test_masters_are_read_from_any_version() -> None:
     """Ranges of one master are put together; replicas are left out; versions say more, or less."""
     replica = [b"10.0.0.9", 7, b"x", []]
     answer = [
@@ -116,12 +116,12 @@ def test_masters() -> None:
         [[b"0", b"1", [b"h", 1, b"a"]]],
     ],
 )
-def test_other_answers(answer: object) -> None:
+def test_answers_that_are_no_slots_are_refused(answer: object) -> None:
     with pytest.raises(ValueError, match=r"."):
         masters(answer, ASKED)
 
 
-def test_ranges() -> None:
+def test_ranges_of_slots_are_joined() -> None:
     assert ranges([]) == ""
     assert ranges([0, 1, 2, 7, 9, 10]) == "0-2 7 9-10"
     assert ranges(range(0, 40, 2)) == "0 2 4 6 8 ..."

@@ -63,7 +63,7 @@ class ClusterSweepTest(ClusterProcessesTest):
         self.later += seconds
         self.backend.wall.compare()
 
-    async def test_old_messages(self) -> None:
+    async def test_a_round_sweeps_all_slots(self) -> None:
         """A round looks at all slots: old messages go, newer ones beside them stay."""
         self.grow_old(AGE / 2)
         await publish(self.backend.messages, Draft("room7", "y"))

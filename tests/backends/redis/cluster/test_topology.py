@@ -71,7 +71,7 @@ def world() -> World:
     return World()
 
 
-def test_the_first_that_answers(world: World) -> None:
+def test_the_node_that_answers_is_asked_first_next_time(world: World) -> None:
     """Nodes of the URL are asked one after the other; who answered is asked first next time."""
     view = View(1, {master("a"): frozenset([1])})
     world.seeds = {
@@ -87,7 +87,7 @@ def test_the_first_that_answers(world: World) -> None:
     world.topology.stop()
 
 
-def test_nobody(world: World) -> None:
+def test_no_node_answers(world: World) -> None:
     """Each reason is said, and they are asked again soon."""
     for place in (HERE, THERE):
         world.seeds[place] = fail(RefusedError(f"ERR no {place.host}"))

@@ -1,32 +1,33 @@
-"""Moderating on the admin page, in Chromium: with scripts and without, by pointer, finger, keys."""
+"""A room on the admin page in Chromium, and moderating there: with scripts and without."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
-from tests.live.browser import WIDE, Tab
+from tests.live.browser import CUT, HOSTILE, NARROW, WIDE, Tab
 from tests.live.daemon import Daemon, Member
+from tests.live.operators import act
 from tests.live.speaking import V1, hears
 from tests.live.speaking import say as says
+from tests.live.visitor import say
 
 PHONE: dict[str, Any] = {
-    "viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True,
+    "viewport": {"width": 320, "height": 568}, "has_touch": True, "is_mobile": True,
 }  # fmt: skip
+
+
+#: Pages for all rooms.
+OF_ALL_ROOMS: Final = ("cases/", "audit/", "keys/", "settings/")
 
 
 def join(daemon: Daemon, room: str, name: str = "Ann") -> Member:
     return daemon.socket(f"{room}/?name={name}", subprotocols=[V1])
-
-
-def act(daemon: Daemon, room: str, **action: Any) -> None:
-    key = (daemon.directory / "state" / "local-key").read_text().strip()
-    headers = ("-H", f"Authorization: Bearer {key}", "-H", "Content-Type: application/json")
-    daemon.curl("-f", *headers, "-d", json.dumps(action), f"{daemon.url}/chat/actions/{room}/")
 
 
 def menu(tab: Tab, seq: int) -> Locator:
@@ -38,8 +39,15 @@ def menu(tab: Tab, seq: int) -> Locator:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, PHONE, {"java_script_enabled": False}, {**PHONE, "java_script_enabled": False}],
-    ids=["scripts", "phone", "no scripts", "phone, no scripts"],
+    [
+        pytest.param({}, id="scripts", marks=pytest.mark.soak),
+        pytest.param(PHONE, id="phone"),
+        pytest.param({"java_script_enabled": False}, id="no scripts"),
+        # Without scripts a phone has another size only; test_cases_by_button is on one.
+        pytest.param(
+            {**PHONE, "java_script_enabled": False}, id="phone, no scripts", marks=pytest.mark.soak
+        ),
+    ],
 )
 def test_mute_and_ban(
     tab: Callable[..., Tab],
@@ -53,7 +61,7 @@ def test_mute_and_ban(
     page = operator.page
     with join(daemon, room) as ann:
         seq = says(ann, "spam")
-        operator.sign_in(f"/admin/rooms/{room}/")
+        operator.enters(f"/admin/rooms/{room}/")
         if options.get("java_script_enabled", True):
             operator.live()
         menu(operator, seq).get_by_role("button", name="Mute 10 minutes").click()
@@ -84,7 +92,7 @@ def test_the_room_stands_still(tab: Callable[..., Tab], daemon: Daemon) -> None:
     with join(daemon, "still") as ann:
         for number in range(30):
             seq = says(ann, f"line {number}\n\n\n")
-        operator.sign_in("/admin/rooms/still/")
+        operator.enters("/admin/rooms/still/")
         operator.live()
         expect(newest).to_be_hidden()
         page.locator(".log").evaluate("(log) => (log.scrollTop = -500)")
@@ -117,7 +125,7 @@ def test_cases_by_key(tab: Callable[..., Tab], daemon: Daemon) -> None:
         for member, text in ((ann, "first"), (eve, "second"), (ann, "third"), (eve, "fourth")):
             member.send(json.dumps({"type": "message", "message": text, "nonce": text}))
             hears(member, "error")
-        operator.sign_in("/admin/cases/")
+        operator.enters("/admin/cases/")
         operator.live()
         marked = page.locator("[data-case][aria-current] blockquote")
         expect(marked).to_have_text("first")
@@ -145,6 +153,7 @@ def test_cases_by_key(tab: Callable[..., Tab], daemon: Daemon) -> None:
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 def test_cases_by_button(tab: Callable[..., Tab], daemon: Daemon, scripts: bool) -> None:
+    """A report is decided by a button on a phone, with scripts and without."""
     room = f"cases-{scripts}"
     operator = tab(java_script_enabled=scripts, **PHONE)
     page = operator.page
@@ -152,7 +161,7 @@ def test_cases_by_button(tab: Callable[..., Tab], daemon: Daemon, scripts: bool)
         seq = says(ann, "rude")
         ann.send(json.dumps({"type": "report", "ref": seq, "reason": "rude <b>", "nonce": "x"}))
         hears(ann, "ack")
-        operator.sign_in(f"/admin/cases/?room={room}")
+        operator.enters(f"/admin/cases/?room={room}")
         expect(page.get_by_text("rude <b>")).to_be_visible()
         page.get_by_role("button", name="Remove", exact=True).click()
         expect(page.get_by_text(f"Message {seq} was removed.")).to_be_visible()
@@ -177,15 +186,135 @@ def test_axe(tab: Callable[..., Tab], daemon: Daemon, scheme: str, options: dict
         seq = says(ann, "W" * 400)
         ann.send(json.dumps({"type": "report", "ref": seq, "reason": "W" * 200, "nonce": "x"}))
         hears(ann, "ack")
-        operator.sign_in(f"/admin/rooms/{room}/")
+        operator.enters(f"/admin/rooms/{room}/")
         operator.live()
         menu(operator, seq).get_by_text("Ban …").click()
         assert operator.findings() == []
-        for path in (
-            "members/", "restrictions/", "settings/", "?q=w", "?user=u:nobody",
-        ):  # fmt: skip
-            operator.open(f"/admin/rooms/{room}/{path}")
+        of_room = ("members/", "restrictions/", "settings/", "?q=w", "?user=u:nobody")
+        for path in (*(f"rooms/{room}/{each}" for each in of_room), *OF_ALL_ROOMS):
+            operator.open(f"/admin/{path}")
             assert operator.findings() == [], path
-        for path in ("cases", "audit", "keys", "settings"):
-            operator.open(f"/admin/{path}/")
-            assert operator.findings() == [], path
+            assert operator.page.evaluate(CUT) == [], path
+
+
+@pytest.mark.parametrize(
+    ("scripts", "viewport"), [(True, NARROW), (False, WIDE)], ids=["scripts", "no scripts"]
+)
+def test_texts_and_authors(
+    tab: Callable[..., Tab], daemon: Daemon, scripts: bool, viewport: dict[str, int]
+) -> None:
+    """Hostile texts are text; beside each message stands its author, if any, be it old or new."""
+    operator = tab(java_script_enabled=scripts, viewport=viewport)
+    page = operator.page
+    room = f"authors-{scripts}"
+    names, half = ["Ann", "<b>Eve</b>", "W" * 40], len(HOSTILE) // 2
+
+    def speak(texts: list[str]) -> None:
+        for name in names:
+            with daemon.socket(f"{room}/?name={quote(name)}") as guest:
+                guest.send('{"message": "hi"}')
+                guest.recv()
+        say(daemon, room, *texts)
+
+    speak(HOSTILE[:half])
+    operator.enters(f"/admin/rooms/{room}/")
+    if scripts:
+        operator.live()
+    page.get_by_label("Message", exact=True).fill(HOSTILE[0])
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("was sent to everyone in the room.")).to_be_visible()
+    speak(HOSTILE[half:])
+    if not scripts:
+        page.reload()
+    said = page.locator("[data-messages] li")
+    expect(said).to_have_count(7 + len(HOSTILE))
+    hi = ["hi"] * 3
+    texts = [*hi, *HOSTILE[:half], HOSTILE[0], *hi, *HOSTILE[half:]]
+    assert operator.messages() == texts
+    guests = [
+        f"{each['user']['name']} ·{each['user']['id'][:4]} guest"
+        for each in daemon.history(room)
+        if each["message"] == "hi"
+    ]
+    nobody: list[str | None] = [None] * half
+    authors = [*guests[:3], *nobody, "Operator operator", *guests[3:], *nobody]
+    for line, expected in zip(said.all(), authors, strict=True):
+        author = line.locator(".author")
+        if expected is None:
+            expect(author).to_be_hidden()
+        else:
+            assert author.inner_text().split() == expected.split()
+    if scripts:  # axe-core is one
+        assert operator.findings() == []
+    else:
+        assert operator.excess() <= 0
+
+
+def test_marks_stay_in_their_lines(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """Stacks of marks, in a text or a name, are not painted over the line before."""
+    operator = tab()
+    operator.enters("/admin/rooms/stacks/")
+    operator.live()
+    texts = operator.page.locator("[data-messages] p")
+    marks = "\u0301" * 39
+    for count, (name, text) in enumerate((("Eve", f"a{marks}" * 9), (f"A{marks}", "below"))):
+        say(daemon, "stacks", "above")
+        expect(texts).to_have_count(2 * count + 1)
+        before = texts.last.screenshot()
+        with daemon.socket(f"stacks/?name={quote(name)}") as eve:
+            eve.send(json.dumps({"message": text}))
+            expect(texts).to_have_count(2 * count + 2)
+            assert texts.nth(2 * count).screenshot() == before
+
+
+def test_sending(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """A message is sent once; one that is refused, or whose answer is lost, is said to be so."""
+    operator = tab()
+    page, text = operator.page, operator.page.get_by_label("Message", exact=True)
+    operator.enters("/admin/rooms/sending/")
+    operator.live()
+    text.fill("once")
+    for _ in range(5):
+        page.keyboard.press("Enter")
+    expect(page.get_by_text("Message 1 was sent")).to_be_visible()
+    assert [each["message"] for each in daemon.history("sending")] == ["once"]
+    # The port refuses it, before it is read.
+    text.fill("x" * 200_000)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("A body may have at most")
+    assert len(text.input_value()) == 200_000
+
+    def lose(route: Route) -> None:
+        if route.request.method == "POST":
+            route.fetch(max_redirects=0)
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    page.route("**/admin/rooms/sending/", lose)
+    text.fill("perhaps")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("may have been sent, or not")
+    expect(text).to_have_value("perhaps")
+    expect(page.locator("[data-messages]").get_by_text("perhaps")).to_be_visible()
+    assert [each["message"] for each in daemon.history("sending")] == ["once", "perhaps"]
+
+
+def test_scrolling_back(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """Earlier messages come before those that are shown, and live ones behind them."""
+    operator = tab()
+    page = operator.page
+    with daemon.socket("long") as client:
+        for number in range(1, 121):
+            client.send(json.dumps({"message": str(number)}))
+            client.recv()
+        operator.enters("/admin/rooms/long/")
+        operator.live()
+        expect(page.get_by_text("#120", exact=True)).to_be_in_viewport()
+        for shown in (100, 120):
+            page.evaluate("for (let i = 0; i < 3; i++) document.querySelector('.more a')?.click()")
+            expect(page.locator("[data-messages] li")).to_have_count(shown)
+        expect(page.get_by_text("The history begins here.")).to_be_visible()
+        client.send('{"message": "121"}')
+        expect(page.locator("[data-messages] li")).to_have_count(121)
+    assert operator.messages() == [str(number) for number in range(1, 122)]
