@@ -10,7 +10,7 @@ import pytest
 from twisted.internet.defer import fail
 
 from livechat.protocol.messages import User
-from livechat.web.admin import sweep
+from livechat.rooms.actions import act
 from livechat.web.admin.lines import Line
 from livechat.web.admin.sweep import MOST_AT_ONCE, authors
 from tests.support import Answer, Browser, Port, World, request
@@ -71,14 +71,13 @@ def test_a_ban_that_meets_a_bug_is_counted(
 ) -> None:
     """A ban that meets a bug is counted as refused, and the others are done."""
     browser.get("/admin/")
-    do = sweep.act
 
     def broken(chat: Any, actor: Any, room: str, action: Any) -> Any:
         if action.user == EVE.id:
             return fail(ZeroDivisionError("secret"))
-        return do(chat, actor, room, action)
+        return act(chat, actor, room, action)
 
-    monkeypatch.setattr(sweep, "act", broken)
+    monkeypatch.setattr("livechat.web.admin.sweep.act", broken)
     answer = post(browser, "ban-shown", users=f"{EVE.subject} {CARLA.subject}")
     assert told(browser, answer) == (
         "1 person is banned. 1 is not: Something went wrong on the server."
