@@ -31,13 +31,13 @@ _NUMBER: Final = re.compile(r"[1-9][0-9]{0,14}", re.ASCII)
 
 
 class SweepForms:
-    """The forms of a page of what was found."""
+    """The forms of a page of search results."""
 
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
 
     async def ban(self, asked: OperatorCall) -> Response:
-        """Ban the authors that the form names, and go back; those that cannot be are told."""
+        """Ban the authors that the form names, and go back; a notice counts refused bans."""
         room = room_name(asked.call.names["room"])
         people = asked.form.get("users", "").split()
         if not 0 < len(people) <= MOST_AT_ONCE:
