@@ -72,7 +72,7 @@ def rung(each: Visitor) -> Any:
     return each.page.evaluate("rung.map((each) => each.title ? [each.title, each.body] : each)")
 
 
-def test_marks(
+def test_marks_of_mentions(
     visitor: Callable[..., Visitor], daemon: Daemon, speaker: Callable[..., Speaker]
 ) -> None:
     """One's own mention marks the message, others' look different, other words are text."""

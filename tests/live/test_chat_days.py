@@ -87,7 +87,7 @@ def test_jump_to_a_date(
     expect(newest).to_be_visible()
 
 
-def test_print(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+def test_printed_room(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     """All that is loaded is printed, long texts whole, and nothing to press."""
     say(daemon, "print", *(f"n{number}" for number in range(40)), "long\n" * 80 + "end")
     ann = visitor().join("print", "Ann")
@@ -172,7 +172,7 @@ def test_enter_and_files_elsewhere(visitor: Callable[..., Visitor], daemon: Daem
     expect(problem).to_be_hidden()
 
 
-def test_text(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+def test_emphasis_code_and_links(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     """Emphasis, code and links are shown as such; markup is text; what was written is edited."""
     ann = visitor().join("text", "Ann")
     written = "**a** _b_ `<i>c</i>` <b>d</b> www.e.org f@g.org [h](javascript:alert(1))"

@@ -134,7 +134,7 @@ def test_no_websockets(
         assert ann.roster() == ["Ann", "Bob"]
 
 
-def test_reload(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+def test_reload_with_unsent_messages(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     """Queued messages survive a reload, and stored ones are not sent again."""
     ann = visitor()
     lost: list[str] = []
