@@ -235,7 +235,7 @@ FRAMES = st.one_of(
 )
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(FRAMES, max_size=8), st.lists(st.integers(0, 2_000), max_size=8))
 @example([client_frame(b"hi")] * 3, [])
 @example([client_frame(b"hi")] * (MOST_AT_ONCE - 1) + [client_frame(b"", CLOSE)], [])
