@@ -27,7 +27,7 @@ from livechat.protocol.signing import secret_of_text
 
 #: In a worker's environment: its number, from 1.  It is not to be mistaken for an option.
 WORKER: Final = "_LIVECHAT_WORKER_NUMBER"
-#: The same: whether another worker serves at this one's place until this one does.
+#: In a worker's environment: "1" if another worker serves at its place until it does.
 FOLLOWS: Final = "_LIVECHAT_FOLLOWS"
 
 
@@ -123,7 +123,7 @@ class Config:
     redis_prefix: str = option(
         "lc",
         option_values.prefix,
-        "What the names of all keys and channels in Redis begin with: 1 to 32 of A-Z a-z 0-9 _ -. "
+        "The beginning of all names of keys and channels in Redis: 1 to 32 of A-Z a-z 0-9 _ -. "
         "Installations that share a Redis have different ones, or different databases.",
     )
     backend: str | None = option(
@@ -232,7 +232,8 @@ class Config:
     guests: Literal["on", "read", "off"] = option(
         "on",
         option_values.choice("on", "read", "off"),
-        "What visitors without a token may do: on (enter any room, and say something), read, off.",
+        "The rights of visitors without a token: on (enter any room, and say something), read, "
+        "off.",
     )
     token_keys: tuple[Path | str, ...] = option(
         None,
@@ -275,7 +276,7 @@ class Config:
     ask_failing: Failing = option(
         "refuse",
         option_values.choice(*get_args(Failing)),
-        "What becomes of an act when --ask does not answer within a second: refuse, accept.",
+        "The outcome of an act when --ask does not answer within a second: refuse, accept.",
     )
     max_connections: int = option(
         "10000", option_values.integer(0, 10**7), "Connections in all; 0 is no limit."
@@ -306,8 +307,8 @@ class Config:
     metrics: Literal["loopback", "open", "off"] = option(
         "loopback",
         option_values.choice("loopback", "open", "off"),
-        "Who may read /metrics: loopback (this machine, or a request with the token), open (all), "
-        "off.",
+        "Clients that may read /metrics: loopback (this machine, or a request with the token), "
+        "open (all), off.",
     )
     metrics_token: str | None = option(
         None,
@@ -346,7 +347,7 @@ class Config:
     )
 
     def at(self, addresses: Iterable[Address]) -> Config:
-        """The same where *addresses* are listened on, whatever was asked for."""
+        """Return these options with *addresses* to listen on."""
         return replace(self, listen=tuple(addresses))
 
     @classmethod

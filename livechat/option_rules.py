@@ -59,7 +59,8 @@ def _check_addresses(values: Mapping[str, Any]) -> None:
 
 def _check_tokens(values: Mapping[str, Any]) -> None:
     """
-    @raise StartError: what tokens must have is said, and no keys are, or the other way round.
+    @raise StartError: an issuer or an audience is given without keys, or keys at an address
+        without an audience.
     """
     if not values["token_keys"]:
         for name in ("issuer", "audience"):

@@ -4,9 +4,9 @@ Restores a backup into an empty state directory.
 Rooms go on from the backup, under other epochs: entries said since get numbers that were given
 before, and whoever comes back is told of the gap.
 
-The archive is unpacked beside its place, the databases checked.  Only then are the files moved, the
-rooms' last: a state directory without them is none, so a restore that was killed is not taken for
-one that was not.
+The archive is unpacked beside its place, and its databases are checked.  Only then are the files
+moved, the rooms' last: a killed restore leaves a directory without rooms, which nobody takes for a
+whole one.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _files(opened: tarfile.TarFile, archive: Path) -> Iterator[tarfile.TarInfo]:
     known: set[str] = set()
     for member in opened:
         name = member.name
-        good = member.isreg() and "/" not in name and not name.startswith(".")
+        good = member.isreg() and not {"/", "\0"} & set(name) and not name.startswith(".")
         small = name in DATABASES or member.size <= LARGEST_FILE
         if not (good and small) or name in known:
             raise CommandError(f"{archive} is no backup of livechat's: it has {name!r}")

@@ -41,7 +41,7 @@ def supervising(reports: Sequence[WorkerReport | None], renewal: str) -> State:
     Return the state of a supervisor.
 
     @param reports: those of its workers; None of one that has not begun.
-    @param renewal: what it does besides, for people.
+    @param renewal: the renewal under way, in words; "" for none.
     """
     there = [each for each in reports if each is not None]
     troubles = [each.trouble for each in there if each.trouble is not None]
@@ -71,7 +71,7 @@ def worker_side(
     is_open: Callable[[], bool] = lambda: True,
 ) -> tuple[Service, ...]:
     """
-    Make what a worker says to its supervisor, and hears of it.
+    Make the services by which a worker reports to its supervisor, and hears from it.
 
     @param is_open: whether connections are accepted.
     """

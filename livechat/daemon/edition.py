@@ -1,4 +1,4 @@
-"""Versions of livechat: whether two of them go along with each other."""
+"""Versions of livechat, and whether two of them run together."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Edition(Struct, frozen=True):
     A version.
 
     @ivar layout: that of its keys in Redis.
-    @ivar terms: what its supervisors and workers say to each other.
+    @ivar terms: the version of the talk between its supervisors and workers.
     """
 
     version: str
@@ -69,9 +69,9 @@ class UnknownError(Exception):
 
 async def installed(reactor: PosixReactorBase, environment: Mapping[str, str]) -> Edition:
     """
-    Ask the version that a process would have which is started now.
+    Ask a new process for its version, which is that of the installed code.
 
-    @raise UnknownError: it does not say so.
+    @raise UnknownError: the process does not tell it.
     """
     asked = _Asked()
     program = [sys.executable, "-P", "-c", _SHOW]

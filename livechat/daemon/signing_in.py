@@ -34,7 +34,7 @@ def operators(
 
 
 class SigningIn(Service):
-    """The operators' sessions."""
+    """Starts and stops the operators and their sessions."""
 
     name = "signing in"
 

@@ -1,7 +1,8 @@
 """
 One outbox for all that tell receivers: webhooks, and subscribers of extensions.
 
-Each names its own receivers; the store is told of all of them, or it would forget those of others.
+Each part names its own receivers.  The store is told of those of all parts, since it forgets any
+receiver that it is not told of.
 """
 
 from __future__ import annotations

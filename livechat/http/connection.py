@@ -219,7 +219,7 @@ class Channel(Parser):
         return True
 
     def comes_from(self, address: str) -> None:
-        """The proxy at the other end has said for whom it passes bytes on."""
+        """Take the client's *address* from the proxy at the other end."""
         self.source = self.site.source(address)
         self.peer = address if self.site.proxies.trusts(address) else None
         if self.peer is None:
@@ -283,10 +283,10 @@ class Channel(Parser):
 
     def begin_answer(self, head: bytes) -> None:
         """
-        Answer with *head*, all of it, and what is written then.
+        Begin an answer with its whole *head*.
 
-        It goes out with the body, or what is first of it: each write is a TLS record and a
-        system call.
+        The head goes out with the first part of the body: each write is a TLS record and a system
+        call.
         """
         self._head = head
 
@@ -361,7 +361,7 @@ class Channel(Parser):
         super().loseConnection()
 
     def settle(self) -> None:
-        """Close if nothing is asked; what is being asked, or about to be, is answered."""
+        """Close an idle connection; on any other, answer the request that is there or begun."""
         if self._handlingRequest:
             self.persistent = False
         elif self._stage is _Stage.IDLE and not self._begun:
@@ -369,8 +369,8 @@ class Channel(Parser):
 
     def retire(self) -> None:
         """
-        Close as soon as nobody waits for an answer.  Who has just come, or begun to ask, has a
-        moment to end the sentence, and is told that the port stops.
+        Close as soon as no answer is waited for.  A client that has just come, or begun a request,
+        has a moment to end it, and is told that the port stops.
         """
         if self._handlingRequest:
             self.persistent = False

@@ -2,7 +2,8 @@
 Other people's resources, beside the endpoints.
 
 A mounted resource is asked as any in Twisted: it may have a tree below it, writes to the request
-when it likes, and has sessions.  What holds for every request was decided before.
+when it likes, and has sessions.  The rules of every request (`livechat.http.rules`) were applied
+before.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Mount(Place):
         """
         Ask the resource.
 
-        @raise ChatError: it has no such method, or says so itself.
+        @raise ChatError: the resource has no such method, or raises one itself.
         """
         self._hand_over(request)
         found: Any = getChildForRequest(self._resource, request)

@@ -61,9 +61,9 @@ class SiteSessions:
 
     async def known(self, actor: Actor, joining: Joining) -> Known | None:
         """
-        The user whom the site says that *actor* is; None for nobody else.
+        Ask the site who *actor* is; None if the actor stays who it is.
 
-        @raise ChatError: the site turns it away, cannot be asked, or names what can be nobody.
+        @raise ChatError: the site turns it away, cannot be asked, or names an impossible identity.
         """
         question = Question("join", joining.room, actor.kind, actor.user)
         headers = self._shown(actor, joining)

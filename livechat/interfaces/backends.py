@@ -187,7 +187,7 @@ class ISharedMap(Interface):
 
     Keys are text of 1 to 256 characters, values JSON as bytes.  A change is in force within a
     second everywhere.  A process that is cut off (`IBackend.trouble`) keeps its copy.  A store
-    that has lost the map gets it back from a copy, and no copy ever becomes empty by it.
+    that has lost the map gets it back from a copy, and never empties a copy.
     """
 
     def get(key: str) -> bytes | None:
@@ -228,12 +228,12 @@ class ISharedMap(Interface):
     def watch(changed: Callable[[Collection[str]], None]) -> None:
         """
         Call *changed* with the keys that have changed, and with none when the map can be changed
-        again after it could not.  May fire spuriously.  That a value ends is no change.
+        again after it could not.  May fire spuriously.  The end of a value is no change.
         """
 
 
 class IArchive(Interface):
-    """All that is stored, room by room: for what concerns a person wherever they were."""
+    """All stored entries, room by room: to find those of a person in every room."""
 
     def rooms(cursor: str) -> Deferred[tuple[Sequence[str], str]]:
         """
@@ -247,7 +247,7 @@ class IArchive(Interface):
     def read(room: str, after: int, limit: int) -> Deferred[Page]:
         """
         Read like `IMessageLog.read`, with entries that no history shows any more, and that are not
-        removed yet.  Of these some may be missing at the beginning.
+        removed yet.  Some of these hidden entries may be missing at the beginning.
         """
 
 

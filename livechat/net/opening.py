@@ -52,7 +52,9 @@ def address_of(accepted: Any) -> IPv4Address | IPv6Address | UNIXAddress:
     """
     if not isinstance(accepted, tuple):
         return UNIXAddress(None)
-    host = unmapped(accepted[0])
+    host = accepted[0]
+    if ":" in host:
+        host = unmapped(host)
     return IPv6Address("TCP", *accepted) if ":" in host else IPv4Address("TCP", host, accepted[1])
 
 
@@ -73,6 +75,8 @@ class Opening(Connection):
         self, port: Port, made: socket.socket, protocol: Any, peer: tuple[Any, ...], *rest: Any
     ) -> None:
         super().__init__(port, made, protocol, peer, *rest)
+        if ":" not in peer[0]:
+            return
         address = address_of(peer)
         assert not isinstance(address, UNIXAddress)
         if address.host != self.hostname:

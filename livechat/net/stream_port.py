@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 #: Seconds in which the peer of a connection that is being closed must take something of
 #: what it was sent, or close its own end.
 CLOSING: Final = 5.0
-#: How often in that time is looked.  Once were too seldom: the goodbye is in flight when it
-#: begins, and taken soon after it.
+#: Looks at the peer within that time.  A single look says nothing: the goodbye is in flight when
+#: the time begins, and is taken soon after.
 LOOKS: Final = 5
 #: Seconds between two log lines of connections that cannot be accepted.
 LOG_FULL_EVERY: Final = 10.0
@@ -103,8 +103,8 @@ class StreamPort(ABC, Generic[_Connection]):
 
     def _not_accepted(self, event: LogEvent) -> None:
         """
-        Twisted says something of a connection that it could not accept: with no file left it
-        gives one away that it keeps for that, to close those who wait.
+        Count and log a connection that Twisted could not accept.  Without a free descriptor
+        Twisted gives up one that it keeps in reserve, to accept and close those that wait.
         """
         if "address" in event:
             metrics.turned_away()

@@ -1,5 +1,5 @@
 """
-The site is asked: questions about what a client wants to do, and the site's answers.
+Questions to the site about the acts of clients, and the site's answers.
 
 A question is the body of a signed POST (`livechat.protocol.signing`).  An answer is nothing, which
 accepts, or a JSON object with a ``verdict``.

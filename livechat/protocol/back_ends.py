@@ -24,7 +24,7 @@ class KeyRequest(Struct, frozen=True):
     """
     The JSON body of ``POST /chat/keys/``.
 
-    @ivar name: of at most two keys at a time.
+    @ivar name: at most two keys have the same one at a time.
     @ivar rooms: rights by pattern: `join`, `history`, `send`, `moderate`, `manage`, or `*` for all.
     @ivar as_users: whether it may name users for whom it acts, and get tokens for them.
     @ivar rate: acts a second, twice that at once; 0 is no limit.
@@ -127,7 +127,7 @@ class Target(Struct, frozen=True):
     The fields of a back end's action besides those of all.
 
     @ivar room: where it is done; actions that need no room have none.
-    @ivar as_user: for whom a key acts, if it may; others' is ignored.
+    @ivar as_user: the user for whom a key acts, if it may; ignored from other callers.
     """
 
     room: str | None = None
@@ -181,7 +181,7 @@ class RoomState(Struct, frozen=True):
 
     @ivar epoch: the word of its numbering.
     @ivar seq: its newest number.
-    @ivar can: what whoever asks may do there.
+    @ivar can: the caller's rights there.
     @ivar settings: those that are not the usual ones; the words only for those that moderate.
     @ivar messages: the newest ones, oldest first, where they are asked for, and may be read.
     """
@@ -351,7 +351,7 @@ def decode_batch(data: bytes) -> list[Raw] | None:
 
 def decode_target(data: bytes) -> Target:
     """
-    Decode what an action says besides.
+    Decode the fields of a back end beside an action.
 
     @raise ChatError: as `livechat.protocol.bodies.decoded`.
     """

@@ -145,7 +145,7 @@ class Ack(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type
     A message is stored; or the event of an edit or a retraction; or something else was done.
 
     @ivar seq: its number; left out where nothing is numbered.
-    @ivar duplicate: it was before.
+    @ivar duplicate: the act was done before.
     @ivar count: how many messages were retracted; left out otherwise.
     @ivar case: the id of the case that was opened or decided.
     @ivar address: whether an address was restricted, too; left out where that was not asked for.
@@ -186,7 +186,7 @@ class Event(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="even
     too, so it advances over them.
 
     @ivar event: ``retracted``: *refs* were taken back, *by* their author or a moderator;
-        ``edited``: *ref* has this *text* and these *data*, or none; ``gone``: what had this
+        ``edited``: *ref* has this *text* and these *data*, or none; ``gone``: the entry with this
         number was taken back, or edited again.
     """
 
@@ -205,7 +205,7 @@ class Resumed(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="re
     The answer to `Resume`; or, unasked, what was missed although the connection was there.
 
     @ivar complete: everything follows; otherwise *reason* says what does not.
-    @ivar reason: ``trimmed``: what is older than *oldest* is gone; ``epoch``: numbering
+    @ivar reason: ``trimmed``: entries older than *oldest* are gone; ``epoch``: numbering
         began anew, as *epoch*; ``forbidden``: the client may not read.
     @ivar first: the number of the first message that follows.
     @ivar to: the newest number.

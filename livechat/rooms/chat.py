@@ -187,10 +187,10 @@ class Chat:
         @raise ChatError: the actor may not be there, or the backend cannot read.
         """
         self._policy.require(actor, room, "join")
-        known = self._hub.place(room)
+        known = self._hub.known(room)
         if known is None:
             position = (await self._entries.read(room, 0, 0)).position
-            known = self._hub.place(room) or Place(position.epoch, position.seq)
+            known = self._hub.found(room, Place(position.epoch, position.seq))
         return known
 
     def go_live(self, room: str, member: IMember, place: Place) -> None:

@@ -116,6 +116,29 @@ class Hub:
         there = self._rooms.get(room)
         return there.place if there is not None else None
 
+    def known(self, room: str) -> Place | None:
+        """
+        Return a place that members of *room* may begin at; None if the history has to be read.
+
+        It is that of the last delivery, or, before the first one, that of `found`: all that follows
+        it will be delivered.
+        """
+        there = self._rooms.get(room)
+        return (there.place or there.found) if there is not None else None
+
+    def found(self, room: str, place: Place) -> Place:
+        """
+        Keep *place*, where the history of *room* stands, for members to come, until something is
+        delivered.
+
+        @return: `known`, which may be newer.
+        """
+        there = self._rooms.get(room)
+        if there is None:
+            return place
+        there.found = there.found or place
+        return there.place or there.found
+
     def watch(self, room: str, watcher: ISink) -> None:
         """Deliver the entries of *room* to *watcher*.  No-op a second time."""
         self._watchers.setdefault(room, {})[watcher] = None

@@ -51,13 +51,15 @@ class LocalRoom:
     @ivar reading: members that read missed entries.
     @ivar framed: the members, of all three kinds, that get frames besides entries.
     @ivar place: behind the entry that was delivered last; None if none was.
+    @ivar found: where the history stood when it was read before the first delivery; it may be ahead
+        of deliveries.
     @ivar batches: only the last one may still take parts.
     @ivar tap: gets the frames that are written; None while nobody traces.
     """
 
     __slots__ = (
-        "_count", "_lanes", "_write_all", "batches", "early", "framed", "live", "name", "place",
-        "reading", "tap",
+        "_count", "_lanes", "_write_all", "batches", "early", "found", "framed", "live", "name",
+        "place", "reading", "tap",
     )  # fmt: skip
 
     def __init__(self, name: str, write_all: WriteAll) -> None:
@@ -68,6 +70,7 @@ class LocalRoom:
         self.reading: dict[IMember, None] = {}
         self.framed: dict[IMember, int] = {}
         self.place: Place | None = None
+        self.found: Place | None = None
         self.batches: list[Batch] = []
         self.tap: Tap | None = None
         self._count = 0

@@ -18,8 +18,8 @@ WriteAll = Callable[[list[Any], bytes, int, int], list[tuple[int, int]]]
 class IMember(Interface):
     """A connection that a room's entries are written to."""
 
-    encoding: Encoding = Attribute("In which form it gets them.")
-    wire: object = Attribute("What `WriteAll` writes to; another kind of object: nothing.")
+    encoding: Encoding = Attribute("The form in which it gets entries.")
+    wire: object = Attribute("`WriteAll` writes to it; any other kind of object is passed over.")
     trace: Any = Attribute("Its `livechat.rooms.tracing.MemberTrace`; None while nobody traces it.")
 
     def write(frames: bytes) -> None:
@@ -59,4 +59,4 @@ class IClient(IMember):
         """Fires when what was written has gone out, or never will."""
 
     def flooded(reason: str) -> None:
-        """Close at once with 1008; nothing that it sent any more is looked at."""
+        """Close at once with 1008; frames that it has sent are dropped."""

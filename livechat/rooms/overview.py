@@ -53,7 +53,7 @@ class Overview:
 
     async def room(self, actor: Actor, name: str) -> Room:
         """
-        One room, active or not.
+        Find a room, active or not.
 
         @raise ChatError: the actor may not be there.
         """

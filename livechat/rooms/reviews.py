@@ -69,7 +69,8 @@ class Reviews:
 
     def review(self, actor: Actor, room: str, action: Review) -> Deferred[Ack]:
         """
-        Decide a case.  Fires once that is in force here, its message published, and all recorded.
+        Decide a case.  Fires once the decision is in force here and recorded, and its message
+        published.
 
         A repeated decision is answered as a duplicate.
 

@@ -9,7 +9,7 @@ from tempfile import mkstemp
 
 def read(path: Path, largest: int) -> bytes:
     """
-    The whole file.
+    Read a whole file.
 
     @raise OSError: it cannot be read.
     @raise ValueError: it has more than *largest* bytes; it may be endless.
@@ -20,7 +20,7 @@ def read(path: Path, largest: int) -> bytes:
 
 def bounded(document: bytes, largest: int) -> bytes:
     """
-    *document* itself.
+    Return *document* if it is small enough.
 
     @raise ValueError: it has more than *largest* bytes.
     """

@@ -152,7 +152,7 @@ class Threads:
         return answer.addBoth(self._done)
 
     def _start_threads(self) -> None:
-        """Have a thread for each call, as far as that is allowed, once there is `start`."""
+        """Start a thread for each call, up to the bound; none before `start`."""
         while self._results is not None and len(self._threads) < min(self._under_way, self._count):
             name = f"{self._name}-{len(self._threads)}"
             thread = Thread(target=self._work, args=(self._results,), name=name, daemon=True)

@@ -1,7 +1,7 @@
 """
-Endpoints for back ends: actions, one or many at once, and what rooms there are and who is there.
+Endpoints for back ends: actions, single or in batches; rooms; and the members of a room.
 
-They are not for back ends only: each act and each look needs its own right, whoever asks.
+Any client may use them: each act and each look needs its own right.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class BackEnds:
         return await self._single(call, room_name(call.names["room"]))
 
     async def actions(self, call: Call) -> Response:
-        """Do several acts, and answer with what became of each; or a single one, as `act`."""
+        """Do several acts, and answer with the outcome of each; or do a single one, as `act`."""
         body = json_body(call)
         actions = decode_batch(body)
         if actions is None:

@@ -88,7 +88,7 @@ class _Made(NamedTuple):
 
 
 class Files:
-    """The files, made when one is looked at first.  Any thread may do so."""
+    """The files, bundled and compressed when one is first asked for, in any thread."""
 
     def __init__(self, bodies: dict[str, bytes]) -> None:
         """
@@ -111,7 +111,7 @@ class Files:
         return self._made.newest
 
     def get(self, name: str) -> File | None:
-        """Return None if there is no such file."""
+        """Find a file by the name in an address; None if there is none."""
         if found := self.named.get(name):
             return found
         # The name may be another version's, of an open page or another process.
@@ -238,7 +238,7 @@ def _file(name: str, body: bytes, caching: tuple[str, str] = _CHECKED) -> File:
 
 @cache
 def _compressed(body: bytes) -> bytes:
-    """The same for all addresses of a file."""
+    """Compress once for all addresses of a file."""
     return gzip.compress(body, mtime=0)
 
 

@@ -84,7 +84,7 @@ class Histories:
         return streamed(NDJSON, _lines(whole, wanted or Wanted()), place(whole))
 
     async def export(self, call: Call) -> Response:
-        """All that is kept of a person, a line each; one without its last line is not whole."""
+        """Stream all that is kept of a person; an export without its last line is not whole."""
         user, guest = call.query.get("user", ""), call.query.get("guest", "0")
         _check_user(user, guest)
         actor = await self._caller(call)
@@ -161,7 +161,7 @@ def links(path: str, asked: Mapping[str, str], part: Window, found: History) -> 
     """
     Links to the neighbouring parts of a history (RFC 8288).
 
-    @param asked: the query, of which all but the place and the number is asked for there, too.
+    @param asked: the query, whose filters hold for the links, too.
     """
     limit = min(part.limit, LONGEST_HISTORY)
     links: list[tuple[str, dict[str, Any]]] = []

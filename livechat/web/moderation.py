@@ -1,7 +1,7 @@
 """
 Moderators' lists by HTTP: restrictions, open cases, and the audit.
 
-They act by `livechat.web.back_ends`, and by frames of ``livechat.v1``.
+Moderators act by `livechat.web.back_ends`, and by frames of ``livechat.v1``.
 """
 
 from __future__ import annotations

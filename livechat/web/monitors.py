@@ -27,10 +27,10 @@ from livechat.rooms.chat import Chat
 
 class Access(Struct, frozen=True):
     """
-    The rule of who may read the figures.
+    The rule of access to the figures.
 
-    @ivar to: those on this machine; everybody; nobody.
-    @ivar token: with which anybody does, unless nobody shall.
+    @ivar to: clients on this machine; everybody; nobody.
+    @ivar token: lets its bearer read from anywhere, unless *to* is "off".
     """
 
     to: Literal["loopback", "open", "off"] = "loopback"

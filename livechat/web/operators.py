@@ -78,7 +78,7 @@ class OperatorsApi:
 
     async def _manager(self, call: Call) -> Actor:
         """
-        @raise ChatError: they manage less than everything.
+        @raise ChatError: the caller manages less than everything.
         """
         actor = await self._door.caller(call.source, claim(call, {}, call.bearer))
         self._chat.require(actor, EVERYWHERE, "manage")

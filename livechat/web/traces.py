@@ -1,7 +1,7 @@
 """
 Traces for operators: the frames of a room or a person, as server-sent events.
 
-They end after `LONGEST` seconds.  Each is in the audit before its first line.
+A trace ends after `LONGEST` seconds at most, and is in the audit before its first line.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 The board of receivers: what all processes know of them, in a shared map.
 
-The process that tells them writes how that goes.  Any process can ask it to tell one anew.
+The process that tells receivers writes their states.  Any process can ask it to tell one anew.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Rewinding(Struct, frozen=True):
     """
     A request to tell a receiver anew.
 
-    @ivar since: of what was stored since then, in milliseconds since 1970.
+    @ivar since: the time from which on entries are told anew, in milliseconds since 1970.
     """
 
     id: str
@@ -50,7 +50,7 @@ class Rewound(Struct, frozen=True):
     """
     A rewind that was done.
 
-    @ivar rooms: how many have something that is told anew.
+    @ivar rooms: the number of rooms of which something is told anew.
     """
 
     id: str
@@ -102,7 +102,7 @@ class Board:
         return replace(found, url=bare.url)
 
     async def write(self, state: ReceiverState) -> None:
-        """Write how it goes with a receiver, if that is other than it was, or long ago."""
+        """Write the state of a receiver, if it has changed or was written long ago."""
         key = _STATE + state.receiver
         before = self._read(key, _states)
         if before is not None and replace(before, updated=state.updated) == state:
@@ -127,15 +127,18 @@ class Board:
         for name in names:
             asked = Rewinding(token_hex(8), since)
             done: Deferred[int] = Deferred()
-            self._waiting.append((name, asked.id, done))
-            await self._shared.put(_ASKED + name, msgspec.json.encode(asked))
-            found[name] = await self._answered(name, asked.id, done)
+            waiting = name, asked.id, done
+            self._waiting.append(waiting)
+            try:
+                await self._shared.put(_ASKED + name, msgspec.json.encode(asked))
+                found[name] = await self._answered(done)
+            finally:
+                self._waiting.remove(waiting)
         return found
 
-    async def _answered(self, name: str, known_as: str, done: Deferred[int]) -> int | None:
+    async def _answered(self, done: Deferred[int]) -> int | None:
         late = self._time.callLater(ANSWERED_WITHIN, done.callback, -1)
         rooms = await done
-        self._waiting = [each for each in self._waiting if each[1] != known_as]
         if late.active():
             late.cancel()
         return None if rooms < 0 else rooms

@@ -63,7 +63,7 @@ class Delivery:
     """
     Tells one receiver, and counts how that goes.
 
-    @ivar counts: as it stands.
+    @ivar counts: the state of the receiver, and its counts until now.
     """
 
     def __init__(
@@ -93,10 +93,10 @@ class Delivery:
 
     async def run(self, leads: Callable[[], bool], round_: str = "") -> None:
         """
-        Tell it of all that waits and comes, until this is cancelled.
+        Tell the receiver of all events that wait or come, until cancelled.
 
         @param leads: tells whether this process may send.
-        @param round_: names what is told anew.
+        @param round_: the newest rewind, which gives repeated events other request ids.
         """
         self.counts = Counts()
         self.feed.begin()

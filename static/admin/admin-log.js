@@ -18,11 +18,19 @@ const waiting = document.createElement("ol");
 let dropped = 0;
 // The menu that is open.
 let menu = null;
+let midnight = 0;
 
 export function localTime(element) {
   const moment = new Date(element.dateTime);
   const today = moment.toDateString() === new Date().toDateString();
   element.textContent = today ? moment.toLocaleTimeString() : moment.toLocaleString();
+}
+
+/** Say all times, and again at midnight: times of yesterday have a date. */
+function localTimes() {
+  clearTimeout(midnight);
+  for (const lines of [list, waiting]) lines.querySelectorAll("time").forEach(localTime);
+  midnight = setTimeout(localTimes, new Date().setHours(24, 0, 0, 0) - Date.now());
 }
 
 const subject = ({ id, verified }) => `${verified ? "u" : "g"}:${id}`;
@@ -181,9 +189,10 @@ export function pass({ seq }) {
   advance(seq);
 }
 
-list?.querySelectorAll("time").forEach(localTime);
-
 if (list) {
+  localTimes();
+  // A device that sleeps has no midnight.
+  document.addEventListener("visibilitychange", localTimes);
   log.addEventListener("scroll", release, { passive: true });
   list.addEventListener(
     "toggle",

@@ -143,6 +143,7 @@ DATABASE = "livechat.sqlite3"
         ([("twice", b"1"), ("twice", b"2")], {}),
         ([("large", b"x" * (LARGEST_FILE + 1))], {}),
         ([("only", b"x")], {}),
+        ([("nul", b"x")], {"pax_headers": {"path": "n\0ul"}}),
         ([(DATABASE, b"")], {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}),
         ([(DATABASE, b"no database at all, and longer than its head" * 9)], {}),
     ],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any, Final
@@ -14,7 +16,7 @@ from playwright.sync_api import Route, expect
 
 from livechat.web.admin.rooms import ROOMS_PER_PAGE
 from tests.live.browser import CUT, HOSTILE, NARROW, WIDE, Tab
-from tests.live.daemon import PASSWORD, Daemon
+from tests.live.daemon import PASSWORD, QUICK, Daemon
 from tests.live.visitor import say
 
 DAEMON = ("--max-connections-per-ip=0",)
@@ -336,6 +338,11 @@ def test_an_operator_with_a_name(tab: Callable[..., Tab], daemon: Daemon) -> Non
     operator.live()
     say(daemon, "named", "hi")
     expect(page.get_by_text("hi", exact=True)).to_be_visible()
+    # A day later its time has a date, on a page that stayed open, and slept.
+    page.clock.set_fixed_time(datetime.now(UTC) + timedelta(days=1))
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    time = page.locator("[data-messages] time")
+    expect(time).to_have_text(re.compile(r"^\d+/\d+/\d{4}, \d+:\d\d:\d\d"))
     assert operator.findings() == []
     for gone in ("Remove for everyone", "Send"):
         expect(page.get_by_text(gone, exact=True)).to_have_count(0)
@@ -349,7 +356,7 @@ def test_a_new_password(tab: Callable[..., Tab], start: Callable[..., Daemon]) -
     """A new password signs everybody out, at once; what was typed is kept."""
     daemon = start(LIVECHAT_ADMIN_PASSWORD=None)
     file = daemon.directory / "state" / "admin-password"
-    file.write_text(PASSWORD)
+    file.write_text(QUICK.hash(PASSWORD))
     daemon.process.send_signal(signal.SIGHUP)
     daemon.log.wait_for("is new, and signs all out")
     operator = tab(daemon)
@@ -357,7 +364,7 @@ def test_a_new_password(tab: Callable[..., Tab], start: Callable[..., Daemon]) -
     operator.sign_in("/admin/rooms/r/")
     operator.live()
     page.get_by_label("Message", exact=True).fill("not lost")
-    file.write_text("another password")
+    file.write_text(QUICK.hash("another password"))
     daemon.process.send_signal(signal.SIGHUP)
     daemon.log.wait_for("is new, and signs all out", 2)
     expect(page.get_by_text("Signed out: sending asks for the password")).to_be_visible()

@@ -138,7 +138,7 @@ def test_a_german_visitor(visitor: Callable[..., Visitor], speaker: Callable[...
     assert first == f"{ann.tab.url}{early}"
     assert "/static/texts-de-more." in later
     expect(ann.page.locator("button.count")).to_have_text("2 Personen")
-    expect(ann.line("guten Tag").locator("time")).to_have_text(re.compile(r"^\d?\d:\d\d$"))
+    expect(ann.line("guten Tag").locator("time")).to_have_text(re.compile(r"^\d\d:\d\d$"))
     expect(ann.page.locator(".day")).to_have_text(re.compile("Heute|Gestern"))
     for text, choices in (
         ("guten Tag", ["Antworten", "Bearbeiten", "Zurücknehmen"]),

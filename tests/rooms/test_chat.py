@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred, fail
@@ -232,3 +233,20 @@ def test_a_sender_that_has_left(make_world: Callable[..., World]) -> None:
     world.write()
     assert (stays.frames(), leaves.frames()) == ([b'{"message":"hi"}'], [])
     assert seqs(world, Window()) == [1]
+
+
+def test_one_read_for_all_that_come(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a room where nothing was said since the start, only its first member reads its place."""
+    say(world, "hi")
+    reads = []
+    read = world.backend.messages.read
+
+    def counted(*asked: Any) -> Any:
+        reads.append(asked)
+        return read(*asked)
+
+    monkeypatch.setattr(world.backend.messages, "read", counted)
+    for _ in range(3):
+        run(world.chat.join(ANN, "r", RecordingClient(), reads=True))
+        assert run(world.chat.place(ANN, "r")).seq == 1
+    assert reads == [("r", 0, 0)]

@@ -89,6 +89,31 @@ class HubTest(SynchronousTestCase):
         assert not self.hub.leave("a", two)
         assert self.hub.members("a") == 0
 
+    def test_a_place_that_was_found(self) -> None:
+        """A place that was read is every newcomer's, until something is delivered."""
+        assert self.hub.known("a") is None
+        assert self.hub.found("a", Place("e", 2)) == Place("e", 2)
+        assert self.hub.known("a") is None
+        self.hub.join("a", RecordingClient())
+        assert self.hub.known("a") is None
+        assert self.hub.found("a", Place("e", 2)) == Place("e", 2)
+        assert self.hub.found("a", Place("e", 3)) == self.hub.known("a") == Place("e", 2)
+        assert self.hub.place("a") is None
+        self.deliver("a", *"xyz")
+        assert self.hub.found("a", Place("e", 2)) == self.hub.known("a") == Place("e", 3)
+
+    def test_a_found_place_ahead_of_deliveries(self) -> None:
+        """Members that begin at one get what follows it, and nothing before."""
+        first, second = RecordingClient(), RecordingClient()
+        for each in (first, second):
+            self.hub.join("a", each, reads=True)
+            place = self.hub.known("a") or self.hub.found("a", Place("e", 2))
+            self.hub.go_live("a", each, place)
+        self.deliver("a", "x")
+        self.deliver("a", *"xyz")
+        for each in (first, second):
+            assert [json.loads(frame)["message"] for frame in each.frames()] == ["z"]
+
     def test_a_broken_member_stops_nobody(self) -> None:
         """A member whose connection raises is cut off, and the others get the message."""
         before, broken, after = RecordingClient(), BrokenMember(), RecordingClient()

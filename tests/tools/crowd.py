@@ -8,21 +8,21 @@ messages that were not acknowledged.
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Self
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+import msgspec
+from OpenSSL import SSL
+from websockets.exceptions import InvalidHandshake
 
-from tests.live.daemon import PATIENCE, trusting
+from tests.live.daemon import PATIENCE
 from tests.live.kept import LOGGED_WITHIN
 from tests.support.transcripts import Transcript
+from tests.tools.light_socket import LightSocket, trusting
 
 #: Seconds for all to be whole again at the end.
 SETTLE_WITHIN: Final = 30.0
@@ -98,7 +98,7 @@ class Client:
     @ivar longest: the most seconds between two messages.
     """
 
-    def __init__(self, port: int, room: str, name: str) -> None:
+    def __init__(self, port: int, room: str, name: str, tls: SSL.Context) -> None:
         self.room = room
         self.name = name
         self.transcript = Transcript()
@@ -108,10 +108,13 @@ class Client:
         self.longest = 0.0
         self.ready = asyncio.Event()
         self._address = f"wss://127.0.0.1:{port}/ws/chat/{room}/?client={name:x>16}&name={name}"
-        self._tls = trusting()
+        self._tls = tls
         self._heard: float | None = None
         self._outbox: dict[str, str] = {}
-        self._socket: ClientConnection | None = None
+        self._socket: LightSocket | None = None
+        # Of this connection: a `hello` came; the seconds after which to come back.
+        self._greeted = False
+        self._away: float | None = None
 
     @property
     def waits(self) -> bool:
@@ -127,79 +130,66 @@ class Client:
         """Connect, and listen until the end; return the seconds after which to come back."""
         place = self.transcript.place
         since = "" if place is None else f"&since={place.epoch}:{place.seq}"
-        try:
-            socket = await connect(
-                self._address + since,
-                ssl=self._tls,
-                subprotocols=["livechat.v1"],  # type: ignore[list-item]
-                open_timeout=PATIENCE,
-                ping_interval=None,
-                compression=None,
-                proxy=None,
-            )
-        except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError) as reason:
-            self.counts["refused"] += 1
-            self.refusals[f"{type(reason).__name__}: {reason}"[:120]] += 1
-            return AGAIN
-        self.counts["connections"] += 1
-        async with socket:
-            return await self._listen(socket)
-
-    async def _listen(self, socket: ClientConnection) -> float:
-        away: float | None = None
-        greeted = False
+        self._greeted, self._away = False, None
         self.transcript.connect()
+        socket = LightSocket(self._address + since, self._tls, self._hear, "livechat.v1")
+        self._socket = socket
         try:
-            async for text in socket:
-                frame = json.loads(text)
-                if frame["type"] == "goaway":
-                    away = frame["retry_ms"] / 1000
-                greeted = greeted or frame["type"] == "hello"
-                await self._take(socket, frame)
-        except ConnectionClosed:
-            pass
-        self._socket = None
-        if not greeted:
-            self.counts["refused"] += 1
-            self.refusals[f"closed with {socket.close_code} {socket.close_reason}"] += 1
-        elif away is None:
+            async with asyncio.timeout(PATIENCE):
+                await socket.open()
+            self.counts["connections"] += 1
+            await socket.ended
+        except (OSError, InvalidHandshake, TimeoutError) as reason:
+            self._refused(f"{type(reason).__name__}: {reason}"[:120])
+            return AGAIN
+        finally:
+            self._socket = None
+            socket.close()
+        if not self._greeted:
+            self._refused(f"closed with {socket.closed_with}")
+        elif self._away is None:
             self.counts["cut"] += 1
-        return AGAIN if away is None else away
+        return AGAIN if self._away is None else self._away
 
-    async def _take(self, socket: ClientConnection, frame: Any) -> None:
-        if frame["type"] == "goaway":
+    def _refused(self, reason: str) -> None:
+        self.counts["refused"] += 1
+        self.refusals[reason] += 1
+
+    def _hear(self, text: bytes) -> None:
+        frame = msgspec.json.decode(text)
+        kind = frame["type"]
+        if kind == "goaway":
+            self._away = frame["retry_ms"] / 1000
             self._socket = None
             return
         self.transcript.add(frame)
-        if frame["type"] == "hello":
-            self._socket = socket
+        if kind == "hello":
+            self._greeted = True
             self.ready.set()
-            for nonce in tuple(self._outbox):
-                await self._write(nonce)
-        elif frame["type"] == "message":
+            self.say_again()
+        elif kind == "message":
             now = time.monotonic()
             if self._heard is not None:
                 self.longest = max(self.longest, now - self._heard)
             self._heard = now
-        elif frame["type"] == "ack":
+        elif kind == "ack":
             self._outbox.pop(frame["nonce"], None)
             self.acked[f"{self.name}-{frame['nonce']}"] = frame["seq"]
 
-    async def say(self, nonce: str) -> None:
+    def say(self, nonce: str) -> None:
         """Say something, now or as soon as the client is back."""
         self._outbox[nonce] = f"{self.name}-{nonce}"
-        await self._write(nonce)
+        self._write(nonce)
 
-    async def say_again(self) -> None:
-        """Repeat the messages that were refused."""
+    def say_again(self) -> None:
+        """Repeat the messages that were not acknowledged."""
         for nonce in tuple(self._outbox):
-            await self._write(nonce)
+            self._write(nonce)
 
-    async def _write(self, nonce: str) -> None:
-        if self._socket is not None and nonce in self._outbox:
+    def _write(self, nonce: str) -> None:
+        if self._socket is not None and self._greeted:
             frame = {"type": "message", "message": self._outbox[nonce], "nonce": nonce}
-            with suppress(ConnectionClosed):
-                await self._socket.send(json.dumps(frame))
+            self._socket.write(msgspec.json.encode(frame).decode())
 
 
 class Crowd:
@@ -210,8 +200,9 @@ class Crowd:
         @param name: tells its rooms and clients from those of other crowds.
         """
         self._rooms = rooms
+        tls = trusting()
         self.clients = [
-            Client(port, f"room{name}{number % rooms}", f"c{name}{number}")
+            Client(port, f"room{name}{number % rooms}", f"c{name}{number}", tls)
             for number in range(clients)
         ]
         self._said = 0
@@ -254,7 +245,7 @@ class Crowd:
         began = time.monotonic()
         while True:
             members = self.clients[self._said % self._rooms :: self._rooms]
-            await random.choice(members).say(str(self._said))
+            random.choice(members).say(str(self._said))
             self._said += 1
             await asyncio.sleep(max(0.0, began + self._said / rate - time.monotonic()))
 
@@ -267,7 +258,7 @@ class Crowd:
             if not any(each.waits or self._missing(each) for each in self.clients):
                 return
             for each in self.clients:
-                await each.say_again()
+                each.say_again()
             await asyncio.sleep(0.5)
 
     def _missing(self, client: Client) -> set[str]:

@@ -71,6 +71,7 @@ def test_an_unwritten_state_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     world.write(state="sending")
     with pytest.raises(ChatError):
         run(world.board.rewind([NAME], 1))
+    assert world.board._waiting == []
 
 
 def test_an_unknown_receiver_is_refused() -> None:

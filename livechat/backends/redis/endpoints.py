@@ -27,6 +27,8 @@ ASK: Final = 1.0
 
 def endpoint(address: Address, reactor: PosixReactorBase, files: TLSFiles) -> IStreamClientEndpoint:
     """
+    Make the endpoint of *address*.
+
     @param files: for TLS, where *address* asks for it.
     @raise StartError: a file cannot be used, or it is a cluster, which has many endpoints.
     """
@@ -53,9 +55,9 @@ def host_endpoint(
 @implementer(IStreamClientEndpoint)
 class SentinelEndpoint:
     """
-    Asks one Sentinel after the other where the master is, each time anew, and connects there.
+    Connects to the master, for which it asks one Sentinel after the other, anew each time.
 
-    Whether it is the master must be asked there: Sentinel may not know yet.
+    A server that Sentinel names may be no master any more: its user has to ask it.
     """
 
     def __init__(self, reactor: PosixReactorBase, address: Address, tls: TLS | None) -> None:

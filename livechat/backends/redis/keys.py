@@ -12,9 +12,9 @@ go in as they are: they have no braces, and only internal ones a `!`, with more 
     lc:{room}:x      a hash: entries that were changed, and neighbours of them, by number; the
                      stream does not have them any more (`amend.lua`)
     lc:{room}:m      the state: s, t and i of the newest entry; w, the word of the numbering;
-                     e, the number of the newest event, if there was one, and while it is kept
-                     o, the oldest number that is; it outlives the stream
-                     and of what receivers outside wait for h, g and f (`holding.lua`)
+                     e, the number of the newest event, if there was one; o, while that event is
+                     kept, the oldest kept number; h, g and f, for entries that receivers outside
+                     wait for (`holding.lua`).  The state outlives the stream
     lc:{room}:c      a hash: how far each of them was told
     lc:{room}:w      the word of a room without entries; ends by itself
     lc:{room}:n:…    the use of a nonce: number, time, tag, digest of the act, and word
@@ -220,7 +220,7 @@ class Keys:
 
     @property
     def trial_channel(self) -> bytes:
-        """A channel on which they are, and on which nothing is said."""
+        """A channel on which rights are tried, and on which nothing is said."""
         return self.control + b":rights"
 
     def is_trial(self, channel: bytes) -> bool:

@@ -133,16 +133,16 @@ class Subscriptions:
 
     def deaf(self, rooms: Rooms = every) -> None:
         """
-        Redis does not tell of anything any more.
+        The subscriptions are lost: Redis tells of nothing.
 
-        @param rooms: of these only, here and below.
+        @param rooms: the rooms that are concerned, here and below.
         """
         for room in self._rooms.values():
             if rooms(room.name):
                 self._deafen(room)
 
     def deaf_to(self, channel: bytes) -> None:
-        """Redis does not tell of this one any more."""
+        """The subscription to *channel* is lost."""
         room = self._rooms.get(self._keys.room(channel))
         if room is not None:
             self._deafen(room)
@@ -153,7 +153,7 @@ class Subscriptions:
         room.doubted = room.stream is not None
 
     def doubt(self, rooms: Rooms = every) -> None:
-        """Deliver nothing until it is known that Redis has what it had."""
+        """Deliver nothing until Redis is known to have lost no entries."""
         for room in self._rooms.values():
             if rooms(room.name):
                 room.doubted = room.stream is not None
@@ -223,7 +223,7 @@ class Subscriptions:
             conclude(room.name, room.take_delivered(news), self._record)
 
     def check_all(self, rooms: Rooms = every) -> None:
-        """Look for what is missing: it was not possible for a while."""
+        """Look for missing entries, after a time in which that was impossible."""
         for room in tuple(self._rooms.values()):
             if rooms(room.name):
                 self._check_soon(room)
@@ -365,7 +365,7 @@ class Subscriptions:
             room.quiet = True
         if self._host.ready:
             await self._host.generation.refresh_if_possible()
-        with suppress(UnansweredError, RefusedError):  # it is looked at when that is possible
+        with suppress(UnansweredError, RefusedError):  # the next sweep looks again
             await self._look_at(stood)
 
     async def _look_at(self, stood: Mapping[str, Stream]) -> None:

@@ -1,5 +1,5 @@
 """
-Removal of the last traces of what was edited or retracted from the embedded backend's files.
+Erases the last traces of edited and retracted messages from the embedded backend's files.
 
 A transaction that changes a row has SQLite overwrite the old one with zeros (``secure_delete``).
 Two places are left where the words may still be:
@@ -48,7 +48,7 @@ class Layout(NamedTuple):
     The pages of a file.
 
     @ivar size: bytes of a page.
-    @ivar usable: those that SQLite uses.
+    @ivar usable: bytes of a page that SQLite uses.
     @ivar maps: every so many pages, from the second on, is one that has other bytes first; 0 for
         none.
     """
@@ -67,7 +67,7 @@ class Layout(NamedTuple):
         return cls(size, usable, usable // 5 + 1 if moves else 0)
 
     def is_map(self, page: int) -> bool:
-        """Tell whether *page* has, or may have, other bytes first."""
+        """Tell whether *page* is, or may be, one that has other bytes first than a b-tree page."""
         behind = page - _LOCK_BYTE // self.size - 1
         return bool(self.maps) and ((page - 2) % self.maps == 0 or behind in {0, 1})
 
@@ -102,7 +102,7 @@ class Eraser:
         """
         Go on with the round; return False if a reader is in the way.
 
-        *db* is to be closed afterwards: what it remembers of the pages has the gaps still.
+        Close *db* afterwards: its cache of the pages still has the old gaps.
 
         @param timeout: seconds that the connection's statements wait.
         """
@@ -170,7 +170,7 @@ def wipe(file: int, layout: Layout, first: int, count: int) -> int:
 
 
 def gap(data: bytes | bytearray, at: int, layout: Layout, number: int) -> tuple[int, int]:
-    """Find the gap of the page that begins at *at*: where it begins and ends; empty if none."""
+    """Find the beginning and the end of the gap in the page at *at*; equal if there is none."""
     start = at if number > 1 else at + _FILE_HEADER
     header = _HEADERS.get(data[start])
     if header is None or layout.is_map(number):

@@ -7,26 +7,26 @@ their pages of `messages` are touched.  When many entries have gathered they are
 
 All of the journal is in memory too, by room: the newest number of a room, and the entries
 themselves.  Memory is changed after the commit (`Journal.committed`).  After a transaction that
-failed it is read anew when the file is opened, so it is what the file has.
+failed, memory is read anew when the file is opened, so it equals the file.
 
-A room's row in `rooms` says what was so when the room was moved last: `top` is the newest number in
-`messages`, and all of the journal is newer.  Two columns are never behind: `event`, which an edit
+A room's row in `rooms` is of the time when its entries were moved last: `top` is the newest number
+in `messages`, and all of the journal is newer.  Two columns are up to date: `event`, which an edit
 or a retraction writes, and `bottom`.
 
 Readers run in other threads, and take a room from memory first, then a view of the file:
 
-  - A group that is stored in between is not in what was taken from memory.  The reader shows the
-    room as it was before.
+  - A group that is stored in between is missing in memory as it was read.  The reader shows the
+    room as it was before the group.
   - A move in between has changed `top`, an edit or a retraction `event`.  Both only grow, so a
     room's row of which both are the same is of the state that memory had (`Room.matches`).  Else
-    the reader begins anew: memory is about to follow.  So it never mixes two states.
-  - A removal has raised `bottom`, and what it has removed was in no history any more.
+    the reader begins anew: memory is about to follow.  So a page never mixes two states.
+  - A removal in between has raised `bottom`; no history showed the removed entries any more.
 
 A `Room` does not change once it is in memory.  Its list of rows is shared with the next one: what
 a group adds to it before the commit is beyond `top`, so nobody sees it.  Where an entry is changed,
 the next one has a list of its own.
 
-An edit and a retraction rewrite the journal's rows that have what they change, in their own
+An edit or a retraction rewrites the journal's rows of the entries that it changes, in its own
 transaction.  So the old words are nowhere in the table, and `secure_delete` overwrites them in the
 file.
 """
@@ -137,9 +137,9 @@ class Journal:
 
     def opened(self, db: sqlite3.Connection) -> None:
         """
-        The file was opened: read the journal, if memory may be another one.
+        Read the journal of a file that was opened, if memory may differ from it.
 
-        @raise Broken: it does not decode.
+        @raise Broken: the journal does not decode.
         """
         if not self._known:
             lines, floors = _read_lines(db)
@@ -151,7 +151,7 @@ class Journal:
             self._known = True
 
     def committed(self) -> None:
-        """A transaction has ended: have in memory what it has written."""
+        """Take into memory what a transaction has written, behind its commit."""
         if self._after is not None:
             self._after()
             self._after = None

@@ -64,9 +64,9 @@ _Act = Act[Submission]
 
 class SharedRead:
     """
-    A page that several wait for.
+    A page that several readers wait for.
 
-    @ivar begun: a thread reads it: who asks now may have been told of what it does not see.
+    @ivar begun: a thread reads it, so it may lack entries of which a later reader was told.
     @ivar result: None until it has been read.
     """
 
@@ -281,7 +281,11 @@ class SqliteMessageLog:
             act.refused(unknown())
 
     def stop(self) -> Deferred[None]:
-        """Fires when everybody was answered: a hung disk does not hang the daemon."""
+        """
+        Take no more messages.
+
+        Fires when all senders were answered, in bounded time: a hung disk does not hang the daemon.
+        """
         self._stopping = Deferred()
         if not self._group and self._gathering is None:
             self._stopping.callback(None)

@@ -11,7 +11,18 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from livechat.backends.records import Record, to_entry
-from livechat.protocol.messages import Entry, Message, user_of_text
+from livechat.protocol.messages import Entry, Message, User, user_of_text
+
+
+class Users(dict[str | None, User | None]):
+    """Users of a page, by their stored texts: few users say most of what is said in a room."""
+
+    def __missing__(self, text: str | None) -> User | None:
+        """
+        @raise ValueError: *text* is no user.
+        """
+        self[text] = found = None if text is None else user_of_text(text)
+        return found
 
 
 class Row(Struct, frozen=True, array_like=True, gc=False):
@@ -29,13 +40,14 @@ class Row(Struct, frozen=True, array_like=True, gc=False):
     kind: int = 0
     extra: str | None = None
 
-    def entry(self) -> Entry:
+    def entry(self, users: Users | None = None) -> Entry:
         """
-        Return what is shown.
+        Return the entry of this row.
 
-        @raise ValueError: the row is none that this livechat knows.
+        @param users: those that were read before.
+        @raise ValueError: this livechat knows no such row.
         """
-        user = None if self.user is None else user_of_text(self.user)
+        user = (Users() if users is None else users)[self.user]
         if not self.kind and self.extra is None:
             # Nearly all entries are plain messages.
             return Message(self.text, self.seq, self.time, user)
@@ -46,7 +58,7 @@ class Moment(NamedTuple):
     """
     The time of a group, in milliseconds since 1970, UTC.
 
-    @ivar latest: a wrong clock has stamped what is later.
+    @ivar latest: the latest time of entries, but for stamps of a wrong clock.
     """
 
     now: int
@@ -61,8 +73,8 @@ class Room(Struct, gc=False):
     """
     A room, and its entries in the journal.
 
-    It does not change once the journal has it.  Only `rows`, which it shares with the room that
-    comes after it, may grow beyond `top`.
+    A room does not change once the journal has it.  Only its `rows`, which it shares with the room
+    that takes its place, may grow beyond `top`.
 
     @ivar moved: the newest number in `messages`.
     @ivar event: the number of the newest event; 0 if there never was one.
@@ -96,7 +108,7 @@ class Room(Struct, gc=False):
         return self.rows[start : min(start + limit, self.top - self.moved)]
 
     def matches(self, top: int, event: int) -> bool:
-        """Tell whether the file is in the same state, whose row of the room has these."""
+        """Tell whether the file is in the same state: its row of the room has *top* and *event*."""
         return top == self.moved and event == self.event
 
 

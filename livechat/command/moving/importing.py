@@ -178,7 +178,7 @@ async def _bring(file: BinaryIO, target: Target, *, anew: bool, with_secret: boo
                 outcome = await target.add_room(piece, pieces.entries(), anew=anew)
                 name = piece.name
                 for _ in pieces.entries():
-                    """Passes over those of a room that is there."""
+                    pass  # those of a room that is there already
                 rooms += outcome.added
                 entries += piece.top - piece.oldest + 1 if outcome == ADDED else 0
             case _:

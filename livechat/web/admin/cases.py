@@ -46,7 +46,7 @@ class CasePages:
         return self._templates.page("admin/cases.html", **self._values(asked), **asked.frame)
 
     async def events(self, asked: OperatorCall, stream: EventStream) -> AsyncGenerator[bytes, None]:
-        """The list, whenever there is another one."""
+        """Stream the list of cases whenever it has changed."""
         self._values(asked)
         return self._parts(asked, stream)
 
@@ -81,7 +81,7 @@ class CasePages:
         }
 
     async def decide(self, asked: OperatorCall) -> Response:
-        """Decide a case, or do something about the message's author; and go back."""
+        """Decide a case, remove its message, or restrict the author; then go back."""
         form = asked.form
         room, done = room_name(form.get("room", "")), form.get("do", "")
         if done in _RESTRICTIONS:

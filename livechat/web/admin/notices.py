@@ -1,5 +1,5 @@
 """
-Notices: what a form has done, as the page says it to which the browser goes then.
+Notices: the outcome of a form, shown by the page to which the browser goes next.
 
 The text is in that page's address, with a mark that follows from the session.  So a link from
 elsewhere cannot make the page say anything.
