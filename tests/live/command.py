@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import NamedTuple
 
 from tests.live.daemon import PATIENCE, Daemon
+from tests.live.forking import template
 
 LIVECHAT = Path(sys.executable).with_name("livechat")
 
@@ -21,14 +24,34 @@ class Ran(NamedTuple):
     err: str
 
 
+def command(words: Sequence[str], directory: Path, given: Mapping[str, str], said: str = "") -> Ran:
+    """
+    Run a command in a fork of a process that has imported all of it: most of its time goes there.
+
+    @param given: its environment, all of it but for PATH.
+    @param said: what it reads.
+    """
+    with ExitStack() as stack:
+        files = [stack.enter_context(TemporaryFile()) for _ in range(3)]
+        files[0].write(said.encode())
+        files[0].seek(0)
+        environment = {"PATH": os.environ["PATH"], **given}
+        numbers = [each.fileno() for each in files]
+        process = template().say(words, directory, environment, *numbers)
+        try:
+            code = process.wait(2 * PATIENCE)
+        finally:
+            process.kill()
+        for each in files:
+            each.seek(0)
+        out, err = (each.read().decode() for each in files[1:])
+    return Ran(code, out, err)
+
+
 def livechat(daemon: Daemon, *words: str, stdin: str = "", **environment: str) -> Ran:
     """Run a command on the state directory of *daemon*."""
-    given = {"PATH": os.environ["PATH"], "LIVECHAT_STATE": str(daemon.directory / "state")}
-    ran = subprocess.run(
-        [LIVECHAT, *words], input=stdin, capture_output=True, text=True, timeout=2 * PATIENCE,
-        check=False, env=given | environment, cwd=daemon.directory,
-    )  # fmt: skip
-    return Ran(ran.returncode, ran.stdout, ran.stderr)
+    given = {"LIVECHAT_STATE": str(daemon.directory / "state"), **environment}
+    return command(words, daemon.directory, given, stdin)
 
 
 def done(daemon: Daemon, *words: str, stdin: str = "") -> str:

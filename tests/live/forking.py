@@ -90,6 +90,20 @@ class Template:
         child, descriptors = self._ask(request, output)
         return Forked(self, child, descriptors[0])
 
+    def say(
+        self, words: Sequence[str], directory: Path, environment: Mapping[str, str], *files: int
+    ) -> Forked:
+        """
+        A process that does what the command `livechat` does.
+
+        @param files: its input, its output and its errors.
+        """
+        request = {
+            "say": ["livechat", *words], "directory": str(directory), "environment": environment,
+        }  # fmt: skip
+        child, descriptors = self._ask(request, *files)
+        return Forked(self, child, descriptors[0])
+
     def wait(self, child: int) -> int:
         """The exit code of a child that has ended."""
         return self._ask({"wait": child})[0]
@@ -103,7 +117,7 @@ class Template:
 
 
 class Forked:
-    """A child of the template: as much of `subprocess.Popen` as is used of a daemon's."""
+    """A child of the template: as much of `subprocess.Popen` as tests use."""
 
     def __init__(self, template: Template, pid: int, descriptor: int) -> None:
         self.pid = pid

@@ -5,6 +5,8 @@ A process that has imported what a daemon imports, and becomes daemons by forkin
 
     {"run": [command], "directory": "/…", "environment": {…}}, and where to write
         it forks; the answer is the child's id and a descriptor of it (pidfd)
+    {"say": [command], …} as before, and its input, output and errors
+        the same for the command `livechat`
     {"wait": id}
         it waits for the child, and answers with the exit code
 
@@ -15,6 +17,7 @@ plugins: all of that is the child's, as if it had been started by exec.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
@@ -34,15 +37,24 @@ import twisted.trial.itrial  # noqa: E402
 import twisted.words.iwords  # noqa: E402
 
 import livechat.backends.sqlite.backend  # noqa: E402
+import livechat.command.checks  # noqa: E402
+import livechat.command.configured  # noqa: E402
+import livechat.command.main  # noqa: E402
+import livechat.command.restoring  # noqa: E402
 import livechat.daemon.starting  # noqa: E402
-import livechat.service  # noqa: E402, F401
+import livechat.service  # noqa: E402
 from livechat.web import files  # noqa: E402
 from livechat.web.html import environment, folder  # noqa: E402
+from tests.live import standby  # noqa: E402
 
 # Every daemon derives the same from its own files, and keeps it.
 assert files.read(folder("static")).newest
 for page in environment().list_templates(extensions=["html"]):
     environment().get_template(page)
+
+# A fork that looks through all of it for garbage, at its end at the latest, copies all of it.
+gc.collect()
+gc.freeze()
 
 # Forks of one would share what it waits with, and wake and end one another.
 assert "twisted.internet.reactor" not in sys.modules
@@ -54,7 +66,7 @@ LONGEST: Final = 1 << 20
 def serve(requests: socket.socket) -> dict[str, Any] | None:
     """Answer until the other end closes; in a child, return the request that it must fulfil."""
     while True:
-        data, output, _, _ = socket.recv_fds(requests, LONGEST, 1)
+        data, files, _, _ = socket.recv_fds(requests, LONGEST, 3)
         if not data:
             return None
         request = json.loads(data)
@@ -65,12 +77,16 @@ def serve(requests: socket.socket) -> dict[str, Any] | None:
         child = os.fork()
         if not child:
             requests.close()
-            os.dup2(output[0], 1)
-            os.dup2(output[0], 2)
-            os.close(output[0])
+            # A daemon's output is one file, and its input is the template's, which has none.
+            first, places = (0, files) if "say" in request else (1, files * 2)
+            for place, file in enumerate(places, first):
+                os.dup2(file, place)
+            for file in files:
+                os.close(file)
             found: dict[str, Any] = request
             return found
-        os.close(output[0])
+        for file in files:
+            os.close(file)
         descriptor = os.pidfd_open(child)
         socket.send_fds(requests, [json.dumps(child).encode()], [descriptor])
         os.close(descriptor)
@@ -78,14 +94,28 @@ def serve(requests: socket.socket) -> dict[str, Any] | None:
 
 def main() -> None:
     request = serve(socket.socket(fileno=int(sys.argv[1])))
-    if request is not None:
-        os.chdir(request["directory"])
-        os.environ.clear()
-        os.environ.update(request["environment"])
-        # Behind the program's own folder, as Python puts it.  Plugins are not looked for there.
-        sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-        sys.argv = request["run"]
-        sys.exit(twisted.scripts.twistd.run())
+    if request is None:
+        return
+    os.chdir(request["directory"])
+    own = 1
+    if "run" in request:
+        order = standby.fork(standby.wanted(request["run"], request["environment"]))
+        if order is None:
+            standby.replace_exec()
+        else:
+            # Python's -P keeps the program's own folder away.
+            own = 0
+            del sys.path[0]
+            request |= order
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    # Behind the program's own folder, as Python puts it.  Plugins are not looked for there.
+    sys.path[own:own] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    if "say" in request:
+        sys.argv = request["say"]
+        sys.exit(livechat.command.main.main())
+    sys.argv = request["run"]
+    sys.exit(twisted.scripts.twistd.run())
 
 
 if __name__ == "__main__":

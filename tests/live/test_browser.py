@@ -16,7 +16,7 @@ from playwright.sync_api import Route, expect
 
 from livechat.web.admin.rooms import ROOMS_PER_PAGE
 from tests.live.browser import CUT, HOSTILE, NARROW, WIDE, Tab
-from tests.live.daemon import PASSWORD, Daemon
+from tests.live.daemon import PASSWORD, QUICK, Daemon
 from tests.live.visitor import say
 
 DAEMON = ("--max-connections-per-ip=0",)
@@ -356,7 +356,7 @@ def test_a_new_password(tab: Callable[..., Tab], start: Callable[..., Daemon]) -
     """A new password signs everybody out, at once; what was typed is kept."""
     daemon = start(LIVECHAT_ADMIN_PASSWORD=None)
     file = daemon.directory / "state" / "admin-password"
-    file.write_text(PASSWORD)
+    file.write_text(QUICK.hash(PASSWORD))
     daemon.process.send_signal(signal.SIGHUP)
     daemon.log.wait_for("is new, and signs all out")
     operator = tab(daemon)
@@ -364,7 +364,7 @@ def test_a_new_password(tab: Callable[..., Tab], start: Callable[..., Daemon]) -
     operator.sign_in("/admin/rooms/r/")
     operator.live()
     page.get_by_label("Message", exact=True).fill("not lost")
-    file.write_text("another password")
+    file.write_text(QUICK.hash("another password"))
     daemon.process.send_signal(signal.SIGHUP)
     daemon.log.wait_for("is new, and signs all out", 2)
     expect(page.get_by_text("Signed out: sending asks for the password")).to_be_visible()

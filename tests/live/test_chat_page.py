@@ -354,7 +354,7 @@ def test_axe(
 ) -> None:
     """Axe-core finds nothing serious in any state of the page."""
     room = f"axe-{scheme}"
-    ann = visitor(cabled=True, color_scheme=scheme, viewport=viewport, reduced_motion="reduce")
+    ann = visitor(cabled=True, color_scheme=scheme, viewport=viewport)
 
     def fine() -> None:
         assert ann.tab.findings() == []

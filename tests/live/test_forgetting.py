@@ -83,8 +83,9 @@ def in_keys(redis: RedisServer) -> list[str]:
     return [
         f"{key}: {word}"
         for key in redis.ask("KEYS", "*").split()
+        for dumped in (redis.dump(key),)
         for word in SECRETS
-        if word in key or word in redis.ask("--no-raw", "DUMP", key)
+        if word in key or word.encode() in dumped
     ]
 
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.backends.redis.server import RedisServer
+from tests.live.command import LIVECHAT, command
 from tests.live.daemon import TWISTD, Daemon, eventually
-from tests.live.forking import Forked, template
+from tests.live.forking import PROGRAM, Forked, template
+from tests.live.workers import WORKERS, ready
 
 
-def kinds(daemon: Daemon) -> list[str]:
+def kinds(daemon: Daemon, worker: int | None = None) -> list[str]:
     """Kinds of open files, without numbers and names of directories."""
-    return sorted(re.sub(r"\d+|/.*/", "", each) for each in daemon.links())
+    return sorted(re.sub(r"\d+|/.*/", "", each) for each in daemon.links(worker))
 
 
 def test_a_fork_is_like_the_program(tmp_path: Path) -> None:
@@ -31,6 +35,34 @@ def test_a_fork_is_like_the_program(tmp_path: Path) -> None:
         ]
         assert said[0] == said[1]
         eventually(lambda: kinds(fork) == kinds(program))
+
+
+def is_fork(worker: int) -> bool:
+    return PROGRAM.name in Path(f"/proc/{worker}/cmdline").read_text()
+
+
+def test_workers(redis: RedisServer, tmp_path: Path) -> None:
+    """
+    The first workers are forks, and have the same files open as one that exec started: the one
+    that comes when the first was killed.
+    """
+    with Daemon(tmp_path, f"--redis={redis.url}", f"--workers={WORKERS}") as daemon:
+        ready(daemon)
+        first, second = daemon.workers()
+        assert is_fork(first)
+        assert is_fork(second)
+        os.kill(first, signal.SIGKILL)
+        daemon.log.wait_for(r"\[worker 1#info\].* Redis at \S+ can be used", 2)
+        (program,) = {*daemon.workers()} - {second}
+        assert not is_fork(program)
+        eventually(lambda: kinds(daemon, program) == kinds(daemon, second))
+
+
+def test_a_command(tmp_path: Path) -> None:
+    """A command that is forked writes what the program writes, and ends with its exit code."""
+    for words in (["version"], ["tail", "r", "--state", "/nowhere"], ["nothing"]):
+        ran = subprocess.run([LIVECHAT, *words], capture_output=True, text=True, check=False)
+        assert command(words, tmp_path, {}) == (ran.returncode, ran.stdout, ran.stderr)
 
 
 def own(daemon: Daemon) -> set[str]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from livechat.protocol.v1 import V1
 from tests.backends.redis.cluster.servers import RedisCluster
 from tests.backends.redis.server import RedisServer
-from tests.live.daemon import CHEAP, PATIENCE, Daemon, eventually
+from tests.live.command import command
+from tests.live.daemon import CHEAP, Daemon, eventually
 from tests.support.furnished import MANY, furnish
 
 KEY = "k" * 24
@@ -25,13 +23,9 @@ def ready(daemon: Daemon) -> None:
 
 def livechat(*words: str | Path, **environment: str) -> dict[str, Any]:
     """Run a command that must end well; return its answer."""
-    command = [Path(sys.executable).with_name("livechat"), "--json", *words]
-    given = {"PATH": os.environ["PATH"], **environment}
-    ran = subprocess.run(
-        command, capture_output=True, text=True, timeout=2 * PATIENCE, check=False, env=given
-    )
-    assert ran.returncode == 0, ran
-    found: dict[str, Any] = json.loads(ran.stdout)
+    ran = command(["--json", *map(str, words)], Path.cwd(), environment)
+    assert ran.code == 0, ran
+    found: dict[str, Any] = json.loads(ran.out)
     return found
 
 

@@ -78,6 +78,7 @@ def test_the_source_distribution_is_whole(source: Path) -> None:
     }  # fmt: skip
     left_out = (".key", ".pyc", ".so")
     assert not any("node_modules" in name or name.endswith(left_out) for name in names)
+    assert "tests/clients/promtool" not in names  # a program that the tests fetch
 
 
 def test_the_wheel_is_whole(wheel: Path) -> None:

@@ -8,8 +8,8 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Self
@@ -90,7 +90,20 @@ class RedisServer:
         if self.login or words[0].startswith("-"):
             return asked("-s", str(self.socket), *self.login, *words)
         # Tests ask thousands of times: a redis-cli for each took longer than all its answers.
-        with suppress(ConnectionError, FileNotFoundError), socket.socket(socket.AF_UNIX) as client:
+        with suppress(ConnectionError, FileNotFoundError), self._answering(*words) as stream:
+            return printed(stream).strip()
+        return ""
+
+    def dump(self, key: str) -> bytes:
+        """The value of a key, as DUMP has it; empty where there is none."""
+        with self._answering("DUMP", key) as stream:
+            length = int(stream.readline()[1:])
+            return stream.read(max(0, length))
+
+    @contextmanager
+    def _answering(self, *words: str) -> Iterator[BufferedIOBase]:
+        """A connection on which this is asked."""
+        with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(PATIENCE)
             client.connect(str(self.socket))
             with client.makefile("rwb") as stream:
@@ -98,8 +111,7 @@ class RedisServer:
                 for word in map(str.encode, words):
                     stream.write(b"$%d\r\n%b\r\n" % (len(word), word))
                 stream.flush()
-                return printed(stream).strip()
-        return ""
+                yield stream
 
     def signal(self, number: signal.Signals) -> None:
         assert self._process is not None
