@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
 
 from livechat.events.merging import Step
 from livechat.protocol.events import Event, encode_event
+from livechat.protocol.messages import Place
 
 #: Events of a batch at most, and bytes of their JSON; a single event may be larger.
 MOST_EVENTS: Final = 1_000
@@ -28,7 +29,7 @@ class Batch(Struct, frozen=True):
     """
     Events that a receiver is to be told of, in their order.
 
-    @ivar encoded: each of them as JSON.
+    @ivar encoded: their JSON, piece by piece: one event, or several with commas between.
     @ivar told: the cursors of rooms, once the receiver has been told.
     @ivar more: rooms of which more waits.
     @ivar notes: the numbers of notes that are told out of their order.
@@ -84,6 +85,24 @@ class Draft:
         if reached:
             self.told[room] = (epoch, reached)
         return reached
+
+    def take_all(self, events: Sequence[Event], room: str, told: Place) -> bool:
+        """
+        Take events of a room, all of them; return False if there is no room for that.
+
+        @param told: the place up to which they tell of the room.
+        """
+        # One call of the encoder costs less than one for each event.
+        encoded = encode_event(events)[1:-1]
+        size = self._bytes + len(encoded)
+        if size > MOST_BYTES or len(events) > self.left:
+            return False
+        if events:
+            self._events += events
+            self._encoded.append(encoded)
+            self._bytes = size
+        self.told[room] = told
+        return True
 
     def _add(self, event: Event) -> bool:
         encoded = encode_event(event)

@@ -4,8 +4,8 @@ The feed of one receiver: what waits for it, in batches.
     the rooms' logs, a cursor for each ──> batch ──> the receiver ──> told: cursors move
 
 A batch is read anew each time it is asked for, until `Feed.told` says that the receiver has it: so
-what is retracted while a receiver is away never reaches it.  Rooms take turns: each has an equal
-part of a batch before any has more.
+what is retracted while a receiver is away never reaches it.  Rooms of which little waits, no more
+than an equal part of a batch, come into each one; the others take turns.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from livechat.events.merging import (
     notes_of,
     prefix,
     room_steps,
+    unbroken,
 )
 from livechat.interfaces import IOutbox, Waiting
 from livechat.limits.rates import LogLimit, Rate
@@ -45,6 +46,8 @@ RETRY_EVERY: Final = 1.0
 #: Rooms that one look finds, and rooms that are read with one call.
 ROOMS_PER_LOOK: Final = 1_000
 READ_AT_ONCE: Final = 64
+#: Entries at a time of a room of which much waits: to read a room costs as much as some entries.
+TURN: Final = 50
 #: Notes that a feed looks at; notes about rooms with a long backlog wait among them.
 MOST_NOTES: Final = 1_000
 #: Rooms whose numbering a feed remembers.
@@ -291,55 +294,56 @@ class Feed:
         return Deferred.fromCoroutine(self._waiting_of(room))
 
     async def _read_rooms(self, draft: Draft, notes: Mapping[str, Sequence[PendingNote]]) -> None:
-        queue = [*notes, *(room for room in self._rooms if room not in notes)]
-        reached: dict[str, int] = {}
-        long: set[str] = set()
-        while queue and draft.left and not draft.full:
-            some, share = queue[:READ_AT_ONCE], max(1, draft.left // len(queue))
-            pages = await self._outbox.pages(self.receiver, dict.fromkeys(some, share))
-            del queue[:READ_AT_ONCE]
+        """Take rooms of which little waits, all of it; then the others, by turns."""
+        part = max(1, draft.left // max(1, len(self._rooms)))
+        little = dict.fromkeys(
+            (room for room, each in self._rooms.items() if each.top - each.told <= part), part
+        )
+        much = [room for room in self._rooms if room not in little]
+        await self._read(draft, little, notes)
+        turn = max(TURN, draft.left // max(1, len(much)))
+        turns: dict[str, int] = {}
+        left = draft.left
+        for room in much[: -(-left // turn)]:
+            turns[room] = min(turn, left)
+            left -= turn
+        await self._read(draft, turns, notes)
+        draft.full = draft.full or len(turns) < len(much)
+
+    async def _read(
+        self, draft: Draft, limits: Mapping[str, int], notes: Mapping[str, Sequence[PendingNote]]
+    ) -> None:
+        """
+        Take rooms, as far as there is room for them.
+
+        @param limits: entries of each.
+        """
+        rooms = [*limits]
+        for start in range(0, len(rooms), READ_AT_ONCE):
+            if draft.full or not draft.left:
+                draft.full = True
+                return
+            some = {room: limits[room] for room in rooms[start : start + READ_AT_ONCE]}
+            pages = await self._outbox.pages(self.receiver, some)
             for room in some:
-                reached[room] = self._take(draft, pages[room], room, notes.get(room, ()))
-                if len(pages[room].entries) < share:
-                    # The page is shorter than asked for, by its own bound or the room's end.
-                    long.add(room)
+                self._take(draft, pages[room], room, notes.get(room, ()))
                 if draft.full:
-                    break
-        draft.full = draft.full or bool(queue)
-        for room in sorted(draft.more - long) if draft.left and not draft.full else ():
-            await self._fill(draft, room, reached[room], notes.get(room, ()))
+                    return
 
-    def _take(
-        self, draft: Draft, page: Page, room: str, notes: Sequence[PendingNote], after: int = 0
-    ) -> int:
-        """
-        Take the entries on *page* behind the number *after*.
-
-        @return: the number up to which the batch has all of the room.
-        """
+    def _take(self, draft: Draft, page: Page, room: str, notes: Sequence[PendingNote]) -> None:
+        """Take the entries on *page*, and the notes among them."""
         waits, epoch = self._rooms[room], page.position.epoch
         told = Place(waits.before or self._epochs.get(room, ""), waits.told)
-        if after:
-            told = Place(epoch, after)
-            page = Page(page.position, tuple(each for each in page.entries if each.seq > after))
-        elif not page.entries and waits.told >= page.position.seq:
+        if not page.entries and waits.told >= page.position.seq:
             del self._rooms[room]
-        steps = room_steps(room, page, told, notes, self._wanted)
-        reached = draft.take(steps, room, epoch) or told.seq
-        draft.more.discard(room)
+        run = None if notes else unbroken(room, page, told, self._wanted)
+        if run is not None and draft.take_all(run, room, Place(epoch, page.entries[-1].seq)):
+            reached = page.entries[-1].seq
+        else:
+            steps = room_steps(room, page, told, notes, self._wanted)
+            reached = draft.take(steps, room, epoch) or told.seq
         if reached < page.position.seq:
             draft.more.add(room)
-        return reached
-
-    async def _fill(
-        self, draft: Draft, room: str, reached: int, notes: Sequence[PendingNote]
-    ) -> None:
-        """Take more of a room, into the space that others have left."""
-        taken = max(0, reached - self._rooms[room].told)
-        page = await self._outbox.read(self.receiver, room, taken + draft.left)
-        left = [each for each in notes if each.entry.seq not in draft.notes]
-        if page.entries and page.entries[-1].seq > reached:
-            self._take(draft, page, room, left, reached)
 
     async def lag(self) -> Lag:
         """

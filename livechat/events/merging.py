@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from livechat.protocol.events import (
+    ENTRIES,
     Event,
     Note,
     event_of_entry,
@@ -56,6 +57,7 @@ class Wanted:
 
     def __init__(self, kinds: Collection[str], case_of: CaseOf) -> None:
         self._kinds = frozenset(kinds)
+        self._all = self._kinds >= ENTRIES
         self._case_of = case_of
 
     def of_entry(self, room: str, epoch: str, entry: Entry) -> Event | None:
@@ -71,6 +73,13 @@ class Wanted:
                 # An entry that is gone counts as a message, so that numbers have no holes.
                 kind = "message"
         return event_of_entry(room, epoch, entry) if kind in self._kinds else None
+
+    def of_entries(self, room: str, epoch: str, entries: Sequence[Entry]) -> list[Event]:
+        """The events of *entries*, without those that are not wanted."""
+        if self._all:
+            return [event_of_entry(room, epoch, entry) for entry in entries]
+        found = [self.of_entry(room, epoch, entry) for entry in entries]
+        return [event for event in found if event is not None]
 
     def of_note(self, pending: PendingNote) -> Event | None:
         """The event of a note; None if it is not wanted."""
@@ -111,6 +120,20 @@ def room_steps(
     while held is not None and (at >= top or held[0] <= at):
         yield Step(wanted.of_note(held[1]), note=held[1].entry.seq)
         held = next(due, None)
+
+
+def unbroken(room: str, page: Page, told: Place, wanted: Wanted) -> list[Event] | None:
+    """
+    Make the events of a page that goes on where the receiver was told, which nearly all pages do:
+    the same ones as `room_steps` without notes, at a third of the cost.
+
+    @return: None of any other page.
+    """
+    entries, epoch = page.entries, page.position.epoch
+    if not entries or told.epoch not in ("", epoch):
+        return None
+    whole = entries[0].seq == told.seq + 1 and entries[-1].seq == told.seq + len(entries)
+    return wanted.of_entries(room, epoch, entries) if whole else None
 
 
 def _due(notes: Sequence[PendingNote], epoch: str) -> Iterator[tuple[int, PendingNote]]:

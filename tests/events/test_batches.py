@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from livechat.events.batches import MOST_BYTES, MOST_EVENTS, Draft
 from livechat.events.merging import Step
 from livechat.protocol.events import event_of_entry
-from livechat.protocol.messages import Message
+from livechat.protocol.messages import Message, Place
 
 
 def steps(count: int, text: str = "hi", first: int = 1) -> list[Step]:
@@ -34,6 +36,37 @@ def test_a_batch_is_bounded_in_bytes() -> None:
     assert taken == MOST_BYTES // 60_093
     assert draft.full
     assert sum(map(len, draft.batch(frozenset()).encoded)) <= MOST_BYTES
+
+
+def test_events_taken_together_are_those_taken_one_by_one() -> None:
+    """Events that are taken together are those that are taken one by one, and the same JSON."""
+    together, single = Draft(), Draft()
+    for draft in (together, single):
+        draft.take(steps(2), "q", "ep")
+    some = steps(5, '\x07<\u2028\N{GRINNING FACE}"', 7)
+    events = [step.event for step in some if step.event is not None]
+    assert together.take_all(events, "r", Place("ep", 11))
+    assert single.take(some, "r", "ep") == 11
+    one, other = (draft.batch(frozenset()) for draft in (together, single))
+    assert one.events == other.events
+    assert b",".join(one.encoded) == b",".join(other.encoded)
+    assert one.told == other.told
+    assert together.take_all([], "s", Place("ep", 3))
+    assert b",".join(together.batch(frozenset()).encoded) == b",".join(other.encoded)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(MOST_EVENTS - 1, "x"), (100, "x" * (MOST_BYTES // 100))]
+)
+def test_events_without_room_together_are_taken_one_by_one(count: int, text: str) -> None:
+    """Events for which there is no room together are not taken, but one by one."""
+    draft = Draft()
+    draft.take(steps(2), "q", "ep")
+    some = steps(count, text)
+    assert not draft.take_all([each.event for each in some if each.event], "r", Place("ep", count))
+    assert not draft.full
+    assert draft.take(some, "r", "ep") == count - 1
+    assert draft.full
 
 
 def test_a_large_event_is_a_batch_by_itself() -> None:

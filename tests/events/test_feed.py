@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from twisted.logger import capturedLogs
 from livechat.events import batches
 from livechat.events import feed as feeds
 from livechat.events.batches import GATHER_MANY, MANY, MOST_BYTES, MOST_EVENTS, MUCH, REST
-from livechat.events.feed import GATHER, LOOK_EVERY, RETRY_EVERY, Lag
+from livechat.events.feed import GATHER, LOOK_EVERY, RETRY_EVERY, TURN, Lag
 from livechat.protocol.names import AUDIT_ROOM
 from tests.events.feeding import World, shown
 from tests.support.outcomes import result, run
@@ -172,15 +173,31 @@ def test_many_rooms_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen == {*names}
 
 
-def test_each_of_many_rooms_has_its_share() -> None:
-    """Each of many rooms has the same part of a batch."""
+def test_rooms_with_a_backlog_take_turns() -> None:
+    """Rooms of which much waits take turns of `TURN`; one of which little waits needs none."""
     world = World()
-    for number in range(100):
-        world.outbox.say(*map(str, range(50)), room=f"r{number}")
-    batch = world.batch()
-    counts = [sum(event.room == f"r{n}" for event in batch.events) for n in range(100)]
-    assert sum(counts) == MOST_EVENTS
-    assert max(counts) - min(counts) <= 1
+    for number in range(30):
+        world.outbox.say(*map(str, range(2 * TURN)), room=f"r{number:02}")
+    told: Counter[str] = Counter()
+    for _ in range(2):
+        world.outbox.say("x", room="z")
+        batch = world.batch()
+        world.told(batch)
+        rooms = Counter(getattr(event, "room", "") for event in batch.events)
+        assert rooms.total() == MOST_EVENTS
+        assert rooms["z"] == 1
+        assert max(rooms.values()) == TURN
+        told += rooms
+    # The last room of a batch has what is left of it.
+    assert min(told[f"r{number:02}"] for number in range(30)) >= TURN - 1
+
+
+def test_one_room_fills_a_batch() -> None:
+    """A room alone fills a batch."""
+    world = World()
+    world.outbox.say(*map(str, range(MOST_EVENTS + 1)))
+    assert len(world.batch().events) == MOST_EVENTS
+    assert world.outbox.reads[-1] == ("r", MOST_EVENTS)
 
 
 def test_audit_is_no_room() -> None:

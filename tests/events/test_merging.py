@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
 
 import pytest
+from msgspec import Raw
 
 from livechat.events.merging import (
     PendingNote,
@@ -14,6 +16,7 @@ from livechat.events.merging import (
     notes_of,
     prefix,
     room_steps,
+    unbroken,
 )
 from livechat.protocol.events import ENTRIES, KINDS, Note, encode_event, make_note
 from livechat.protocol.messages import (
@@ -25,6 +28,7 @@ from livechat.protocol.messages import (
     Place,
     Position,
     Retracted,
+    User,
 )
 
 ALL = Wanted(KINDS, lambda _: None)
@@ -129,6 +133,32 @@ def test_unwanted_kinds_move_the_cursor() -> None:
     assert found("message") == "~n1 1 ~2 ~3 4"
     assert found("retracted") == "~n1 ~1 ~2 3 ~4"
     assert found("edited", "vacated") == "n1 ~1 2 ~3 ~4"
+
+
+ENTRIES_OF_ALL_KINDS: Final[list[Entry]] = [
+    Message("a", 3, 1, User("1", "Ann"), 2, Raw(b'{"a":1}')), Edited(4, 1, 3, "b"),
+    Retracted(5, 1, (3,), "author"), Gone(6, 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kinds", [KINDS, ENTRIES, {"message"}, {"edited", "joined"}, set()])
+def test_the_short_way_has_the_same_events(kinds: Collection[str]) -> None:
+    """A page without a hole has the same events by the short way as by the long one."""
+    wanted = Wanted(kinds, lambda _: None)
+    there, told = page(*ENTRIES_OF_ALL_KINDS, top=9), Place("ep", 2)
+    steps = list(room_steps("r", there, told, (), wanted))
+    found = unbroken("r", there, told, wanted)
+    assert found == [step.event for step in steps if step.event is not None]
+    assert steps[-1].seq == 6
+
+
+def test_a_page_with_a_hole_goes_no_short_way() -> None:
+    """A page with a hole, of another epoch, or with nothing on it goes no short way."""
+    assert unbroken("r", page(*said(4)), Place("ep", 2), ALL) is None
+    assert unbroken("r", page(*said(3, 5)), Place("ep", 2), ALL) is None
+    assert unbroken("r", page(*said(3)), Place("old", 2), ALL) is None
+    assert unbroken("r", page(top=3), Place("ep", 2), ALL) is None
+    assert unbroken("r", page(*said(3)), Place("", 2), ALL) is not None
 
 
 def stored(number: int, text: str | None = None) -> Entry:

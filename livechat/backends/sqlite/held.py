@@ -72,7 +72,8 @@ class OutboxReader:
         number = self._cursors.id_of(receiver)
         # Copied first, as a later move of the journal marks its rooms in the file.
         rooms = self._journal.rooms.copy()
-        recent = {name: room for name, room in rooms.items() if name > after}
+        names = nsmallest(limit, (name for name in rooms if name > after and outbox.is_told(name)))
+        recent = {name: rooms[name] for name in names}
         with self._reader.reading() as db:
             marked = db.execute(_MARKED, (number, after, limit)).fetchall()
             found = {row[0]: self._found(*row) for row in marked}
@@ -83,7 +84,7 @@ class OutboxReader:
             }
         for name, room in recent.items():
             seq, before = told.get(room.id, (0, ""))
-            if seq >= room.top or not outbox.is_told(name):
+            if seq >= room.top:
                 continue
             if name in found:
                 top = max(room.top, found[name].top)

@@ -15,9 +15,12 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from base64 import urlsafe_b64encode
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
+#: Rooms whose epochs are remembered.
+KNOWN: Final = 4_096
 _SECRET: Final = "secret"  # noqa: S105 - the name of a row
 _NUMBERINGS: Final = "numberings"
 _GUESTS: Final = "guests"
@@ -38,6 +41,7 @@ class Numberings:
         self._key = b""
         self._guests = b""
         self._imported: dict[str, str] = {}
+        self._hashed = lru_cache(KNOWN)(self._hash)
 
     def read(self, db: sqlite3.Connection) -> None:
         """Read the secrets of an opened file; a later call does nothing."""
@@ -59,12 +63,16 @@ class Numberings:
         word = named.get(_NUMBERINGS)
         self._key = secret if word is None else blake2b(word, key=secret, digest_size=32).digest()
         self._guests = named.get(_GUESTS, b"")
+        self._hashed.cache_clear()
         self.secret = secret
 
     def epoch(self, room: str) -> str:
         """Name the numbering of *room*."""
         if self._imported and room in self._imported:
             return self._imported[room]
+        return self._hashed(room)
+
+    def _hash(self, room: str) -> str:
         digest = blake2b(room.encode(), key=self._key, digest_size=9).digest()
         return urlsafe_b64encode(digest).decode()
 

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice, starmap
 from pathlib import Path
 from threading import Lock
 from time import sleep
@@ -27,8 +28,8 @@ import msgspec
 
 from livechat.backends.retention import RoomRetention
 from livechat.backends.sqlite.journal import Journal
-from livechat.backends.sqlite.rooms import Room, Row
-from livechat.protocol.messages import Entry, Newest, Page, Position, characters
+from livechat.backends.sqlite.rooms import Room, Row, Users
+from livechat.protocol.messages import Entry, Newest, Page, Position
 
 #: Seconds that a write waits for another process that has the file (a backup).
 BUSY_TIMEOUT: Final = 2.0
@@ -117,11 +118,10 @@ class View(NamedTuple):
 
     def rows(self, first: int, limit: int) -> Iterator[Row]:
         """The entries from *first* on, *limit* at most."""
+        filed: Iterable[Row] = ()
         if first <= self.room.moved:
-            for columns in self.db.execute(_READ, (self.room.id, first, limit)):
-                yield Row(*columns)
-                limit -= 1
-        yield from self.room.since(first, limit)
+            filed = starmap(Row, self.db.execute(_READ, (self.room.id, first, limit)))
+        return islice(chain(filed, self.room.since(first, limit)), limit)
 
 
 class Reader:
@@ -194,10 +194,11 @@ class Reader:
         @param after: entries up to this number are left out.
         """
         entries: list[Entry] = []
+        users = Users()
         size = 0
         for row in view.rows(max(after + 1, oldest), limit):
-            entries.append(row.entry())
-            size += characters(entries[-1])
+            entries.append(row.entry(users))
+            size += len(row.text) if row.extra is None else len(row.text) + len(row.extra)
             if size >= most:
                 break
         position = Position(self.epoch(name), view.room.top, oldest, view.room.event)

@@ -11,7 +11,18 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from livechat.backends.records import Record, to_entry
-from livechat.protocol.messages import Entry, Message, user_of_text
+from livechat.protocol.messages import Entry, Message, User, user_of_text
+
+
+class Users(dict[str | None, User | None]):
+    """Users of a page, by their stored texts: few users say most of what is said in a room."""
+
+    def __missing__(self, text: str | None) -> User | None:
+        """
+        @raise ValueError: *text* is no user.
+        """
+        self[text] = found = None if text is None else user_of_text(text)
+        return found
 
 
 class Row(Struct, frozen=True, array_like=True, gc=False):
@@ -29,13 +40,14 @@ class Row(Struct, frozen=True, array_like=True, gc=False):
     kind: int = 0
     extra: str | None = None
 
-    def entry(self) -> Entry:
+    def entry(self, users: Users | None = None) -> Entry:
         """
         Return the entry of this row.
 
+        @param users: those that were read before.
         @raise ValueError: this livechat knows no such row.
         """
-        user = None if self.user is None else user_of_text(self.user)
+        user = (Users() if users is None else users)[self.user]
         if not self.kind and self.extra is None:
             # Nearly all entries are plain messages.
             return Message(self.text, self.seq, self.time, user)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from livechat.backends.records import RecordKind
-from livechat.backends.sqlite.rooms import Moment, Room, Row
+from livechat.backends.sqlite.rooms import Moment, Room, Row, Users
 from livechat.protocol.messages import Gone, Message, User
 
 
@@ -27,6 +27,20 @@ def test_rows_beyond_the_newest() -> None:
     assert (before.time, after.time) == (5, 9)
     for seq, found in ((10, False), (11, True), (13, True), (14, False), (0, False), (-1, False)):
         assert (after.find(seq) is not None) is found
+
+
+def test_entries_of_a_page_share_users() -> None:
+    """The entries of a page have the users that they have alone, and share those that are equal."""
+    users = Users()
+    rows = [Row(1, 1, 5, "a", "7 Ann"), Row(1, 2, 5, "b", "7 Ann"), Row(1, 3, 5, "c", "7 Ann B")]
+    rows.append(Row(1, 4, 5, "d"))
+    entries = [row.entry(users) for row in rows]
+    assert entries == [row.entry() for row in rows]
+    first, second = (entry.user for entry in entries[:2] if isinstance(entry, Message))
+    assert first is second
+    with pytest.raises(ValueError, match="no"):
+        Row(1, 5, 5, "e", "nobody").entry(users)
+    assert len(users) == 3
 
 
 def test_rows_from_anywhere() -> None:
