@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import settings, strategies
 
 from livechat.system.process import collect_garbage_rarely
 from tests.support import Browser, Port, World
@@ -43,7 +43,7 @@ MEMORY = Path("/dev/shm")
 ROOM = 2 << 30
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """
     Have Python look for garbage as seldom as in a daemon, and put temporary files where they
     cost least, unless TMPDIR says where.
@@ -54,6 +54,10 @@ def pytest_configure() -> None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
     # pytest asks for Twisted's before each test, and a file is parsed each time.
     importlib.metadata.version = cache(importlib.metadata.version)
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        # Hypothesis looks through all characters, and keeps what it finds: here, before several
+        # processes do so at the same time.
+        strategies.text().validate()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

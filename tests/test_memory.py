@@ -28,8 +28,9 @@ def traced() -> Iterator[None]:
 def in_use(port: Port) -> int:
     """Bytes, when all that is forgotten after a while is."""
     port.world.turn()
-    # A cache of bounded size remembers the keys of the last few thousand addresses.
+    # Caches of bounded size remember the keys of the last few thousand addresses, and epochs.
     address_key.cache_clear()
+    port.world.store._numberings._hashed.cache_clear()
     gc.collect()
     return tracemalloc.get_traced_memory()[0]
 

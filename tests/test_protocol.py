@@ -126,7 +126,7 @@ class Play:
 
 @given(steps=_STEPS, limit=some.sampled_from((0, 4)), page=some.sampled_from((2, 500)))
 @settings(
-    max_examples=examples(150),
+    max_examples=examples(100),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

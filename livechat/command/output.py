@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import unicodedata
 from collections.abc import Sequence
 from typing import Any, Final
@@ -24,6 +25,17 @@ def printable(text: str) -> str:
         each if unicodedata.category(each) not in _CONTROL or each in _JOINERS else "\ufffd"
         for each in text.replace("\r\n", "\n").replace("\n", " ⏎ ").replace("\t", " ")
     )
+
+
+def time_here(milliseconds: float, now: float | None = None) -> str:
+    """
+    Write a time as clocks here show it, with its date unless that is today's.
+
+    @param now: seconds since 1970; the time by default.
+    """
+    then = time.localtime(milliseconds / 1000)
+    today = time.localtime(now)
+    return time.strftime("%H:%M:%S" if then[:3] == today[:3] else "%Y-%m-%d %H:%M:%S", then)
 
 
 class Output:

@@ -1,4 +1,4 @@
-"""Looks at Redis as livechat would use it; what it tries there, it removes again."""
+"""Looks at Redis as livechat would use it, and removes the keys of its trials."""
 
 from __future__ import annotations
 

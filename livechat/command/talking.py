@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode
 
 from livechat.command.client import Client, RefusedError, UnreachableError
-from livechat.command.output import CommandError, Output, printable
+from livechat.command.output import CommandError, Output, printable, time_here
 
 #: Characters of a text, or of an action, from the standard input.
 LONGEST_INPUT: Final = 4 << 20
@@ -137,9 +137,9 @@ def _line(frame: dict[str, Any]) -> str | None:
             said = f"(error) {frame.get('error', frame)}"
         case _:
             return None
-    moment = time.strftime("%H:%M:%S", time.localtime(frame.get("time", 0) / 1000))
     user = frame.get("user") or {}
     name = f"{user['name']}: " if "name" in user else ""
+    moment = time_here(frame.get("time", 0))
     return f"{moment} #{frame.get('seq', '?')} {printable(f'{name}{said}')}"
 
 

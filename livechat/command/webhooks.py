@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from livechat import option_values
 from livechat.command.client import Client
-from livechat.command.output import CommandError, Output, printable, table
+from livechat.command.output import CommandError, Output, printable, table, time_here
 from livechat.command.posting import post
 from livechat.identity.site_secret import FILE, read_site_secrets
 from livechat.protocol.counts import counted
@@ -190,5 +190,4 @@ def _last(answer: Mapping[str, Any] | None) -> str:
         return "-"
     text = printable(str(answer.get("text", "")))[:60]
     words = [str(answer["status"])] if "status" in answer else []
-    moment = time.strftime("%H:%M:%S", time.localtime(answer["time"] / 1000))
-    return " ".join([moment, *words, text]).strip()
+    return " ".join([time_here(answer["time"]), *words, text]).strip()

@@ -36,9 +36,9 @@ MOST_SESSIONS: Final = 10_000
 
 class Site(server.Site):
     """
-    The port's connections, and what they may ask for.
+    The port's connections, and the tree of resources that they may ask for.
 
-    @ivar rules: what holds for every request.
+    @ivar rules: the rules of every request.
     @ivar max_body: the most bytes that a request's body may have.
     @ivar channels: the connections that speak HTTP.
     @ivar connections: counts these and the WebSockets.
@@ -102,7 +102,7 @@ class Site(server.Site):
         """
         Make a connection from *address*; None if there are too many.
 
-        @param trusted: what it says of others is believed.
+        @param trusted: a proxy, whose word about other addresses is believed.
         """
         host = getattr(address, "host", "")
         admission = self.connections.enter(None if trusted else address_key(host))

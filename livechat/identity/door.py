@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Final
 
 from msgspec import Struct
@@ -160,10 +159,14 @@ class Door:
         )
 
     async def _mark(self, source: Source) -> None:
-        if source.mark is None:
+        if source.mark is not None:
+            return
+        try:
+            secret = await self._secret()
+        except ChatError:
             # Before the secret is read there are no rooms, and no restrictions in them.
-            with suppress(ChatError):
-                source.marked(await self._secret())
+            return
+        source.marked(secret)
 
     async def _known(
         self, source: Source, claim: Claim, connection: str | None, *, asks: bool = False

@@ -161,7 +161,7 @@ class BaseSession(ABC):
 
     @abstractmethod
     def rights_changed(self) -> None:
-        """Tell the client what it may do now."""
+        """Tell the client its present rights."""
 
     @abstractmethod
     def tell(self, frame: ServerFrame) -> None:

@@ -17,7 +17,7 @@ class Traced(Protocol):
 
 
 class TracedMembers:
-    """Keeps the traces of members in step with what is traced."""
+    """Keeps the traces of members in step with the traces that go on."""
 
     def __init__(self, tracing: Tracing | None, members: Collection[Traced]) -> None:
         """

@@ -94,7 +94,7 @@ class _Connections:
 
 @implementer(IStreamClientEndpoint)
 class _BoundedEndpoint:
-    """Connects, and counts what is read."""
+    """Connects, and counts the bytes that are read."""
 
     def __init__(self, endpoint: IStreamClientEndpoint, connections: _Connections) -> None:
         self._endpoint = endpoint

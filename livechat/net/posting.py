@@ -256,7 +256,7 @@ class _Endpoints:
 
 @implementer(IStreamClientEndpoint)
 class _Endpoint:
-    """Connects, and counts what is read."""
+    """Connects, and counts the bytes that are read."""
 
     def __init__(self, endpoint: IStreamClientEndpoint, endpoints: _Endpoints) -> None:
         self._endpoint = endpoint

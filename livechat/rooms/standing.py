@@ -49,7 +49,7 @@ class IResident(Interface):
         """Close: the client may not be there any more."""
 
     def rights_changed() -> None:
-        """Tell the client what it may do now."""
+        """Tell the client its present rights."""
 
     def tell(frame: ServerFrame) -> None:
         """Send *frame*, if the client understands frames."""

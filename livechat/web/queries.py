@@ -156,7 +156,7 @@ def json_body(call: Call) -> bytes:
 
 def idempotency_key(call: Call, shortest: int, in_body: str | None = None) -> str | None:
     """
-    The nonce of what is sent by HTTP.
+    The nonce of an act by HTTP.
 
     @param shortest: characters that it must have.
     @param in_body: the nonce that the body has.

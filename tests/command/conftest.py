@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from livechat.command.main import main
+from livechat.command.main import _parser, main
 from tests.command.fake import Fake
 
 
@@ -23,6 +24,14 @@ class Ran(NamedTuple):
 
 
 Command = Callable[..., Ran]
+#: Makes the parser of command lines once: that takes longer than most commands.
+PARSER = cache(_parser)
+
+
+@pytest.fixture(autouse=True)
+def one_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands of a test share a parser."""
+    monkeypatch.setattr("livechat.command.main._parser", PARSER)
 
 
 @pytest.fixture(autouse=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import pytest
 
-from livechat.command.output import Output, printable, table
+from livechat.command.output import Output, printable, table, time_here
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,18 @@ def test_output_is_words_or_one_line_of_json(capsys: pytest.CaptureFixture[str])
 
 def test_a_table_has_aligned_columns() -> None:
     assert table([("A", "BB"), ("long", "x")]) == "A     BB\nlong  x"
+
+
+@pytest.mark.parametrize(
+    ("now", "shown"),
+    [
+        ("2026-11-28T00:00:07", "00:00:07"),
+        ("2026-11-28T23:59:59", "00:00:07"),
+        ("2026-11-29T00:00:00", "2026-11-28 00:00:07"),
+        ("2026-11-27T23:59:59", "2026-11-28 00:00:07"),
+        ("2027-11-28T00:00:07", "2026-11-28 00:00:07"),
+    ],
+)
+def test_a_time_of_another_day_has_its_date(now: str, shown: str) -> None:
+    then = datetime(2026, 11, 28, 0, 0, 7).astimezone()
+    assert time_here(1_000 * then.timestamp(), datetime.fromisoformat(now).timestamp()) == shown

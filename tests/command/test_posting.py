@@ -9,7 +9,7 @@ import pytest
 from livechat.command.output import CommandError
 from livechat.command.posting import post
 from tests.command.receiver import DeafPort, Receiver
-from tests.support.https import https_site, with_body
+from tests.support.site import HttpsSite, answers
 
 SECRET = b"s" * 32
 
@@ -31,7 +31,7 @@ def test_a_failure_has_its_reason_in_words(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="refused"):
         post("http://127.0.0.1:1/", b"{}", "msg_1", [SECRET])
     with (
-        https_site(tmp_path, with_body(b"")) as site,
+        HttpsSite(tmp_path, answers(b"")) as site,
         pytest.raises(CommandError, match="certificate is not trusted"),
     ):
         post(site.url(), b"{}", "msg_1", [SECRET])

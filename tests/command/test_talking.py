@@ -79,7 +79,7 @@ def test_tail_goes_on_over_outages(
     following, pauses = tail(3)
     with pytest.raises(Stop):
         following.run("a/b", 5)
-    lines = [line.partition(" ")[2] for line in capsys.readouterr().out.splitlines()]
+    lines = [line[line.index("#") :] for line in capsys.readouterr().out.splitlines()]
     assert lines == [
         "#1 before",
         "#2 Ann: hi",

@@ -18,8 +18,8 @@ from livechat.net.posting import Answered
 from livechat.protocol.asking import ACCEPT, Question, Ruling
 from livechat.protocol.signing import verify
 from livechat.system.time import Time
-from tests.support.plain_site import Answer, PlainSite, answers, hangs
 from tests.support.services import config
+from tests.support.site import Answer, PlainSite, answers, hangs
 
 SECRET = b"s" * 32
 
@@ -55,7 +55,7 @@ class AskTest(TestCase):
         self.there = PlainSite(answers())
         self.addCleanup(self.there.stop)
         given: Any = reactor
-        found = config(self.directory, ask=self.there.url, ask_about="send,join")
+        found = config(self.directory, ask=self.there.url(), ask_about="send,join")
         site, service = asked_site(found, given, Time(given))
         assert site is not None
         assert service is not None
@@ -97,8 +97,8 @@ class AskTest(TestCase):
         for answer in (
             answers(page, "200 OK", "Content-Type: text/html"),
             answers(b"", "200 OK"),
-            answers(b"", "302 Found", f"Location: {self.there.url}"),
-            answers(b"", "307 Temporary Redirect", f"Location: {self.there.url}"),
+            answers(b"", "302 Found", f"Location: {self.there.url()}"),
+            answers(b"", "307 Temporary Redirect", f"Location: {self.there.url()}"),
             answers(page, "500 Internal Server Error"),
             answers(b'{"verdict":"accept"}', "201 Created"),
             answers(b'{"verdict":"accept"}', "404 Not Found"),

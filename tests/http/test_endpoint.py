@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from twisted.logger import capturedLogs
 
 from livechat.http.call import Call
@@ -12,12 +13,16 @@ from tests.support import Port
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 
 
-def test_unknown_methods_are_told_the_allowed_ones(port: Port) -> None:
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "TRACE"])
+def test_unknown_methods_are_told_the_allowed_ones(port: Port, method: str) -> None:
     """An unknown method is answered with the allowed ones."""
-    for method in ("GET", "HEAD", "PUT", "DELETE", "TRACE"):
-        answer = port.ask(method, "/chat/send/")
-        assert answer.status == 405
-        assert answer.headers["allow"] == "POST, OPTIONS"
+    answer = port.ask(method, "/chat/send/")
+    assert answer.status == 405
+    assert answer.headers["allow"] == "POST, OPTIONS"
+
+
+def test_a_post_is_told_that_head_comes_with_get(port: Port) -> None:
+    """The allowed methods have HEAD where there is GET."""
     answer = port.ask("POST", "/chat/history/", b"x", **FORM)
     assert answer.code() == "method_not_allowed"
     assert answer.headers["allow"] == "GET, HEAD, OPTIONS"

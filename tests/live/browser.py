@@ -22,8 +22,12 @@ from tests.live.operators import session
 
 WIDE: Final = {"width": 1280, "height": 860}
 NARROW: Final = {"width": 390, "height": 844}
+#: Animations take a quarter of a test's time: only telephones have them.
+STILL: Final[dict[str, Any]] = {"reduced_motion": "reduce"}
 #: A telephone, on which one has no mouse.
-PHONE: Final[dict[str, Any]] = {"viewport": NARROW, "has_touch": True, "is_mobile": True}
+PHONE: Final[dict[str, Any]] = {
+    "viewport": NARROW, "has_touch": True, "is_mobile": True, "reduced_motion": "no-preference",
+}  # fmt: skip
 #: Texts that would do something, if they were more than texts.
 HOSTILE = [
     "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</script><script>alert(1)",

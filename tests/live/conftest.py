@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.backends.redis.server import RedisServer
-from tests.live.browser import Profiles, Tab, chromium
+from tests.live.browser import STILL, Profiles, Tab, chromium
 from tests.live.daemon import CHEAP, PATIENCE, Daemon
 from tests.live.moderating import OPTIONS
 from tests.live.moderator import Moderator
@@ -101,7 +101,7 @@ def tab(browser: Profiles, daemon: Daemon) -> Iterator[Callable[..., Tab]]:
     tabs: list[Tab] = []
 
     def make(on: Daemon = daemon, **options: Any) -> Tab:
-        tabs.append(Tab(browser, on, **options))
+        tabs.append(Tab(browser, on, **(STILL | options)))
         return tabs[-1]
 
     yield make

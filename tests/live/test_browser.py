@@ -7,17 +7,15 @@ import re
 import signal
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from playwright.sync_api import Route, expect
 
 from livechat.web.admin.rooms import ROOMS_PER_PAGE
 from tests.live.browser import CUT, HOSTILE, NARROW, WIDE, Tab
-from tests.live.daemon import PASSWORD, Daemon
-from tests.live.visitor import say
+from tests.live.daemon import PASSWORD, QUICK, Daemon
+from tests.live.visitor import say, site
 
 DAEMON = ("--max-connections-per-ip=0",)
 NARROWEST: Final = {"width": 320, "height": 568}
@@ -73,7 +71,7 @@ def test_tour(
     assert "/admin/sign-in/" in page.url
 
 
-def test_keyboard(tab: Callable[..., Tab], daemon: Daemon) -> None:
+def test_admin_page_by_keyboard(tab: Callable[..., Tab], daemon: Daemon) -> None:
     """All of it by keyboard alone."""
     operator = tab()
     page, keys = operator.page, operator.page.keyboard
@@ -162,7 +160,7 @@ def test_axe(
         assert operator.findings() == []
 
 
-def test_the_list(tab: Callable[..., Tab], daemon: Daemon) -> None:
+def test_filters_and_pages_of_the_list(tab: Callable[..., Tab], daemon: Daemon) -> None:
     """Filter, sort and turn pages without a reload; the address says what is shown."""
     operator = tab()
     page = operator.page
@@ -229,7 +227,7 @@ def test_the_list_holds_still(tab: Callable[..., Tab], daemon: Daemon) -> None:
                 expect(page.get_by_role("link", name="Last message")).to_be_focused()
 
 
-def test_overtaking(tab: Callable[..., Tab], daemon: Daemon) -> None:
+def test_answers_out_of_order(tab: Callable[..., Tab], daemon: Daemon) -> None:
     """The list shows the last query's rooms, whichever answer comes last."""
     operator = tab()
     page = operator.page
@@ -290,7 +288,7 @@ def test_a_flood(tab: Callable[..., Tab], daemon: Daemon) -> None:
     assert len(numbers) <= 500
 
 
-def test_a_restart(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> None:
+def test_restart_of_the_server(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> None:
     """A page comes back when the server does, still signed in, with what was said meanwhile."""
     first = start()
     operator = tab(first)
@@ -356,7 +354,7 @@ def test_a_new_password(tab: Callable[..., Tab], start: Callable[..., Daemon]) -
     """A new password signs everybody out, at once; what was typed is kept."""
     daemon = start(LIVECHAT_ADMIN_PASSWORD=None)
     file = daemon.directory / "state" / "admin-password"
-    file.write_text(PASSWORD)
+    file.write_text(QUICK.hash(PASSWORD))
     daemon.process.send_signal(signal.SIGHUP)
     daemon.log.wait_for("is new, and signs all out")
     operator = tab(daemon)
@@ -364,7 +362,7 @@ def test_a_new_password(tab: Callable[..., Tab], start: Callable[..., Daemon]) -
     operator.sign_in("/admin/rooms/r/")
     operator.live()
     page.get_by_label("Message", exact=True).fill("not lost")
-    file.write_text("another password")
+    file.write_text(QUICK.hash("another password"))
     daemon.process.send_signal(signal.SIGHUP)
     daemon.log.wait_for("is new, and signs all out", 2)
     expect(page.get_by_text("Signed out: sending asks for the password")).to_be_visible()
@@ -381,26 +379,12 @@ def test_a_new_password(tab: Callable[..., Tab], start: Callable[..., Daemon]) -
 
 def test_framing_s8(tab: Callable[..., Tab], daemon: Daemon) -> None:
     """No page of another site can show the admin page in a frame."""
-
-    class Site(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(f"<iframe src='{daemon.url}/admin/sign-in/'></iframe>".encode())
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    site = HTTPServer(("127.0.0.1", 0), Site)
-    Thread(target=site.serve_forever, daemon=True).start()
     operator = tab()
     operator.enters()
-    operator.page.goto(f"http://127.0.0.1:{site.server_port}/")
-    framed = operator.page.frames[1]
-    framed.wait_for_url("chrome-error://**")
-    site.shutdown()
-    site.server_close()
+    with site(f"<iframe src='{daemon.url}/admin/sign-in/'></iframe>") as url:
+        operator.page.goto(url)
+        framed = operator.page.frames[1]
+        framed.wait_for_url("chrome-error://**")
     complaint, *others = operator.complaints
     assert "frame" in complaint
     operator.complaints[:] = others

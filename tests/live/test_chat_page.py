@@ -134,7 +134,7 @@ def test_no_websockets(
         assert ann.roster() == ["Ann", "Bob"]
 
 
-def test_reload(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+def test_reload_with_unsent_messages(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     """Queued messages survive a reload, and stored ones are not sent again."""
     ann = visitor()
     lost: list[str] = []
@@ -354,7 +354,7 @@ def test_axe(
 ) -> None:
     """Axe-core finds nothing serious in any state of the page."""
     room = f"axe-{scheme}"
-    ann = visitor(cabled=True, color_scheme=scheme, viewport=viewport, reduced_motion="reduce")
+    ann = visitor(cabled=True, color_scheme=scheme, viewport=viewport)
 
     def fine() -> None:
         assert ann.tab.findings() == []

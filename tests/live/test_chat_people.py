@@ -76,7 +76,7 @@ def test_a_name_below_new_messages(visitor: Callable[..., Visitor], daemon: Daem
         assert named(ann) == [True, False, False, True, False]
 
 
-def test_bubbles(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+def test_widths_of_bubbles(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     """A bubble is as wide as its text, however long the name and the quote above it are."""
     ann = visitor().join("bubbles", "Ann")
     with daemon.socket("bubbles/?name=Somebody+with+rather+a+long+name") as bob:

@@ -140,7 +140,7 @@ def test_marks_and_look_alikes(
 
 
 @pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.soak), "dark"])
-def test_rights(
+def test_rights_that_are_missing(
     visitor: Callable[..., Visitor], daemon: Daemon, speaker: Callable[..., Speaker], scheme: str
 ) -> None:
     """A right that is missing is not offered, and the page says why."""

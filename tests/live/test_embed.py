@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.live.browser import Profiles, Tab
+from tests.live.browser import STILL, Profiles, Tab
 from tests.live.daemon import Daemon
 from tests.live.visitor import Visitor, site
 
@@ -26,7 +26,7 @@ HIDDEN = {
 @pytest.fixture(scope="module")
 def guest(browser: Profiles, daemon: Daemon) -> Iterator[Visitor]:
     """A visitor who goes from page to page: nothing of a page is left on the next one."""
-    made = Visitor(Tab(browser, daemon))
+    made = Visitor(Tab(browser, daemon, **STILL))
     yield made
     made.tab.close()
     assert made.tab.complaints == []

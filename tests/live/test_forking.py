@@ -41,7 +41,7 @@ def is_fork(worker: int) -> bool:
     return PROGRAM.name in Path(f"/proc/{worker}/cmdline").read_text()
 
 
-def test_workers(redis: RedisServer, tmp_path: Path) -> None:
+def test_first_workers_are_forks(redis: RedisServer, tmp_path: Path) -> None:
     """
     The first workers are forks, and have the same files open as one that exec started: the one
     that comes when the first was killed.
@@ -58,7 +58,7 @@ def test_workers(redis: RedisServer, tmp_path: Path) -> None:
         eventually(lambda: kinds(daemon, program) == kinds(daemon, second))
 
 
-def test_a_command(tmp_path: Path) -> None:
+def test_a_forked_command_is_like_the_program(tmp_path: Path) -> None:
     """A command that is forked writes what the program writes, and ends with its exit code."""
     for words in (["version"], ["tail", "r", "--state", "/nowhere"], ["nothing"]):
         ran = subprocess.run([LIVECHAT, *words], capture_output=True, text=True, check=False)

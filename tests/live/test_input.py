@@ -40,7 +40,7 @@ def test_windows_of_all_sizes(visitor: Callable[..., Visitor], daemon: Daemon) -
     """A dark page fits any width, is visible, and is accessible in the narrowest."""
     say(daemon, "wide", "w" * 400, "https://example.org/" + "a" * 300, *HOSTILE, "last")
     size = {"width": 320, "height": 640}
-    ann = visitor(viewport=size, color_scheme="dark", reduced_motion="reduce")
+    ann = visitor(viewport=size, color_scheme="dark")
     for path in ("/", "/rooms/wide/"):
         ann.tab.open(path)
         expect(ann.page.get_by_label("Your name")).to_be_visible()

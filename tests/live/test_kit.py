@@ -107,7 +107,7 @@ def test_types_of_a_consumer(app: Path) -> None:
     run("tsc", "-p", str(config), cwd=app)
 
 
-def test_size(app: Path) -> None:
+def test_sizes_of_the_package(app: Path) -> None:
     """The library is small, and so is what a visitor loads first; the rest does not grow unseen."""
     packed = app / "node_modules" / "livechat-client"
     checks = json.loads((packed / "package.json").read_text())["size-limit"]

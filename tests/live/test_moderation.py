@@ -37,7 +37,7 @@ from tests.live.moderating import (
 from tests.live.workers import WORKERS, ready
 from tests.support.jwts import secret_file
 
-MEMBERS = 100
+MEMBERS = 40
 
 
 @pytest.fixture

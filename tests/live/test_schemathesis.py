@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.daemon import Daemon
+from tests.live.daemon import ROOT, Daemon
 
 #: Requests to each endpoint and method, in each phase.
 FEW, MANY = 8, 100
@@ -48,6 +49,8 @@ def test_answers_are_those_of_the_description(
             *("--generation-database", "none"),
         ],
         cwd=tmp_path,
+        # Hypothesis derives tables of all characters, and keeps them there.
+        env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis")},
         capture_output=True,
         text=True,
         timeout=900,

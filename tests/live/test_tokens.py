@@ -14,8 +14,8 @@ import pytest
 
 from tests.live.daemon import CHEAP, Daemon, eventually
 from tests.live.wscat import Wscat
-from tests.support.https import https_site, with_body
 from tests.support.jwts import jwk, jwk_set, private_key, secret_file, signed
+from tests.support.site import HttpsSite, answers
 
 ANN = {"id": "42", "name": "Ann", "verified": True}
 
@@ -164,7 +164,7 @@ def test_guests_are_kept_out_or_read_only(
 
 def published(*kinds: str) -> Any:
     """Answers with the keys of these kinds, which have their kinds as ids."""
-    return with_body(jwk_set(*(jwk(kind, kind) for kind in kinds)))
+    return answers(jwk_set(*(jwk(kind, kind) for kind in kinds)))
 
 
 def issued(kind: str, algorithm: str) -> str:
@@ -174,7 +174,7 @@ def issued(kind: str, algorithm: str) -> str:
 
 def test_published_keys_change_and_go_away(start: Callable[..., Daemon], tmp_path: Path) -> None:
     """An issuer changes its keys, and is away; the server starts while it is."""
-    with https_site(tmp_path / "issuer", with_body(b"", "503 Not Now")) as site:
+    with HttpsSite(tmp_path / "issuer", answers(b"", "503 Not Now")) as site:
         daemon = start(
             f"--token-keys={site.url()}", "--token-audience=chat", SSL_CERT_FILE=str(site.authority)
         )
@@ -193,11 +193,11 @@ def test_published_keys_change_and_go_away(start: Callable[..., Daemon], tmp_pat
         daemon.log.wait_for("Keys of tokens at https://localhost:[0-9]+/jwks.json: 1")
         assert (status(first), status(second)) == ("200", "401")
         assert json.loads(daemon.curl(f"{daemon.url}/readyz")) == {"status": "ready"}
-        asked = len(site.heads)
+        asked = len(site.requests)
         for number in range(20):
             given = signed(private_key("RSA"), "RS256", headers={"kid": str(number)})
             assert status(given) == "401"
-        assert len(site.heads) == asked
+        assert len(site.requests) == asked
         site.answer = published("EC")
         daemon.process.send_signal(signal.SIGHUP)
         eventually(lambda: status(second) == "200")

@@ -11,8 +11,8 @@ from playwright.sync_api import BrowserContext, Page
 
 from tests.live.browser import Tab
 from tests.live.daemon import CHEAP, Daemon
-from tests.support.https import https_site, with_body
 from tests.support.jwts import secret_file, signed
+from tests.support.site import HttpsSite, answers
 
 ANN = {"id": "42", "name": "Ann", "verified": True}
 PAGE = b"<!doctype html><title>A site</title>"
@@ -79,8 +79,8 @@ class Sites(NamedTuple):
 @pytest.fixture(scope="module")
 def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
     certs = tmp_path_factory.mktemp("certs")
-    page = with_body(PAGE, "200 OK", "Content-Type: text/html")
-    with https_site(certs, page) as allowed, https_site(certs, page) as foreign:
+    page = answers(PAGE, "200 OK", "Content-Type: text/html")
+    with HttpsSite(certs, page) as allowed, HttpsSite(certs, page) as foreign:
         yield Sites(allowed.url(""), foreign.url(""))
 
 

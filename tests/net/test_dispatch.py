@@ -25,6 +25,7 @@ from livechat.net import _slow, dispatch
 from livechat.net.fast import Wire
 from livechat.net.tls import Connection
 from tests.net import wires
+from tests.support.example_counts import examples
 
 #: Connections of a play.
 ACTORS: Final = 6
@@ -282,7 +283,7 @@ PAUSED: Final = [
 ]
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(100))
 @given(
     st.lists(st.lists(ACTS, max_size=6), max_size=5),
     st.lists(st.tuples(st.integers(0, ACTORS - 1), st.sampled_from(FLAWS)), max_size=4),

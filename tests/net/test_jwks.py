@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from ssl import SSLSocket
+from socket import socket
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from twisted.web.client import BrowserLikePolicyForHTTPS
 
 from livechat.net import jwks
 from livechat.net.jwks import LARGEST, KeySetFetcher
-from tests.support.https import Answer, HttpsSite, with_body
+from tests.support.site import Answer, HttpsSite, answers
 
 BODY = b'{"keys":[]}'
 
@@ -30,7 +30,7 @@ class FetchTest(TestCase):
     def setUp(self) -> None:
         from twisted.internet import reactor  # noqa: PLC0415
 
-        self.site = HttpsSite(self.directory, with_body(BODY))
+        self.site = HttpsSite(self.directory, answers(BODY))
         self.addCleanup(self.site.stop)
         authority = Certificate.loadPEM(self.site.authority.read_bytes())
         policy = BrowserLikePolicyForHTTPS(trustRootFromCertificates([authority]))
@@ -46,7 +46,7 @@ class FetchTest(TestCase):
     async def test_a_set_is_fetched_as_it_is(self) -> None:
         """The set comes as it is; the address and no more is told to the server."""
         assert await self.trusting.fetch(self.site.url("/a?b=c")) == BODY
-        (head,) = self.site.heads
+        [(head, _)] = self.site.requests
         assert head.startswith(b"GET /a?b=c HTTP/1.1\r\n")
         assert b"cookie" not in head.lower()
 
@@ -59,23 +59,23 @@ class FetchTest(TestCase):
         """No key comes from a server that only says that it is the right one."""
         with pytest.raises(OSError, match=r"^TLS: .*certificate"):
             await self.usual.fetch(self.site.url())
-        assert self.site.heads == []
+        assert self.site.requests == []
 
     async def test_a_certificate_of_another_name_is_refused(self) -> None:
         """The certificate has to be the address's."""
         with pytest.raises(OSError):  # noqa: PT011 - OpenSSL's words
             await self.trusting.fetch(self.site.url(host="127.0.0.2"))
-        assert self.site.heads == []
+        assert self.site.requests == []
 
     async def test_redirects_are_not_followed(self) -> None:
         """No redirect is followed, not even to another path of the same server."""
-        reason = await self.failed(with_body(b"", "302 Found", f"Location: {self.site.url('/x')}"))
+        reason = await self.failed(answers(b"", "302 Found", f"Location: {self.site.url('/x')}"))
         assert reason == "the answer is 302, not 200"
-        assert len(self.site.heads) == 1
+        assert len(self.site.requests) == 1
 
     async def test_a_missing_page_is_no_set(self) -> None:
         """A missing page is no set, and a body that has no end does not matter."""
-        assert "404" in await self.failed(with_body(b"x" * 100, "404 Not Found"))
+        assert "404" in await self.failed(answers(b"x" * 100, "404 Not Found"))
         assert "500" in await self.failed(endless(b"HTTP/1.1 500 No\r\n\r\n", b"x" * 65_536))
 
     async def test_a_gigabyte_is_cut_off(self) -> None:
@@ -101,7 +101,7 @@ class FetchTest(TestCase):
             b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
         ):
 
-            def hang(connection: SSLSocket, begun: bytes = begun) -> None:
+            def hang(connection: socket, begun: bytes = begun) -> None:
                 connection.sendall(begun)
                 # The server is told by the end of the connection that it was given up.
                 assert connection.recv(1) == b""
@@ -112,7 +112,7 @@ class FetchTest(TestCase):
         """Bytes in place of HTTP are an error in words."""
         for data in (b"", b"hello\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"):
 
-            def answer(connection: SSLSocket, data: bytes = data) -> None:
+            def answer(connection: socket, data: bytes = data) -> None:
                 connection.sendall(data)
 
             assert await self.failed(answer)
@@ -134,7 +134,7 @@ class FetchTest(TestCase):
 def endless(head: bytes, piece: bytes) -> Callable[[Any], None]:
     """Answers with no end."""
 
-    def answer(connection: SSLSocket) -> None:
+    def answer(connection: socket) -> None:
         connection.sendall(head)
         for _ in range(1_000_000_000 // len(piece)):
             connection.sendall(piece)

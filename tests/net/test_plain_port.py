@@ -108,7 +108,7 @@ class TcpTest(TestCase):
         assert end.reason is ConnectionDone
 
     async def test_a_peer_has_an_address(self) -> None:
-        """The peer has an address, or none on a socket file."""
+        """A peer has an address."""
         end, peer = await self.connect()
         assert self.ends.addresses[-1] == end.transport.getPeer()
         assert isinstance(end.transport.getPeer(), IPv4Address)
@@ -207,7 +207,8 @@ class FileTest(TcpTest):
         made.connect(str(self.directory / "chat.sock"))
         return made
 
-    async def test_a_peer_on_a_socket_file_has_no_address(self) -> None:
+    async def test_a_peer_has_an_address(self) -> None:
+        """A peer on a socket file has none."""
         end, peer = await self.connect()
         assert end.transport.getPeer() == end.transport.getHost() == UNIXAddress(None)
         assert end.transport.hostname == ""

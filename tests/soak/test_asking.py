@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.daemon import Daemon
-from tests.support.plain_site import PlainSite, hangs, plain_site
+from tests.support.site import PlainSite, hangs
 
 SENDERS = 20
 #: Windows in which each daemon is talked to, by turns, and the seconds of one: longer than a pause
@@ -27,7 +27,7 @@ WITHIN = 2.5
 
 @pytest.fixture
 def site() -> Iterator[PlainSite]:
-    with plain_site(hangs) as there:
+    with PlainSite(hangs) as there:
         yield there
 
 
@@ -61,7 +61,7 @@ def test_a_hanging_site_keeps_other_frames_fast(
     """
     unlimited = ("--rate=0", "--rate-per-ip=0")
     plain = start("--state=plain", *unlimited)
-    asking = start(f"--ask={site.url}", f"--ask-failing={failing}", *unlimited)
+    asking = start(f"--ask={site.url()}", f"--ask-failing={failing}", *unlimited)
     usual: list[float] = []
     meanwhile: list[float] = []
     answered: list[float] = []

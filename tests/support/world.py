@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -49,6 +52,9 @@ from tests.support.lanes import Lane
 from tests.support.outcomes import result, run
 
 FOREVER = Retention(0, 0)
+#: Seconds since 1970 at which a world begins, and what its clock shows then.
+NOW = 1_790_000_000.0
+STARTED = 1_000_000.0
 #: Seconds that a token may last.
 LIFETIME = 30 * 86_400
 LOCAL_KEY = f"lck_local_{'l' * 43}"
@@ -120,6 +126,25 @@ def _prompt(log: SqliteMessageLog) -> None:
     log._gather = gather  # type: ignore[method-assign, assignment]
 
 
+@cache
+def _new_file(name: str) -> tuple[bytes, bytes]:
+    """Contents of the file that a first start makes, and the secret that is in them."""
+    with TemporaryDirectory() as directory:
+        store = Database(Path(directory), FOREVER, lambda: NOW, lambda: STARTED)
+        store.prepare()
+        store.release()
+        return (Path(directory) / name).read_bytes(), store._numberings.secret
+
+
+def _make_file(path: Path) -> None:
+    """Put a new file at *path*, with a secret of its own: to make its tables takes longer."""
+    contents, secret = _new_file(path.name)
+    assert contents.count(secret) == 1
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(0o600)
+    path.write_bytes(contents.replace(secret, secrets.token_bytes(len(secret))))
+
+
 class World:
     """
     The core, on a clock and threads that tests move.
@@ -145,9 +170,11 @@ class World:
     ) -> None:
         self.rate = Rate.of(rate)
         self.clock = Clock()
-        self.clock.advance(1_000_000)
-        self._ahead = 1_790_000_000.0 - 1_000_000
+        self.clock.advance(STARTED)
+        self._ahead = NOW - STARTED
         self.store = Database(directory, retention, lambda: self.wall, self.clock.seconds)
+        if not self.store._path.exists():
+            _make_file(self.store._path)
         self.store.prepare()
         self.writer, self.readers = Lane(held), Lane()
         self.backend = SqliteBackend(self.store, self.clock, self.writer, self.readers)

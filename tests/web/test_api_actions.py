@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.support import Port
@@ -49,8 +51,14 @@ def test_data_and_replies_of_messages(port: Port) -> None:
     assert post(port, {"message": "x", "reply_to": 3, "data": {"a": None}}).status == 200
     (item,) = history(port)
     assert (item["reply_to"], item["data"]) == (3, {"a": None})
-    for body in ({"reply_to": 0}, {"reply_to": "1"}, {"data": 1}, {"data": {"a": "x" * 4096}}):
-        assert post(port, {"message": "x", **body}).code() == "bad_message"
+
+
+@pytest.mark.parametrize(
+    "body", [{"reply_to": 0}, {"reply_to": "1"}, {"data": 1}, {"data": {"a": "x" * 4096}}]
+)
+def test_bad_data_and_replies_are_refused(port: Port, body: dict[str, Any]) -> None:
+    """Data that are no small object, and a reply to no number, are refused."""
+    assert post(port, {"message": "x", **body}).code() == "bad_message"
 
 
 @pytest.mark.parametrize(

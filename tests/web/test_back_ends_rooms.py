@@ -22,12 +22,11 @@ from tests.web.back_end import (
 )
 
 
-def test_looks_are_rate_limited(make_world: Callable[..., World]) -> None:
+@pytest.mark.parametrize("target", ["/chat/rooms/r/", "/chat/members/r/"])
+def test_looks_are_rate_limited(make_world: Callable[..., World], target: str) -> None:
     """A client that looks too often is told to wait."""
     port = Port(make_world(rate_per_ip=1))
-    for target in ("/chat/rooms/r/", "/chat/members/r/"):
-        assert [port.ask("GET", target).status for _ in range(3)] == [200, 200, 429]
-        port.world.clock.advance(10)
+    assert [port.ask("GET", target).status for _ in range(3)] == [200, 200, 429]
 
 
 def test_active_rooms_are_paged_by_name(port: Port) -> None:

@@ -126,13 +126,13 @@ class Entering:
                 self._missing.add(room)
 
     def doubt(self) -> None:
-        """Redis may have lost what it had: all is entered again."""
+        """Enter all rooms again: Redis may have lost some."""
         rooms = self._entered
         self._entered = {}
         self._missing.update(rooms if len(self._missing) < MOST else ())
 
     def enter_missing(self) -> None:
-        """Enter what could not be entered, or may be lost; nothing if there is nothing."""
+        """Enter rooms that could not be entered, or that Redis may have lost; no-op without any."""
         rooms, self._missing = sorted(self._missing), set()
         for start in range(0, len(rooms), MOST_TOLD):
             some = rooms[start : start + MOST_TOLD]
@@ -163,7 +163,7 @@ class Entering:
         told.addErrback(lambda failure: failure.trap(UnansweredError, RefusedError) and None)
 
     def stop(self) -> None:
-        """Tell what was not told yet."""
+        """Tell of the rooms that were not told of yet."""
         if self._timer is not None:
             self._timer.cancel()
             self._tell()

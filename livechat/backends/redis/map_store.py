@@ -69,7 +69,7 @@ class MapStore:
         now: float,
         over: Collection[str],
     ) -> tuple[int, bytes]:
-        """Run `change.lua`; returns what that does."""
+        """Run `change.lua`, and return its answer."""
         args = [
             self._name,
             known.packed(),

@@ -55,7 +55,7 @@ _decoder: Final = msgspec.msgpack.Decoder(Share)
 
 @implementer(IPresenceRelay)
 class PresenceRelay:
-    """The shares of one process, and what it knows of the others'."""
+    """The shares of one process, and its knowledge of the others'."""
 
     _log = Logger()
 

@@ -45,7 +45,7 @@ class Pace:
         self._usable_since: float | None = None
 
     def usable(self) -> None:
-        """The connection does what it is for.  No-op if that is known."""
+        """Note that the connection is usable.  No-op if that is known."""
         if self._usable_since is None:
             self._usable_since = self._clock.seconds()
 

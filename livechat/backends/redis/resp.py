@@ -1,5 +1,5 @@
 """
-The two kinds of connections to a Redis: one gives commands, one hears what is published.
+The two kinds of connections to a Redis: one for commands, one for subscriptions.
 
 hiredis parses, and txredisapi signs in.  Its own reconnecting is not used, because there
 commands wait without a bound; nor are its replies, which cannot tell a subscription's
@@ -60,7 +60,7 @@ class RefusedError(Exception):
 
 
 class RespOwner(Protocol):
-    """Callbacks of a `RespProtocol`, and what it signs in with.  None of them raises."""
+    """Callbacks of a `RespProtocol`, and its user and password.  No callback raises."""
 
     @property
     def clock(self) -> IReactorTime: ...
@@ -222,7 +222,7 @@ class CommandProtocol(RespProtocol):
 
 
 class SubscriptionProtocol(RespProtocol):
-    """The connection on which Redis tells what is published."""
+    """The connection on which Redis tells of published messages."""
 
     def __init__(self, owner: RespOwner) -> None:
         super().__init__(owner)

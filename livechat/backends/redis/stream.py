@@ -55,7 +55,7 @@ class Stream:
         return self.top > self.position
 
     def push(self, entry: Entry) -> list[Entry]:
-        """Hear of *entry*; returns what is to be delivered now, in order."""
+        """Hear of *entry*; return the entries to deliver now, in order."""
         if entry.seq <= self.position:
             return []
         self.top = max(self.top, entry.seq)
@@ -90,7 +90,7 @@ class Stream:
         return self._pass(news) if news else []
 
     def pass_over(self, seq: int) -> list[Entry]:
-        """Nothing up to *seq* will ever come; returns what is to be delivered now."""
+        """Give up all entries up to *seq*; return the entries to deliver now."""
         if seq <= self.position:
             return []
         self.position, self.tag = seq, b""
@@ -120,9 +120,9 @@ class Stream:
     @staticmethod
     def fits(position: int, tag: bytes, part: Part) -> bool:
         """
-        True if Redis still has what it had when a stream stood at *position* with *tag*.
+        True if Redis has lost nothing since a stream stood at *position* with *tag*.
 
-        @param part: what was read later, from *position* on, of the same numbering.
+        @param part: the part that was read later, from *position* on, of the same numbering.
         """
         there = part.newest.tag if part.newest.seq == position else part.tag_of(position)
         return part.newest.seq >= position and (not tag or not there or there == tag)

@@ -29,7 +29,7 @@ class SubscriptionsHost(Protocol):
 
     @property
     def ready(self) -> bool:
-        """Tell whether Redis takes commands for what is no room's."""
+        """Tell whether Redis takes commands for keys of no room."""
 
     def ready_for(self, room: str) -> bool:
         """Tell whether Redis takes commands for *room*."""
@@ -50,13 +50,13 @@ class Subscription:
 
     @ivar stream: None until it is known where it stands.
     @ivar doubted: its numbers may have been given to other messages.
-    @ivar early: what was heard before it was opened, or while it was doubted.
+    @ivar early: entries that were heard before it was opened, or while it was doubted.
     @ivar entering: joins that wait until then.
-    @ivar unseen: what was stored from here and is not delivered yet, by its tag.
+    @ivar unseen: entries that were stored from here and are not delivered yet, by tag.
     @ivar before: the stream that another numbering has ended.
     @ivar listening: Redis has confirmed that it tells of it.
-    @ivar informed: what other processes say of it has been heard since then.
-    @ivar check: there is a reason to look for what is missing.
+    @ivar informed: shares of other processes have been read since then.
+    @ivar check: there is a reason to look for missing entries.
     @ivar quiet: nothing was heard since the last sweep.
     """
 
@@ -113,12 +113,12 @@ class Subscription:
         return delivered
 
     def take_delivered(self, entries: Sequence[Entry]) -> list[Stored]:
-        """Return what was stored from here of *entries*, which are delivered now."""
+        """Return those of *entries*, which are delivered now, that were stored from here."""
         unseen = self.unseen
         return [unseen.pop(each.tag) for each in entries if each.tag in unseen] if unseen else []
 
     def take_passed(self, stream: Stream) -> list[Stored]:
-        """Return what is behind where *stream* stands: no delivery follows."""
+        """Return the unseen entries that *stream* has passed: they are not delivered any more."""
         behind = [each for each in self.unseen.values() if passed(stream, each[1])]
         for _, entry, _ in behind:
             del self.unseen[entry.tag]

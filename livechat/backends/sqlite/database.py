@@ -126,16 +126,21 @@ class Database:
         except OSError as reason:
             raise StartError(f"--state: cannot use {directory}: {reason.strerror}") from None
         try:
+            self._prepare_file()
+        except (OSError, sqlite3.Error) as reason:
+            raise StartError(f"--state: cannot use {self._path}: {reason}") from None
+
+    def _prepare_file(self) -> None:
+        """
+        @raise sqlite3.Error: the file is unusable.
+        """
+        try:
             self._check()
         except (OSError, sqlite3.Error) as reason:
             if not quarantine.is_broken(reason):
-                raise StartError(f"--state: cannot use {self._path}: {reason}") from None
+                raise
             self._set_aside(reason)
-        try:
-            self._open()
-            self.close()
-        except (OSError, sqlite3.Error) as reason:
-            raise StartError(f"--state: cannot use {self._path}: {reason}") from None
+            self._check()
 
     def _make_writer(self) -> Writer:
         return Writer(

@@ -72,7 +72,7 @@ class FilePacing:
         """
         Remove up to *most* rows that hold nobody up any more.
 
-        @param latest: in milliseconds; a wrong clock has stamped what is later.
+        @param latest: in milliseconds; later stamps are of a wrong clock.
         """
         bounds = {"now": now, "latest": latest + 1000 * SLOWEST, "most": most}
         db.execute(_FORGET, bounds)

@@ -1,7 +1,7 @@
 """
 The tables of the embedded backend's file, and how those of earlier livechats become them.
 
-`livechat.backends.sqlite.database` has what they mean.
+`livechat.backends.sqlite.database` says what the tables are for.
 """
 
 from __future__ import annotations
@@ -184,9 +184,9 @@ def check(db: sqlite3.Connection) -> int:
 
 def complete(db: sqlite3.Connection, version: int) -> None:
     """
-    Make the tables what they are now, all or nothing.
+    Bring the tables to the present version, all or nothing.
 
-    @param version: what they are.
+    @param version: the version of the tables; 0 for a new file.
     """
     if not version:
         _create(db)

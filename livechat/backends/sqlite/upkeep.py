@@ -211,7 +211,7 @@ def forget_nonces(db: sqlite3.Connection, now: int, latest: int, most: int) -> N
     """
     Remove those of the first *most* rows that are not remembered any more.
 
-    @param latest: in milliseconds; a wrong clock has stamped what is later.
+    @param latest: in milliseconds; later stamps are of a wrong clock.
     """
     db.execute(
         "DELETE FROM nonces WHERE rowid IN (SELECT rowid FROM nonces ORDER BY rowid LIMIT ?)"

@@ -45,7 +45,7 @@ class ForgettingPages:
         return asked.see(_PAGE, f"{known_as} is being forgotten.")
 
     async def not_begun(self, asked: OperatorCall, error: ChatError) -> Response:
-        """The page with what was typed, and why nobody is forgotten."""
+        """The page with the typed fields, and the reason why nobody is forgotten."""
         return self._page(asked, error=error)
 
     def _page(self, asked: OperatorCall, *, error: ChatError | None = None) -> Response:

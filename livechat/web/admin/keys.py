@@ -49,7 +49,7 @@ class KeyPages:
         return self._page(asked, made=made[1])
 
     async def not_made(self, asked: OperatorCall, error: ChatError) -> Response:
-        """The page with what was typed, and why there is no key."""
+        """The page with the typed fields, and the reason why there is no key."""
         return self._page(asked, error=error)
 
     async def drop(self, asked: OperatorCall) -> Response:

@@ -69,7 +69,7 @@ class RoomView(Struct, frozen=True):
 
     @property
     def live(self) -> bool:
-        """Tell whether it goes on with what is said."""
+        """Tell whether the page shows new messages as they come."""
         return self.part == Window(_MESSAGES) and not self.selects
 
     def query(self, **other: object) -> str:
@@ -113,7 +113,7 @@ class RoomPages:
         return self._room_parts(asked, stream, name, seen)
 
     async def send(self, asked: OperatorCall) -> Response:
-        """Say in a room what was typed."""
+        """Send the typed message to a room."""
         name = room_name(asked.call.names["room"])
         text = _typed(asked)
         if not seen(text):
@@ -145,7 +145,7 @@ class RoomPages:
         return await self._room(asked, RoomView.of(asked), removal=error)
 
     async def not_sent(self, asked: OperatorCall, error: ChatError) -> Response:
-        """The room's page with what was typed, and why it was not said."""
+        """The room's page with the typed message, and the reason why it was not sent."""
         return await self._room(asked, RoomView(), draft=_typed(asked), error=error)
 
     async def _room(

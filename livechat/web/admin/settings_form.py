@@ -1,5 +1,5 @@
 """
-The form of a room's settings: what it shows, and which change it asks for.
+The form of a room's settings: its fields, and the change that it asks for.
 
 A field that its operator left alone is not sent on.  The form says by a digest how each setting
 was when the page was made.  So an old page changes nothing silently that somebody else has changed
@@ -37,8 +37,8 @@ class Field(Struct, frozen=True):
     """
     A setting, as the form has it.
 
-    @ivar kind: how it is typed in.
-    @ivar hint: what it does.
+    @ivar kind: the way in which it is typed.
+    @ivar hint: its effect, in words.
     @ivar most: characters of a text; the largest number.
     @ivar choices: its values, and how they are called.
     """
@@ -83,13 +83,13 @@ FIELDS: Final = (
 
 class Shown(Struct, frozen=True):
     """
-    A field with what it shows.
+    A field with its contents.
 
     @ivar value: the setting's own, as it is typed in; "" where it is inherited.
-    @ivar inherited: what holds, or would, where it is.
-    @ivar own: it is not inherited.
+    @ivar inherited: the value that holds, or would, where the setting is inherited.
+    @ivar own: the setting is not inherited.
     @ivar empty: its own value is empty, in place of an inherited one that is not.
-    @ivar error: what is wrong with it.
+    @ivar error: the reason why its value was refused.
     """
 
     field: Field
@@ -115,7 +115,7 @@ def shown(
     """
     The fields for those that may change *names*.
 
-    @param typed: a form that was refused: what it has changed is shown again.
+    @param typed: a form that was refused, whose changes are shown again.
     """
     found = []
     for field in FIELDS:
@@ -152,7 +152,7 @@ class Refused(ChatError):
     """
     A form that cannot be taken.
 
-    @ivar fields: what is wrong, by the setting's name.
+    @ivar fields: the reasons, by the setting's name.
     """
 
     def __init__(self, kind: Kind, detail: str, fields: Mapping[str, str]) -> None:

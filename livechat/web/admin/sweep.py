@@ -10,9 +10,10 @@ import re
 from typing import Final
 
 from twisted.internet.defer import Deferred, DeferredList, succeed
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from livechat.errors import ChatError, Kind
+from livechat.errors import ChatError, Kind, internal
 from livechat.http.response import Response
 from livechat.protocol.actions import Restrict, Retract
 from livechat.protocol.counts import counted
@@ -28,6 +29,8 @@ from livechat.web.admin.people import is_person, restriction_of
 #: People that one form bans at most: those of a page.
 MOST_AT_ONCE: Final = 50
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,14}", re.ASCII)
+
+_log = Logger()
 
 
 class SweepForms:
@@ -83,7 +86,7 @@ def authors(lines: list[Line]) -> list[str]:
 
 
 def _refused(failure: Failure) -> ChatError:
-    if not isinstance(failure.value, ChatError):
-        failure.raiseException()
-    assert isinstance(failure.value, ChatError)
-    return failure.value
+    if isinstance(failure.value, ChatError):
+        return failure.value
+    _log.failure("A ban met a bug.", failure)
+    return internal()

@@ -12,7 +12,7 @@ from livechat.command.checking import site as checking
 from livechat.command.checking.site import site
 from livechat.protocol.signing import secret_to_text, verify
 from tests.command.checking.looking import config, wrong
-from tests.support.plain_site import answers, hangs, plain_site
+from tests.support.site import PlainSite, answers, hangs
 
 SECRET = b"s" * 32
 ENVIRONMENT = {"LIVECHAT_WEBHOOK_SECRET": secret_to_text(SECRET)}
@@ -39,8 +39,8 @@ def test_the_site_is_asked_once_about_nothing(
     tmp_path: Path, status: str, expected: list[tuple[str, str]], cure: str
 ) -> None:
     """The site is asked once, signed, about nothing; its answer is told."""
-    with plain_site(answers(b"", status)) as there:
-        found = list(site(config(tmp_path, f"--ask={there.url}", **ENVIRONMENT)))
+    with PlainSite(answers(b"", status)) as there:
+        found = list(site(config(tmp_path, f"--ask={there.url()}", **ENVIRONMENT)))
     assert wrong(found) == expected
     assert cure in found[0].cure
     assert f"127.0.0.1:{there.port}" in found[0].text
@@ -67,12 +67,12 @@ def test_a_site_that_is_away_is_told(tmp_path: Path) -> None:
 def test_a_slow_site_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A site that takes longer than an answer counts is told; one that hangs is not waited for."""
     monkeypatch.setattr(checking, "WITHIN", 0)
-    with plain_site(answers()) as there:
-        found = list(site(config(tmp_path, f"--ask={there.url}", **ENVIRONMENT)))
+    with PlainSite(answers()) as there:
+        found = list(site(config(tmp_path, f"--ask={there.url()}", **ENVIRONMENT)))
     assert wrong(found) == [("ask", "warn")]
     monkeypatch.setattr(checking, "PATIENCE", 0.1)
-    with plain_site(hangs) as there:
-        found = list(site(config(tmp_path, f"--ask={there.url}", **ENVIRONMENT)))
+    with PlainSite(hangs) as there:
+        found = list(site(config(tmp_path, f"--ask={there.url()}", **ENVIRONMENT)))
     assert wrong(found) == [("ask", "FAIL")]
 
 

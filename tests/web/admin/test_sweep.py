@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from twisted.internet.defer import fail
 
 from livechat.protocol.messages import User
+from livechat.rooms.actions import act
 from livechat.web.admin.lines import Line
 from livechat.web.admin.sweep import MOST_AT_ONCE, authors
 from tests.support import Answer, Browser, Port, World, request
@@ -61,6 +64,25 @@ def test_a_sweep_removes_messages(browser: Browser, world: World) -> None:
     assert told(browser, post(browser, "remove-shown", refs=refs)) == "6 messages were removed."
     assert texts(world) == ["stays"]
     assert "no such message" in told(browser, post(browser, "remove-shown", refs=refs))
+
+
+def test_a_ban_that_meets_a_bug_is_counted(
+    browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ban that meets a bug is counted as refused, and the others are done."""
+    browser.get("/admin/")
+
+    def broken(chat: Any, actor: Any, room: str, action: Any) -> Any:
+        if action.user == EVE.id:
+            return fail(ZeroDivisionError("secret"))
+        return act(chat, actor, room, action)
+
+    monkeypatch.setattr("livechat.web.admin.sweep.act", broken)
+    answer = post(browser, "ban-shown", users=f"{EVE.subject} {CARLA.subject}")
+    assert told(browser, answer) == (
+        "1 person is banned. 1 is not: Something went wrong on the server."
+    )
+    assert restricted(world, CARLA) is not None
 
 
 def test_some_cannot_be(browser: Browser, world: World) -> None:

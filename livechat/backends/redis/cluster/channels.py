@@ -62,7 +62,7 @@ class Channels:
             node.subscribe(some)
 
     def ask_again(self) -> None:
-        """Ask for what is not confirmed in time."""
+        """Ask again for subscriptions that are not confirmed in time."""
         before = self._clock.seconds() - CONFIRM
         self._ask([channel for channel, asked in self._missing.items() if asked <= before])
 
