@@ -304,9 +304,12 @@ class Feed:
         turn = max(TURN, draft.left // max(1, len(much)))
         turns: dict[str, int] = {}
         left = draft.left
-        for room in much[: -(-left // turn)]:
+        for room in much:
+            if left <= 0:
+                break
             turns[room] = min(turn, left)
-            left -= turn
+            # A room may have less than its turn, and the others have the rest of the batch.
+            left -= min(turn, self._rooms[room].top - self._rooms[room].told)
         await self._read(draft, turns, notes)
         draft.full = draft.full or len(turns) < len(much)
 

@@ -192,6 +192,17 @@ def test_rooms_with_a_backlog_take_turns() -> None:
     assert min(told[f"r{number:02}"] for number in range(30)) >= TURN - 1
 
 
+def test_many_rooms_with_less_than_a_turn_fill_a_batch() -> None:
+    """Rooms with more than an equal part and less than a turn fill a batch, so that it rests."""
+    world = World()
+    for number in range(200):
+        world.outbox.say(*map(str, range(8)), room=f"r{number:03}")
+    batch = world.batch()
+    assert len(batch.events) == MOST_EVENTS
+    world.told(batch)
+    assert len(world.batch().events) == 200 * 8 - MOST_EVENTS
+
+
 def test_one_room_fills_a_batch() -> None:
     """A room alone fills a batch."""
     world = World()
