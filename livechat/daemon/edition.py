@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Struct
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from twisted.internet.posixbase import PosixReactorBase
+    from twisted.internet.process import Process
 
 #: Seconds for the answer of a version that is asked.
 ANSWER_WITHIN: Final = 20.0
@@ -76,7 +79,7 @@ async def installed(reactor: PosixReactorBase, environment: Mapping[str, str]) -
     asked = _Asked()
     program = [sys.executable, "-P", "-c", _SHOW]
     process = reactor.spawnProcess(asked, program[0], program, env=dict(environment))
-    late = reactor.callLater(ANSWER_WITHIN, process.signalProcess, "KILL")
+    late = reactor.callLater(ANSWER_WITHIN, _end, process)
     try:
         answer = await asked.answer
     finally:
@@ -84,11 +87,18 @@ async def installed(reactor: PosixReactorBase, environment: Mapping[str, str]) -
             late.cancel()
         if not asked.ended:
             # The caller has cancelled, so the answer is not needed.
-            process.signalProcess("KILL")
+            _end(process)
     try:
         return msgspec.json.decode(answer, type=Edition)
     except msgspec.DecodeError:
         raise UnknownError("it says something else than its version") from None
+
+
+def _end(process: Process) -> None:
+    """Kill *process*, and hang up on children of its own, which may have its output for longer."""
+    with suppress(ProcessExitedAlready):
+        process.signalProcess("KILL")
+    process.loseConnection()
 
 
 class _Asked(ProcessProtocol):

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import msgspec
+from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IProcessTransport
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import InvalidLogLevelError, Logger, LogLevel
@@ -90,8 +91,13 @@ class Worker:
 
     def signal(self, name: str) -> None:
         """Send a signal.  No-op while the process does not run."""
-        if self._transport is not None:
+        if self._transport is None:
+            return
+        try:
             self._transport.signalProcess(name)
+        except ProcessExitedAlready:
+            # Children of its own have its output, and with that would keep its place.
+            self._transport.loseConnection()
 
     def renew(self) -> None:
         """Pass SIGHUP on; a process that has just been started would be killed by it."""

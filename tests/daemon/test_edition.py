@@ -101,3 +101,9 @@ class InstalledTest(TestCase):
     async def test_code_that_does_not_end(self) -> None:
         self.monkeypatch.setattr(edition, "ANSWER_WITHIN", 0.1)
         assert await self.refused("import time; time.sleep(60)") == "it ends: signal 9"
+
+    async def test_a_child_that_holds_the_output(self) -> None:
+        """The process has ended without an answer; its child is not waited for."""
+        self.monkeypatch.setattr(edition, "ANSWER_WITHIN", 0.5)
+        holds = "import os, time\nif not os.fork(): time.sleep(9)"
+        assert await self.refused(holds) == "it says something else than its version"

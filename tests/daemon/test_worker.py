@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.error import ProcessExitedAlready
 from twisted.logger import capturedLogs
 
 from livechat import metrics
@@ -90,6 +91,20 @@ def test_a_leaving_worker_is_told_once(worker: Worker, process: Process) -> None
     worker.leave()
     worker.signal("TERM")
     assert process.signals == []
+
+
+def test_children_do_not_keep_the_place_of_an_exited_worker(
+    worker: Worker, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pipes of a process that has exited are closed, whoever else has them."""
+
+    def exited(name: str) -> None:
+        raise ProcessExitedAlready
+
+    monkeypatch.setattr(process, "signalProcess", exited)
+    monkeypatch.setattr(process, "loseConnection", lambda: process.end(code=1), raising=False)
+    worker.signal("KILL")
+    assert not worker.running
 
 
 def test_words_to_a_closed_pipe_are_dropped(

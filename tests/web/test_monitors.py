@@ -43,6 +43,15 @@ def test_metrics_are_for_this_machine_or_the_token(
         assert answer.headers["content-type"].startswith("text/plain; version=")
 
 
+def test_a_token_may_look_like_a_key(port: Port) -> None:
+    """A token counts, though it begins as keys of back ends do."""
+    token = "lck_metrics_secret"
+    kept = Port(port.world, monitors=Access(token=token))
+    for given, status in ((token, 200), (token[:-1], 403)):
+        headers = {"Authorization": f"Bearer {given}"}
+        assert kept.ask("GET", "/metrics", _from="192.0.2.1", **headers).status == status
+
+
 @pytest.mark.parametrize("given", ["", "None", TOKEN])
 def test_without_a_token_none_is_accepted(port: Port, given: str) -> None:
     """A server without a token accepts none."""
