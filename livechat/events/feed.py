@@ -305,11 +305,10 @@ class Feed:
         turns: dict[str, int] = {}
         left = draft.left
         for room in much:
-            if left <= 0:
-                break
-            turns[room] = min(turn, left)
-            # A room may have less than its turn, and the others have the rest of the batch.
-            left -= min(turn, self._rooms[room].top - self._rooms[room].told)
+            if left > 0:
+                turns[room] = min(turn, left)
+                # A room may have less than its turn; others fill the batch then.
+                left -= min(turn, self._rooms[room].top - self._rooms[room].told)
         await self._read(draft, turns, notes)
         draft.full = draft.full or len(turns) < len(much)
 
