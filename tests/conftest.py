@@ -43,7 +43,7 @@ MEMORY = Path("/dev/shm")
 ROOM = 2 << 30
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """
     Have Python look for garbage as seldom as in a daemon, and put temporary files where they
     cost least, unless TMPDIR says where.
@@ -54,20 +54,22 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
     # pytest asks for Twisted's before each test, and a file is parsed each time.
     importlib.metadata.version = cache(importlib.metadata.version)
-    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
-        # Hypothesis looks through all characters, and keeps what it finds: here, before several
-        # processes do so at the same time.
-        strategies.text().validate()
 
 
+# Behind Hypothesis' own, before which it wants no work, and before xdist's, which starts processes.
+@pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """
-    Import a share of the tests, where several processes are to collect all of them.
+    Prepare what several processes would all do at the same time: the first one looks through all
+    characters for Hypothesis, and each of those that run tests imports a share of them.
 
     pytest rewrites asserts, which takes longer than all else of a first collection, and caches
     the result.  Without shares every process would do so for every file at the same time.
     """
     worker = getattr(session.config, "workerinput", None)
+    if worker is None and getattr(session.config.option, "numprocesses", None):
+        # It is kept in files.
+        strategies.text().validate()
     if worker is None or [Path(each).absolute() for each in session.config.args] != [HERE]:
         return
     number, count = int(worker["workerid"].removeprefix("gw")), worker["workercount"]
