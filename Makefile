@@ -9,7 +9,7 @@ REDIS ?=
 # More options for the tests: make test PYTEST="-k history"
 PYTEST ?=
 # Processes that run tests: they wait for daemons and browsers more than they compute.
-PROCESSES ?= 3
+PROCESSES ?= 4
 # More options for the chaos: make chaos CHAOS="--seconds 30"
 CHAOS ?=
 # More options for the attack: make attack ATTACK="--seconds 20"

@@ -21,7 +21,9 @@ class Moderator:
     def __init__(self, daemon: Daemon, room: str) -> None:
         brought = token("7", name="Mo", rooms={"*": ["*"]})
         offered = ["livechat.v1", f"livechat.token.{brought}"]
-        self._socket: Member = daemon.socket(f"{room}/", subprotocols=offered, ping_interval=None)
+        self._socket: Member = daemon.socket(
+            f"{room}/", subprotocols=offered, ping_interval=None, max_queue=None
+        )
 
     def does(self, kind: str, /, **fields: Any) -> Any:
         """Do something, and wait until it is done."""

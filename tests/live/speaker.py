@@ -20,8 +20,9 @@ class Speaker:
         offered: list[Any] = ["livechat.v1", *([f"livechat.token.{token}"] if token else [])]
         key = sha256(name.encode()).hexdigest()
         who = "" if token else f"?name={quote(name)}&client={key[:24]}"
+        # All is read, wanted or not: else a close would wait behind it for ten seconds.
         self._socket: Member = daemon.socket(
-            f"{room}/{who}", subprotocols=offered, ping_interval=None
+            f"{room}/{who}", subprotocols=offered, ping_interval=None, max_queue=None
         )
 
     def does(self, kind: str, **fields: Any) -> int:

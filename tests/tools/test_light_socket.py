@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,10 +20,11 @@ from tests.tools.light_socket import LightSocket, trusting
 
 
 def running(test: Callable[[Path], Coroutine[None, None, None]]) -> Callable[[Path], None]:
-    """Run a test in a loop of its own."""
+    """Run a test in a loop of its own, and in a thread: a browser's loop may run in this one."""
 
     def run(tmp_path: Path) -> None:
-        asyncio.run(test(tmp_path))
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, test(tmp_path)).result()
 
     run.__doc__ = test.__doc__
     return run
