@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from livechat.net.certificates import load_or_make
-from tests.backends.redis.server import RedisServer, free_port
+from tests.backends.redis.server import RedisServer
 from tests.debian.root import Enclosed, Root
 from tests.deploy import containerfile
 from tests.deploy.sheets import CONTAINER, of_cluster
 from tests.live.daemon import ROOT, eventually, tool
 from tests.live.wscat import Wscat
+from tests.support.ports import free_port
 
 #: A user that the image does not know.
 NOBODY = "54321"

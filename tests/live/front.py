@@ -9,10 +9,11 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from socket import create_connection, create_server
+from socket import create_connection
 from typing import Final, Self
 
 from tests.live.daemon import PATIENCE, ROOT, Daemon, Member, Output, eventually, tool, trusting
+from tests.support.ports import free_port
 
 #: The name in the files of deploy/.
 NAME: Final = "chat.example.org"
@@ -240,10 +241,3 @@ def found(program: str) -> str:
     path = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
     assert path, f"{program} is missing: run {ROOT}/tests/clients/install"
     return path
-
-
-def free_port() -> int:
-    """A port that nobody has just now."""
-    with create_server(("127.0.0.1", 0)) as made:
-        port: int = made.getsockname()[1]
-        return port

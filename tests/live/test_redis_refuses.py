@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from livechat.net import certificates
-from tests.backends.redis.server import RedisServer, free_port
+from tests.backends.redis.server import RedisServer
 from tests.live.daemon import Daemon
+from tests.support.ports import free_port
 
 #: Seconds in which a dozen attempts are made, and lines that all of them may cost.
 WATCHED = 3

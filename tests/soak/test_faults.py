@@ -17,11 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.redis.server import RedisServer, free_port
+from tests.backends.redis.server import RedisServer
 from tests.live.cable import Cable
 from tests.live.daemon import Daemon, eventually
 from tests.live.talk import SENDERS, Talk, report
 from tests.support.loops import run_apart
+from tests.support.ports import free_port
 from tests.tools.chaos import Chaos
 
 MEMBERS = 200

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.live.daemon import PATIENCE, eventually
+from tests.support.ports import free_port
 
 
 def server_program() -> str:
@@ -145,12 +146,6 @@ def asked(*words: str) -> str:
         ["redis-cli", *words], capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     return done.stdout.strip()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Sentinel:

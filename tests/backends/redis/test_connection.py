@@ -19,8 +19,9 @@ from livechat.backends.retention import Retention
 from livechat.errors import Kind
 from livechat.protocol.messages import Draft
 from tests.backends.redis.processes import Process, ProcessesTest, ahead_of, until
-from tests.backends.redis.server import RedisServer, free_port
+from tests.backends.redis.server import RedisServer
 from tests.support.outcomes import publish
+from tests.support.ports import free_port
 
 
 def test_a_script_is_known_by_its_digest() -> None:

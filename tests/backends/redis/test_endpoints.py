@@ -19,9 +19,10 @@ from livechat.net import certificates
 from livechat.protocol.messages import Draft
 from tests.backends.redis.authority import addresses, certificate, dns, key_bytes, write
 from tests.backends.redis.processes import Process, ProcessesTest, until
-from tests.backends.redis.server import RedisServer, Sentinel, free_port
+from tests.backends.redis.server import RedisServer, Sentinel
 from tests.live.daemon import ROOT
 from tests.support.outcomes import publish
+from tests.support.ports import free_port
 
 
 class SecuredTest(TestCase):

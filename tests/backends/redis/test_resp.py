@@ -23,8 +23,9 @@ from livechat.backends.retention import Retention
 from livechat.net import certificates
 from livechat.protocol.messages import Draft
 from tests.backends.redis.processes import Process, until
-from tests.backends.redis.server import RedisServer, free_port
+from tests.backends.redis.server import RedisServer
 from tests.support.outcomes import publish
+from tests.support.ports import free_port
 
 #: Connections after which a test looks at the log: three attempts, or six.
 ENOUGH = 6

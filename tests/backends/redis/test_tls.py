@@ -17,8 +17,9 @@ from livechat.errors import StartError
 from livechat.protocol.messages import Draft
 from tests.backends.redis.authority import certificate, dns, key_bytes, write
 from tests.backends.redis.processes import Process
-from tests.backends.redis.server import RedisServer, free_port
+from tests.backends.redis.server import RedisServer
 from tests.support.outcomes import publish
+from tests.support.ports import free_port
 
 
 class ClientCertificateTest(TestCase):

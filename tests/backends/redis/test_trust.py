@@ -18,7 +18,8 @@ from livechat.backends.redis.trust import MistrustError, check_names
 from livechat.backends.retention import Retention
 from tests.backends.redis.authority import addresses, certificate, dns, key_bytes, write
 from tests.backends.redis.processes import Process
-from tests.backends.redis.server import RedisServer, free_port
+from tests.backends.redis.server import RedisServer
+from tests.support.ports import free_port
 
 #: A name that is no text.
 GARBAGE = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"\x30\x03\x82\x01\xff")

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 from livechat.backends.redis.cluster.slots import SLOTS
-from tests.backends.redis.server import RedisServer, asked, free_port, server_version
+from tests.backends.redis.server import RedisServer, asked, server_version
 from tests.live.daemon import PATIENCE, eventually
+from tests.support.ports import free_port
 
 #: Milliseconds after which nodes call another one dead.
 TIMEOUT = 2_000
-
-
-def low_port() -> int:
-    """A free port that is free 10,000 higher, too."""
-    while True:
-        port = free_port()
-        if port < 50_000:
-            with contextlib.suppress(OSError), socket.socket() as probe:
-                probe.bind(("127.0.0.1", port + 10_000))
-                return port
 
 
 class RedisCluster:
@@ -58,7 +47,7 @@ class RedisCluster:
                 *("--appendfsync", "no", "--repl-diskless-sync-delay", "0"),
                 *("--repl-ping-replica-period", "1"),
                 *options,
-                **{"tls_port" if tls else "port": free_port() if self._modern else low_port()},
+                **{"tls_port" if tls else "port": free_port()},
             )
             for number in range(masters * (1 + replicas))
         ]

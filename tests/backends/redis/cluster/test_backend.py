@@ -22,10 +22,11 @@ from livechat.protocol.messages import Draft
 from tests.backends.redis.cluster.contract import ClusterContract
 from tests.backends.redis.cluster.processes import SLOT, ClusterProcessesTest
 from tests.backends.redis.processes import ahead_of, until
-from tests.backends.redis.server import RedisServer, free_port
+from tests.backends.redis.server import RedisServer
 from tests.map_contract import REPORT
 from tests.support import RecordingSink
 from tests.support.outcomes import publish
+from tests.support.ports import free_port
 
 
 class ThreeNodesContractTest(ClusterContract, TestCase):

@@ -14,7 +14,8 @@ from twisted.trial.unittest import TestCase
 
 from livechat.backends.redis.cluster.joining import NodeEndpoint
 from livechat.backends.redis.cluster.slots import Master, Place
-from tests.backends.redis.server import RedisServer, free_port
+from tests.backends.redis.server import RedisServer
+from tests.support.ports import free_port
 
 reactor: Any = installed
 
