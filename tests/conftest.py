@@ -30,10 +30,10 @@ HERE = Path(__file__).parent
 LIVE = HERE / "live"
 #: Folders whose tests are all marked with the folder's name.
 MARKED = ("live", "soak", "bench", "debian")
-#: The longest files of those that run at a time.
+#: The files that take longest, the longest first.
 LONG = (
-    "test_cases_websocket.py", "test_hostile.py", "test_memory.py", "test_protocol.py",
-    "test_sanitizers.py", "test_slow_peers.py",
+    "test_slow_peers.py", "test_hostile.py", "test_cases_websocket.py", "test_cases_rooms.py",
+    "test_leaks.py", "test_sanitizers.py", "test_memory.py", "test_protocol.py",
 )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         path
         for path in HERE.rglob("test_*.py")
         if "node_modules" not in path.parts
-        if may_have(path.relative_to(HERE).parts[0], session.config.option.markexpr)
+        if may_have(path, session.config.option.markexpr)
     ]
     for path in sorted(paths)[number::count]:
         # The collection tells of a module that cannot be imported.
@@ -91,16 +91,17 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Ignore folders of which no test is wanted: their import takes long."""
-    if collection_path.parent != HERE:
-        return None
-    return not may_have(collection_path.name, config.option.markexpr) or None
+    """Ignore folders and files of which no test is wanted: their import takes long."""
+    return not may_have(collection_path, config.option.markexpr) or None
 
 
-def may_have(name: str, wanted: str) -> bool:
+def may_have(path: Path, wanted: str) -> bool:
     """Check if a file or folder of tests may have some that a marker expression wants."""
+    name, *below = path.relative_to(HERE).parts
     if wanted == "alone":
-        return name == LIVE.name
+        if name != LIVE.name:
+            return False
+        return path.suffix != ".py" or not below or "mark.alone" in path.read_text()
     return name not in MARKED or f"not {name}" not in wanted.split(" and ")
 
 
@@ -118,8 +119,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         assert item.get_closest_marker("alone") is None or LIVE in item.path.parents, item.nodeid
         if selection is not None and selection.starts_processes(item.path):
             item.add_marker("processes")
+    long = {name: place for place, name in enumerate(LONG)}
     items.sort(
-        key=lambda item: (item.path.name not in LONG, item.get_closest_marker("live") is None)
+        key=lambda item: (
+            long.get(item.path.name, len(LONG)),
+            item.get_closest_marker("live") is None,
+        )
     )
 
 
