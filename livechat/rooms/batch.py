@@ -20,13 +20,15 @@ class Lane:
 
     @ivar wires: the members' wires, by the same indexes.  A member without a wire yet is written to
         by itself.
+    @ivar first: the index of the first part of a batch that they get.
     """
 
-    __slots__ = ("encoding", "members", "wires")
+    __slots__ = ("encoding", "first", "members", "wires")
 
-    def __init__(self, encoding: Encoding, members: list[IMember]) -> None:
+    def __init__(self, encoding: Encoding, members: list[IMember], first: int = 0) -> None:
         self.encoding = encoding
         self.members = members
+        self.first = first
         self.wires: list[Any] = [member.wire for member in members]
 
 
@@ -34,12 +36,12 @@ class Lane:
 Stretch = tuple[Lane, int, int]
 
 
-def lanes(members: Iterable[IMember]) -> tuple[Lane, ...]:
+def lanes(members: Iterable[IMember], first: int = 0) -> tuple[Lane, ...]:
     """Sort *members* into lanes, in each of which they keep their order; plain ones come last."""
     found: tuple[list[IMember], ...] = tuple([] for _ in Encoding)
     for member in members:
         found[member.encoding].append(member)
-    return tuple(Lane(each, found[each]) for each in reversed(Encoding) if found[each])
+    return tuple(Lane(each, found[each], first) for each in reversed(Encoding) if found[each])
 
 
 class Batch:
@@ -49,6 +51,7 @@ class Batch:
     @ivar news: holds entries, for live members; else frames, for all that understand them.
     @ivar number: the room's batches are counted.
     @ivar readers: None while it may take more parts.
+    @ivar late: members that came after so many parts, and get the ones that follow.
     @ivar stale: a reader may have left.
     @ivar entries: how many it holds.
     @ivar since: when the first of them was stored, in milliseconds since 1970, UTC.
@@ -56,35 +59,39 @@ class Batch:
     """
 
     __slots__ = (
-        "_at", "_encoded", "_lane", "_parts", "entries", "news", "number", "readers", "since",
-        "stale", "written",
+        "_at", "_encoded", "_lane", "_parts", "_pieces", "entries", "late", "news", "number",
+        "readers", "since", "stale", "written",
     )  # fmt: skip
 
     def __init__(self, news: bool, number: int) -> None:
         self.news = news
         self.number = number
         self.readers: tuple[Lane, ...] | None = None
+        self.late: dict[IMember, int] = {}
         self.stale = False
         self.entries = self.since = self.written = 0
         # The reader whose turn it is: a lane, and a member of it.
         self._lane = self._at = 0
         self._parts: list[Part] = []
-        self._encoded: list[bytes | None] = [None] * len(Encoding)
+        self._pieces: dict[Encoding, list[bytes]] = {}
+        self._encoded: dict[Encoding, bytes] = {}
+
+    def __len__(self) -> int:
+        return len(self._parts)
 
     def add(self, part: Part) -> None:
         self._parts.append(part)
 
-    def encoded(self, encoding: Encoding) -> bytes:
-        found = self._encoded[encoding]
+    def encoded(self, encoding: Encoding, first: int = 0) -> bytes:
+        """Return the parts from index *first* on, in one piece."""
+        found = None if first else self._encoded.get(encoding)
         if found is None:
-            found = self._encoded[encoding] = b"".join(
-                [
-                    encode_entries(encoding, *part)
-                    if isinstance(part, tuple)
-                    else encode_frame(encoding, part)
-                    for part in self._parts
-                ]
-            )
+            pieces = self._pieces.get(encoding)
+            if pieces is None:
+                pieces = self._pieces[encoding] = [_encode(encoding, each) for each in self._parts]
+            found = b"".join(pieces[first:])
+            if not first:
+                self._encoded[encoding] = found
         return found
 
     def take(self, most: int) -> Stretch | None:
@@ -107,4 +114,9 @@ class Batch:
             else part
             for part in self._parts
         ]
-        self._encoded = [None] * len(Encoding)
+        self._pieces.clear()
+        self._encoded.clear()
+
+
+def _encode(encoding: Encoding, part: Part) -> bytes:
+    return encode_entries(encoding, *part) if isinstance(part, tuple) else encode_frame(encoding, part)

@@ -2,8 +2,10 @@
 One room in this process: its members, and the batches that they have yet to get.
 
 A *batch* is encoded once for each encoding, joined, and written to each member in one piece.
-It is sealed before its set of readers changes: a client that joins between two messages of a
-turn gets the second one only.
+Its set of readers is fixed: a client that joins between two messages of a turn gets the second one
+only.  So a batch of entries is sealed before a member becomes live.  One of frames goes on, and
+notes where the newcomer comes in: when a crowd comes back, each one's `joined` goes to all before,
+and a write for each of these would keep messages waiting.
 
 Members of one encoding make a *lane*, whose wires are written to in one call, by a function that
 the room is given (`livechat.net.fast`).  `IMember.went` tells a member whose wire did not take
@@ -139,22 +141,32 @@ class LocalRoom:
             batch.stale = batch.stale or batch.news == news
 
     def _add_live(self, member: IMember) -> None:
-        self._seal()
+        for batch in self.batches:
+            if batch.readers is None and batch.news:
+                self._seal(batch)
         self._lanes[True] = None
         self.live[member] = self._count
 
     def _add_framed(self, member: IMember) -> None:
         if member.encoding != Encoding.PLAIN and member not in self.framed:
-            self._seal()
+            for batch in self.batches:
+                if batch.readers is None and not batch.news:
+                    batch.late[member] = len(batch)
             self._lanes[False] = None
             self.framed[member] = 0
 
-    def _seal(self) -> None:
-        """Fix the readers of all batches: the members that are there now."""
-        for batch in self.batches:
-            if batch.readers is None:
-                batch.readers = self._lanes_of(news=batch.news)
-                batch.stale = False
+    def _seal(self, batch: Batch) -> None:
+        """Fix the readers of *batch*: the members that are there now."""
+        batch.readers = self._late_lanes(batch) if batch.late else self._lanes_of(news=batch.news)
+        batch.stale = False
+
+    def _late_lanes(self, batch: Batch) -> tuple[Lane, ...]:
+        """Sort the readers of a batch of frames by the first part that they get."""
+        by_first: dict[int, list[IMember]] = {}
+        for member in self.framed:
+            by_first.setdefault(batch.late.get(member, 0), []).append(member)
+        by_first.pop(len(batch), None)
+        return tuple(lane for first, some in by_first.items() for lane in lanes(some, first))
 
     def _lanes_of(self, *, news: bool) -> tuple[Lane, ...]:
         found = self._lanes[news]
@@ -237,7 +249,7 @@ class LocalRoom:
         """
         batch = self.batches[0]
         if batch.readers is None:
-            self._seal()
+            self._seal(batch)
         done = 0
         while done < most:
             stretch = batch.take(most - done)
@@ -262,7 +274,7 @@ class LocalRoom:
             return stretch
         lane, start, stop = stretch
         members = [each for each in lane.members[start:stop] if self._reads(each, batch)]
-        return Lane(lane.encoding, members), 0, len(members)
+        return Lane(lane.encoding, members, lane.first), 0, len(members)
 
     def _reads(self, member: IMember, batch: Batch) -> bool:
         """Tell whether *member* is a reader of *batch*, and has been since it was sealed."""
@@ -271,7 +283,7 @@ class LocalRoom:
 
     def _write_stretch(self, batch: Batch, stretch: Stretch) -> None:
         lane, start, stop = stretch
-        frames = batch.encoded(lane.encoding)
+        frames = batch.encoded(lane.encoding, lane.first)
         # Plain members get nothing of events alone.
         left = self._write_all(lane.wires, frames, start, stop) if frames else []
         if self.tap is not None and frames:

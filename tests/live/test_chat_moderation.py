@@ -147,6 +147,7 @@ def test_muted_and_banned(
     assert items.all_inner_texts() == ["Report…", "Ignore this person"]
     ann.page.keyboard.press("Escape")
     mo.does("pardon", user="42")
+    expect(ann.composer).to_be_visible()
     expect(ann.composer).to_have_value("a draft")
     ann.tab.goes_offline()
     expect(ann.banner).to_be_visible()

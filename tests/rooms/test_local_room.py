@@ -11,7 +11,7 @@ from twisted.logger import capturedLogs
 from livechat.net.fast import write_all
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Edited, Gone, Message, Place, Retracted, User
-from livechat.protocol.v1 import Joined
+from livechat.protocol.v1 import Joined, Left
 from livechat.rooms.local_room import LocalRoom
 from tests.support import RecordingClient
 
@@ -25,6 +25,10 @@ class Member(RecordingClient):
         """Texts, and the types of other frames."""
         found = [json.loads(frame) for frame in self.frames()]
         return [frame.get("message", frame.get("type")) for frame in found]
+
+    def left(self) -> list[str]:
+        """The names of those that were reported as gone."""
+        return [json.loads(frame)["user"]["name"] for frame in self.frames()]
 
     def frames_of(self) -> list[tuple[str, str | None, int]]:
         """Type, event and number of each frame."""
@@ -158,6 +162,47 @@ def test_frames_go_to_members_that_understand(room: LocalRoom) -> None:
     write(room)
     assert v1.heard() == reading.heard() == ["joined"]
     assert plain.heard() == []
+
+
+def test_a_crowd_that_comes_in_costs_a_write_for_each(room: LocalRoom) -> None:
+    """A newcomer gets the frames behind its coming; all frames of a turn are one batch."""
+    members = [Member(), Member(Encoding.PLAIN)]
+    join(room, *members)
+    for name in "abc":
+        room.broadcast(Left(User(name, name)))
+        members.append(Member())
+        join(room, members[-1])
+    done, _ = room.write(9)
+    assert (done, room.batches) == (3, [])
+    assert [each.left() for each in members] == [["a", "b", "c"], [], ["b", "c"], ["c"], []]
+
+
+def test_frames_keep_their_place_among_messages(room: LocalRoom) -> None:
+    """Frames before and behind a message stay there, whoever joins meanwhile."""
+    before, between, after = Member(), Member(), Member()
+    join(room, before)
+    room.broadcast(Left(User("1", "a")))
+    join(room, between)
+    deliver(room, 1, "x")
+    join(room, after)
+    room.broadcast(Left(User("2", "b")))
+    write(room)
+    assert before.heard() == ["left", "x", "left"]
+    assert between.heard() == ["x", "left"]
+    assert after.heard() == ["left"]
+
+
+def test_gone_and_back_while_frames_wait(room: LocalRoom) -> None:
+    """A member that was away gets what follows its coming back; one that has gone gets nothing."""
+    stays, back, gone = Member(), Member(), Member()
+    join(room, stays, back, gone)
+    room.broadcast(Left(User("1", "a")))
+    room.remove(back)
+    room.remove(gone)
+    join(room, back)
+    room.broadcast(Left(User("2", "b")))
+    write(room)
+    assert [each.left() for each in (stays, back, gone)] == [["a", "b"], ["b"], []]
 
 
 def test_a_frame_for_nobody_makes_no_batch(room: LocalRoom) -> None:
