@@ -1,11 +1,8 @@
 """
-The parts, put together by small builders.
+The parts around the core (`livechat.daemon.core`), put together by small builders.
 
-    core        backend, hub, chat, operators: all that needs no port
     transports  the members' connections, and the counts that they share
     site        what has an address, over HTTP
-
-A command without a port can use `core`, and start its `services`.
 """
 
 from __future__ import annotations
@@ -15,21 +12,12 @@ from typing import TYPE_CHECKING
 
 from twisted.application.service import MultiService, Service
 
-from livechat import backends, extensions, web
+from livechat import web
 from livechat.config import Config
-from livechat.daemon.asking import asked_site
-from livechat.daemon.hooks import Webhooks, hooks
-from livechat.daemon.identities import identities
 from livechat.daemon.parts import Core, Transports
-from livechat.daemon.renewal import operators_password
 from livechat.daemon.services import (
     OrderedService,
-    Removals,
-    Storage,
 )
-from livechat.daemon.signing_in import SigningIn, operators
-from livechat.daemon.subscribing import Subscribers, shared_outbox, telling
-from livechat.daemon.trust import PublishedKeys
 from livechat.http.access_log import AccessLog
 from livechat.http.origins import Asked, Origins
 from livechat.http.request import Request
@@ -45,20 +33,8 @@ from livechat.members.base import reconnect_ms
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
 from livechat.net.certificates import Shown
-from livechat.net.fast import write_all
 from livechat.net.proxies import Proxies
-from livechat.protocol.cluster import Condition
-from livechat.protocol.settings import RoomSettings
 from livechat.protocol.wire import wire_limit
-from livechat.rooms.chat import Chat
-from livechat.rooms.hub import Hub
-from livechat.rooms.listeners import Listeners
-from livechat.rooms.pace import Pace
-from livechat.rooms.rules import make_rules
-from livechat.rooms.tracing import Tracing
-from livechat.system.day import Day
-from livechat.system.process import process_name
-from livechat.system.time import Time
 from livechat.web import mounts
 from livechat.web.api import is_told_by_code, short
 from livechat.web.back_ends import body_limit
@@ -68,90 +44,7 @@ from livechat.web.refusals import Refusals
 from livechat.web.server import Server, limits
 
 if TYPE_CHECKING:
-    from twisted.internet.posixbase import PosixReactorBase
-
-
-def core(config: Config, reactor: PosixReactorBase) -> Core:
-    """
-    Build all that needs no port.
-
-    @raise StartError: an extension is broken, or a file cannot be used.
-    """
-    made = unloaded_core(config, reactor)
-    made.operators.load(made.password)
-    return made
-
-
-def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
-    """Build like `core`, with operators that have neither read nor written their file."""
-    time = Time(reactor)
-    found = extensions.load(config)
-    backend = backends.load(config, reactor, found.backend)
-    outbox = shared_outbox(config, backend, found.subscribers)
-    password = operators_password(config)
-    hub = Hub(time, write_all)
-    site, asking = asked_site(config, reactor, time)
-    known = identities(config, backend, time, found.authenticators, reactor, site=site)
-    chat = Chat(
-        backend,
-        hub,
-        time,
-        max_message=config.max_message,
-        default_room=config.default_room,
-        rate=config.rate,
-        pace=Pace(time, per_ip=config.rate_per_ip, per_user=config.rate_per_user),
-        leases=known.leases,
-        rules=make_rules(backend, time, RoomSettings(guests=config.guests), found.policies),
-        listeners=Listeners(found.listeners, time),
-        site=site,
-    )
-    return Core(
-        config=config,
-        reactor=reactor,
-        time=time,
-        extensions=found,
-        backend=backend,
-        hub=hub,
-        chat=chat,
-        identities=known,
-        operators=operators(config, backend, time, reactor),
-        password=password,
-        day=Day(),
-        # A backend without a relay traces this process alone.
-        tracing=Tracing(hub, time, getattr(backend, "relay", None), process_name()),
-        site=site,
-        asking=asking,
-        hooks=hooks(config, backend, reactor, time, chat.cases.find, outbox=outbox),
-        telling=telling(config, outbox, backend, found.subscribers, chat=chat, hub=hub, time=time),
-    )
-
-
-def services(
-    core: Core, connections: Connections, condition: Callable[[], Condition | None] = lambda: None
-) -> tuple[Service, ...]:
-    """
-    Make the services that run *core*, in the order in which they start.
-
-    @param connections: their number is in the process's report.
-    @param condition: so is how it is.
-    """
-    process = process_name()
-    started = int(1000 * core.time.wall())
-    return (
-        PublishedKeys(core.identities.trust.keys),
-        SigningIn(core.operators),
-        Storage(
-            core.backend,
-            core.hub,
-            lambda: core.chat.directory.report(process, started, len(connections), condition()),
-            core.chat,
-        ),
-        Removals(core.chat.removal, core.chat.forgetting),
-        # Asking ends before the storage does, which stores messages that are accepted last.
-        *(() if core.asking is None else (core.asking,)),
-        *(() if core.hooks is None else (Webhooks(core.hooks),)),
-        *(() if core.telling is None else (Subscribers(core.telling),)),
-    )
+    pass
 
 
 def transports(core: Core) -> Transports:

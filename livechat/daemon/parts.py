@@ -1,4 +1,4 @@
-"""Parts that the builders of `livechat.daemon.assembly` hand to each other."""
+"""Parts that the builders of `livechat.daemon` hand to each other."""
 
 from __future__ import annotations
 
@@ -16,10 +16,6 @@ from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.identity.site import Site
 from livechat.interfaces import IBackend
-from livechat.limits.connections import Connections
-from livechat.members.backpressure import Backpressure
-from livechat.members.event_stream import Feeds
-from livechat.members.websocket import SocketFactory
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
 from livechat.rooms.tracing import Tracing
@@ -28,6 +24,11 @@ from livechat.system.time import Time
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
+
+    from livechat.limits.connections import Connections
+    from livechat.members.backpressure import Backpressure
+    from livechat.members.event_stream import Feeds
+    from livechat.members.websocket import SocketFactory
 
 
 class Core(Struct, frozen=True, kw_only=True):

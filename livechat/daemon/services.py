@@ -26,19 +26,14 @@ from livechat.daemon.renewal import log_warnings, warnings
 from livechat.http.connection import Channel
 from livechat.http.site import Site
 from livechat.identity.passwords import Password
-from livechat.interfaces import IBackend
 from livechat.members.base import reconnect_ms
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import Socket, SocketFactory
 from livechat.net import fast
 from livechat.net.certificates import Certificate
 from livechat.net.listening import Listening
-from livechat.protocol.cluster import Report
 from livechat.protocol.counts import counted
-from livechat.rooms.chat import Chat
-from livechat.rooms.forgetting import Forgetting
 from livechat.rooms.hub import Hub
-from livechat.rooms.removal import Removal
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -73,51 +68,6 @@ class OrderedService(MultiService):
                     await stopped
             except Exception:  # noqa: BLE001 - the others must be stopped all the same
                 _log.failure("{child} did not stop as it should.", child=child.name)
-
-
-class Storage(Service):
-    """The backend, delivering to the hub."""
-
-    name = "storage"
-
-    def __init__(
-        self, backend: IBackend, hub: Hub, census: Callable[[], Report], chat: Chat
-    ) -> None:
-        self._backend = backend
-        self._hub = hub
-        self._census = census
-        self._chat = chat
-
-    def startService(self) -> None:
-        super().startService()
-        self._backend.start(self._hub, self._census, self._chat.presence, self._chat.record)
-
-    def stopService(self) -> Deferred[None]:
-        super().stopService()
-        return self._backend.stop()
-
-
-class Removals(Service):
-    """Goes on with removals that were interrupted, and with forgetting people."""
-
-    name = "removals"
-
-    def __init__(self, removal: Removal, forgetting: Forgetting) -> None:
-        self._removal = removal
-        self._forgetting = forgetting
-
-    def startService(self) -> None:
-        super().startService()
-        self._removal.start()
-        self._forgetting.start()
-
-    def stopService(self) -> Deferred[None]:
-        super().stopService()
-        return Deferred.fromCoroutine(self._stop())
-
-    async def _stop(self) -> None:
-        await self._forgetting.stop()
-        await self._removal.stop()
 
 
 class Port(Service):

@@ -14,7 +14,6 @@ from livechat.config import Config
 from livechat.daemon.building import build
 from livechat.daemon.lifeline import check_terms
 from livechat.daemon.quiet import quieten
-from livechat.daemon.supervision import supervise
 from livechat.daemon.systemd import Manager
 from livechat.net import dispatch
 from livechat.net.activation import inherited
@@ -40,5 +39,8 @@ def daemon(options: Options, reactor: PosixReactorBase, directory: Path) -> Mult
     sockets = inherited(os.environ, worker=config.worker > 0)
     manager = Manager.of(os.environ)
     if several:
+        # The parts of a single process need not be imported, nor the other way round.
+        from livechat.daemon.supervision import supervise  # noqa: PLC0415
+
         return supervise(config, options, reactor, sockets, manager)
     return build(config, reactor, sockets, manager)

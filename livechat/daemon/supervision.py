@@ -12,8 +12,9 @@ from twisted.application.service import MultiService
 
 from livechat.command_line import Options
 from livechat.config import Config
-from livechat.daemon.assembly import in_order, names_of, transports, tree, unloaded_core
+from livechat.daemon.assembly import in_order, names_of, transports, tree
 from livechat.daemon.condition import supervising
+from livechat.daemon.core import unloaded_core
 from livechat.daemon.departure import Departure
 from livechat.daemon.edition import here, installed
 from livechat.daemon.renewal import find_certificate, secure

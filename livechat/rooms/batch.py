@@ -119,4 +119,6 @@ class Batch:
 
 
 def _encode(encoding: Encoding, part: Part) -> bytes:
-    return encode_entries(encoding, *part) if isinstance(part, tuple) else encode_frame(encoding, part)
+    if isinstance(part, tuple):
+        return encode_entries(encoding, *part)
+    return encode_frame(encoding, part)

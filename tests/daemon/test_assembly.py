@@ -3,50 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import pytest
-from twisted.trial.unittest import TestCase
-
-from livechat.daemon.assembly import _promises, core, in_order, services
+from livechat.daemon.assembly import _promises
 from livechat.http.origins import Asked
-from livechat.limits.connections import Connections
 from livechat.net import certificates
 from livechat.net.certificates import Shown
-from livechat.rooms.history import Window
-from tests.support import ADMIN, SOMEBODY
 from tests.support.certificates import issue
 from tests.support.services import config
-
-
-class CoreTest(TestCase):
-    """The core, as a command without a port uses it, on a real reactor and a real disk."""
-
-    @pytest.fixture(autouse=True)
-    def _given(self, tmp_path: Path) -> None:
-        self.directory = tmp_path
-
-    def setUp(self) -> None:
-        from twisted.internet import reactor  # noqa: PLC0415
-
-        self.reactor: Any = reactor
-
-    async def test_a_command_is_assembled_without_a_port(self) -> None:
-        """A command sends, reads, and signs in; nothing listens, and all is stopped in the end."""
-        made = core(config(self.directory), self.reactor)
-        running = in_order(*services(made, Connections(0, 0)))
-        running.startService()
-        try:
-            await made.chat.send(SOMEBODY, "r", "hi")
-            history = await made.chat.history(SOMEBODY, "r", Window())
-            assert [message.message async for page in history.pages() for message in page] == ["hi"]
-            password = (self.directory / "state" / "admin-password").read_text().strip()
-            token = await made.operators.sign_in("192.0.2.1", password)
-            assert made.operators.sessions.lasting(token) > 0
-            (report,) = await made.chat.overview.reports(ADMIN)
-            assert report.connections == 0
-        finally:
-            await running.stopService()
 
 
 def test_only_a_trusted_certificate_promises_https(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from livechat import __version__, metrics
-from livechat.daemon.assembly import core, transports
+from livechat.daemon.assembly import transports
+from livechat.daemon.core import core
 from livechat.daemon.parts import Core
 from livechat.daemon.vitals import Vitals, disk_of
 from livechat.net.certificates import Shown
