@@ -44,13 +44,14 @@ T = TypeVar("T")
 
 #: How the file of a plugin is named that must not be missing.
 PREFIX: Final = "livechat_"
-#: Plugins of Twisted's own, which hold no extension: to import them takes a twentieth of a start.
-_TWISTEDS: Final = frozenset(
+#: Plugins of Twisted and Autobahn, without extensions: to import them takes a tenth of a start.
+_NOT_OURS: Final = frozenset(
     {
         *("cred_anonymous", "cred_file", "cred_memory", "cred_sshkeys", "cred_unix"),
         *(f"twisted_{each}" for each in ("conch", "core", "ftp", "inet", "mail", "names")),
         *(f"twisted_{each}" for each in ("portforward", "reactors", "runner", "socks", "trial")),
         *("twisted_web", "twisted_words"),
+        *("autobahn_endpoints", "autobahn_twistd"),
     }
 )
 #: Name of a subscriber.
@@ -300,7 +301,7 @@ def installed(package: str) -> Iterator[Named]:
     @param package: where plugins are.
     """
     for module in sorted(getModule(package).iterModules(), key=lambda each: each.name):
-        if module.name.rpartition(".")[2] in _TWISTEDS:
+        if module.name.rpartition(".")[2] in _NOT_OURS:
             continue
         file = module.filePath.path
         try:
