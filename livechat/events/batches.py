@@ -14,14 +14,19 @@ from livechat.protocol.messages import Place
 #: Events of a batch at most, and bytes of their JSON; a single event may be larger.
 MOST_EVENTS: Final = 1_000
 MOST_BYTES: Final = 1 << 20
+#: Seconds for which events gather before a batch of them is made.
+GATHER: Final = 0.2
 #: Events for which the next ones gather longer, and the seconds: a batch costs as much as dozens of
 #: events do.
 MANY: Final = 50
 GATHER_MANY: Final = 0.5
-#: Seconds of rest after a full batch: those who chat come first.  There is no rest while `MUCH`
-#: entries wait, or where fewer long events fill a batch: waiting entries are bounded in number and
-#: bytes, so a burst may be told later, but a flood would be lost.
+#: Seconds of rest after a full batch: those who chat come first.  The second is that of a process
+#: that uses more than this share of a core.
 REST: Final = 0.3
+LONG_REST: Final = 1.0
+BUSY: Final = 0.7
+#: Waiting entries with which there is no rest, since they are bounded: a burst may be told later,
+#: but a flood would be lost.  Beyond half of them the rest is shorter.
 MUCH: Final = 50_000
 
 
@@ -131,13 +136,17 @@ class Draft:
         )
 
 
-def pause_after(batch: Batch, backlog: int, usual: float) -> float:
+def pause_after(batch: Batch, backlog: int, usage: float) -> float:
     """
     Return the seconds from one batch to the next.
 
     @param backlog: entries that wait, those of the batch among them.
-    @param usual: the pause after a few events.
+    @param usage: the share of a core that the process uses.
     """
-    if batch.full:
-        return REST if backlog < MUCH and len(batch.events) == MOST_EVENTS else 0.0
-    return usual if len(batch.events) < MANY else GATHER_MANY
+    if not batch.full:
+        return GATHER if len(batch.events) < MANY else GATHER_MANY
+    if len(batch.events) < MOST_EVENTS:
+        # Long events fill it, and the bytes of waiting entries are bounded, too.
+        return 0.0
+    rest = LONG_REST if usage > BUSY else REST
+    return rest * min(1.0, 2 * max(0.0, 1 - backlog / MUCH))

@@ -10,7 +10,8 @@ than an equal part of a batch, come into each one; the others take turns.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from time import process_time
 from typing import Final, TypeVar
 
 from msgspec import Struct
@@ -20,12 +21,13 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from livechat.errors import ChatError
-from livechat.events.batches import Batch, Draft, pause_after
+from livechat.events.batches import GATHER, Batch, Draft, pause_after
 from livechat.events.merging import (
     CaseOf,
     PendingNote,
     Step,
     Wanted,
+    by_room,
     notes_of,
     prefix,
     room_steps,
@@ -36,9 +38,8 @@ from livechat.limits.rates import LogLimit, Rate
 from livechat.protocol.events import ENTRIES, KINDS, NOTES
 from livechat.protocol.messages import Page, Place
 from livechat.protocol.names import EVENTS_ROOM, LONGEST_ROOM_NAME, is_internal, is_room_name
+from livechat.system.process import Usage
 
-#: Seconds for which events gather before a batch of them is made.
-GATHER: Final = 0.2
 #: Seconds after which a feed looks without a notice; and between two attempts while the store is
 #: away.
 LOOK_EVERY: Final = 5.0
@@ -87,16 +88,20 @@ class Feed:
         kinds: Collection[str],
         clock: IReactorTime,
         case_of: CaseOf = lambda _: None,
+        *,
+        cpu: Callable[[], float] = process_time,
     ) -> None:
         """
         @param kinds: some of `livechat.protocol.events.KINDS`.
         @param case_of: finds cases, whose texts are in no log.
+        @param cpu: returns the seconds that the process has computed.
         """
         self.receiver = receiver
         self.kinds = frozenset(kinds) & KINDS
         self._outbox = outbox
         self._clock = clock
         self._wanted = Wanted(self.kinds, case_of)
+        self._usage = Usage(clock, cpu)
         self._failures = LogLimit(Rate(1 / 60, 1))
         self._wake: Deferred[None] | None = None
         # True if events may wait that no look has found.
@@ -145,7 +150,8 @@ class Feed:
                 await self._failed(reason)
                 continue
             backlog = sum(each.top - each.told for each in self._rooms.values())
-            self._next = self._clock.seconds() + pause_after(found, backlog, GATHER)
+            pause = pause_after(found, backlog, self._usage.since_last())
+            self._next = self._clock.seconds() + pause
             if found.events:
                 return found
             if found.told or found.notes - self._notes:
@@ -204,12 +210,12 @@ class Feed:
         draft = Draft()
         notes, page = await self._read_notes(draft, await self._look())
         if self.kinds & ENTRIES:
-            by_room = _by_room(notes)
-            await self._find([each for each in by_room if each not in self._rooms])
-            for room in [each for each in by_room if each not in self._rooms]:
+            about = by_room(notes)
+            await self._find([each for each in about if each not in self._rooms])
+            for room in [each for each in about if each not in self._rooms]:
                 # No entry of the room waits that would come before its notes.
-                draft.take(self._note_steps(by_room.pop(room)))
-            await self._read_rooms(draft, by_room)
+                draft.take(self._note_steps(about.pop(room)))
+            await self._read_rooms(draft, about)
         else:
             draft.take(self._note_steps(notes))
             for each in self._rooms.values():
@@ -386,13 +392,6 @@ async def _all(asked: Iterable[Deferred[_T]]) -> list[_T]:
         return await gatherResults(asked, consumeErrors=True)
     except FirstError as first:
         first.subFailure.raiseException()
-
-
-def _by_room(notes: Iterable[PendingNote]) -> dict[str, list[PendingNote]]:
-    found: dict[str, list[PendingNote]] = {}
-    for each in notes:
-        found.setdefault(each.note.room, []).append(each)
-    return found
 
 
 def _just_before(room: str) -> str:

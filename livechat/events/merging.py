@@ -7,7 +7,7 @@ is known, and behind the notes of its room before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from livechat.protocol.events import (
@@ -170,6 +170,14 @@ def notes_of(
         else:
             notes.append(PendingNote(note, entry))
     return steps, notes
+
+
+def by_room(notes: Iterable[PendingNote]) -> dict[str, list[PendingNote]]:
+    """Sort *notes* by the rooms that they are about."""
+    found: dict[str, list[PendingNote]] = {}
+    for each in notes:
+        found.setdefault(each.note.room, []).append(each)
+    return found
 
 
 def prefix(page: Page, done: Collection[int]) -> int:

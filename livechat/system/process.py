@@ -6,11 +6,13 @@ import gc
 import os
 import resource
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 _log = Logger(namespace="livechat")
@@ -69,6 +71,26 @@ def memory() -> int | None:
     except (OSError, ValueError, IndexError):
         return None
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+class Usage:
+    """The share of a core that this process uses, its threads included."""
+
+    def __init__(self, clock: IReactorTime, cpu: Callable[[], float] = time.process_time) -> None:
+        """
+        @param cpu: returns the seconds that the process has computed.
+        """
+        self._clock = clock
+        self._cpu = cpu
+        self._then = clock.seconds()
+        self._used = cpu()
+
+    def since_last(self) -> float:
+        """Return the share since the last call; 0.0 if no time has passed."""
+        now, used = self._clock.seconds(), self._cpu()
+        took, computed = now - self._then, used - self._used
+        self._then, self._used = now, used
+        return computed / took if took > 0 else 0.0
 
 
 def process_name() -> str:

@@ -11,23 +11,7 @@ import pytest
 from livechat.daemon.building import build
 from livechat.errors import StartError
 from livechat.net.activation import Inherited
-from tests.support.services import config, memory_reactor
-
-
-def test_services_start_and_stop_in_order(tmp_path: Path) -> None:
-    """Renewal and systemd start first, and so stop last; the departure stops first."""
-    daemon = build(config(tmp_path), memory_reactor())
-    names = [each.name for each in daemon]
-    assert names[:3] == ["renewal", "not renewed", "systemd"]
-    assert names[-1] == "departure"
-    assert names.index("storage") < names.index("port") < names.index("announcement")
-    release(daemon)
-
-
-def release(daemon: Any) -> None:
-    for listening in daemon.getServiceNamed("port")._listening:
-        listening.close()
-    daemon.getServiceNamed("storage")._backend._database.release()
+from tests.support.services import config, memory_reactor, release
 
 
 def test_sockets_that_were_handed_over(tmp_path: Path) -> None:

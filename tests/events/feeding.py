@@ -8,8 +8,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from livechat.events.batches import GATHER_MANY, Batch
-from livechat.events.feed import GATHER, Feed
+from livechat.events.batches import GATHER, GATHER_MANY, Batch
+from livechat.events.feed import Feed
 from livechat.protocol.events import KINDS, kind_of, make_note
 from livechat.protocol.messages import Place, User
 from tests.support.outbox import MemoryOutbox
@@ -22,7 +22,9 @@ class World:
     def __init__(self, kinds: Collection[str] = KINDS, **options: Any) -> None:
         self.clock = Clock()
         self.outbox = MemoryOutbox()
-        self.feed = Feed(self.outbox, "hook", kinds, self.clock, **options)
+        #: Seconds that the process has computed.
+        self.cpu = 0.0
+        self.feed = Feed(self.outbox, "hook", kinds, self.clock, cpu=lambda: self.cpu, **options)
         self.outbox.watch(lambda _: self.feed.wake())
 
     def asked(self) -> Deferred[Batch]:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from livechat.events.batches import MOST_BYTES, MOST_EVENTS, Draft
+from livechat.events.batches import (
+    LONG_REST,
+    MOST_BYTES,
+    MOST_EVENTS,
+    MUCH,
+    REST,
+    Batch,
+    Draft,
+    pause_after,
+)
 from livechat.events.merging import Step
 from livechat.protocol.events import event_of_entry
 from livechat.protocol.messages import Message, Place
@@ -92,3 +101,22 @@ def test_notes_move_no_cursor() -> None:
     assert draft.take([Step(None, note=7)], "r", "ep") == 0
     assert draft.notes == {7}
     assert not draft.told
+
+
+@pytest.mark.parametrize(
+    ("events", "backlog", "usage", "pause"),
+    [
+        (MOST_EVENTS, MOST_EVENTS, 0.5, REST),
+        (MOST_EVENTS, MUCH // 2, 1.1, LONG_REST),
+        (MOST_EVENTS, MUCH * 3 // 4, 1.1, LONG_REST / 2),
+        (MOST_EVENTS, MUCH * 3 // 4, 0.1, REST / 2),
+        (MOST_EVENTS, 2 * MUCH, 1.1, 0.0),
+        (MOST_EVENTS - 1, MUCH // 2, 1.1, 0.0),
+    ],
+)
+def test_rests_after_full_batches(events: int, backlog: int, usage: float, pause: float) -> None:
+    """The more waits, the shorter is the rest."""
+    event = steps(1)[0].event
+    assert event is not None
+    batch = Batch((event,) * events, (), {}, full=True)
+    assert pause_after(batch, backlog, usage) == pytest.approx(pause)

@@ -11,8 +11,17 @@ from twisted.logger import capturedLogs
 
 from livechat.events import batches
 from livechat.events import feed as feeds
-from livechat.events.batches import GATHER_MANY, MANY, MOST_BYTES, MOST_EVENTS, MUCH, REST
-from livechat.events.feed import GATHER, LOOK_EVERY, RETRY_EVERY, TURN, Lag
+from livechat.events.batches import (
+    GATHER,
+    GATHER_MANY,
+    LONG_REST,
+    MANY,
+    MOST_BYTES,
+    MOST_EVENTS,
+    MUCH,
+    REST,
+)
+from livechat.events.feed import LOOK_EVERY, RETRY_EVERY, TURN, Lag
 from livechat.protocol.names import AUDIT_ROOM
 from tests.events.feeding import World, shown
 from tests.support.outcomes import result, run
@@ -117,6 +126,22 @@ def test_a_backlog_comes_in_full_batches(monkeypatch: pytest.MonkeyPatch, much: 
         world.told(batch)
         found += shown(batch)
     assert found == [f"r {number}" for number in range(MOST_EVENTS * 2 + 5)]
+
+
+def test_a_busy_process_rests_longer() -> None:
+    """While the process is busy, those who chat come first for longer."""
+    world = World()
+    world.outbox.say(*map(str, range(MOST_EVENTS * 3)))
+    world.clock.advance(1.0)
+    world.cpu += 0.8
+    asked = world.asked()
+    for rest in (LONG_REST, REST):
+        world.told(result(asked))
+        asked = world.asked()
+        world.clock.advance(rest * 0.9)
+        assert not asked.called
+        world.clock.advance(rest * 0.2)
+    assert len(result(asked).events) == MOST_EVENTS
 
 
 def test_long_events_do_not_rest() -> None:

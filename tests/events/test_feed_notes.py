@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from livechat.events.feed import GATHER
+from livechat.events.batches import GATHER
 from livechat.protocol.audit import Action, AuditRecord, Author
 from livechat.protocol.events import ENTRIES, NOTES, make_act, make_note
 from livechat.protocol.messages import User

@@ -8,7 +8,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
-from livechat.events.feed import GATHER, Feed
+from livechat.events.batches import GATHER
+from livechat.events.feed import Feed
 from livechat.events.telling import AGAIN_AFTER, KEEP_EVERY, Telling
 from livechat.protocol.events import KINDS
 from tests.support.outbox import MemoryOutbox

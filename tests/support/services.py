@@ -17,3 +17,10 @@ def config(directory: Path, **options: str) -> Config:
 
 def memory_reactor() -> Any:
     return MemoryReactorClock()
+
+
+def release(daemon: Any) -> None:
+    """Close the sockets and the database of a daemon that was built, and not started."""
+    for listening in daemon.getServiceNamed("port")._listening:
+        listening.close()
+    daemon.getServiceNamed("storage")._backend._database.release()

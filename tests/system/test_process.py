@@ -7,9 +7,10 @@ import resource
 from contextlib import suppress
 
 import pytest
+from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
-from livechat.system.process import GARBAGE, allow_files, making_what_stays, memory
+from livechat.system.process import GARBAGE, Usage, allow_files, making_what_stays, memory
 
 
 @pytest.mark.parametrize(
@@ -59,3 +60,15 @@ def test_what_stays_is_no_garbage(error: Exception | None) -> None:
     assert gc.isenabled()
     assert gc.get_threshold() == GARBAGE
     assert gc.get_freeze_count() >= before + len(made)
+
+
+def test_the_share_of_a_core_since_the_last_look() -> None:
+    """The share is that of the time since the last look; several threads may use more than one."""
+    clock = Clock()
+    computed = iter([5.0, 6.0, 6.0, 12.0, 13.0])
+    usage = Usage(clock, lambda: next(computed))
+    found = []
+    for seconds in (2, 3, 4, 0):
+        clock.advance(seconds)
+        found.append(usage.since_last())
+    assert found == [0.5, 0.0, 1.5, 0.0]
