@@ -8,16 +8,13 @@ The parts around the core (`livechat.daemon.core`), put together by small builde
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from twisted.application.service import MultiService, Service
 
 from livechat import web
 from livechat.config import Config
 from livechat.daemon.parts import Core, Transports
-from livechat.daemon.services import (
-    OrderedService,
-)
+from livechat.daemon.services import OrderedService
 from livechat.http.access_log import AccessLog
 from livechat.http.origins import Asked, Origins
 from livechat.http.request import Request
@@ -42,9 +39,6 @@ from livechat.web.html import Templates
 from livechat.web.monitors import Access
 from livechat.web.refusals import Refusals
 from livechat.web.server import Server, limits
-
-if TYPE_CHECKING:
-    pass
 
 
 def transports(core: Core) -> Transports:

@@ -50,8 +50,8 @@ class Batch:
 
     @ivar news: holds entries, for live members; else frames, for all that understand them.
     @ivar number: the room's batches are counted.
-    @ivar readers: None while it may take more parts.
-    @ivar late: members that came after so many parts, and get the ones that follow.
+    @ivar readers: None until they are fixed; then it takes no more parts.
+    @ivar late: members that came after so many parts of it, and get those that follow.
     @ivar stale: a reader may have left.
     @ivar entries: how many it holds.
     @ivar since: when the first of them was stored, in milliseconds since 1970, UTC.

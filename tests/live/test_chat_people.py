@@ -39,6 +39,17 @@ def width(of: Locator) -> float:
     return box["width"]
 
 
+def test_nobody_is_counted_yet(visitor: Callable[..., Visitor]) -> None:
+    """Before people were counted, screen readers meet no button without a name."""
+    ann = visitor(viewport=NARROW)
+    ann.page.route_web_socket("**/ws/chat/**", lambda _: None)
+    ann.tab.open("/rooms/uncounted/")
+    ann.page.get_by_label("Your name").fill("Ann")
+    ann.page.get_by_role("button", name="Join").click()
+    expect(ann.composer).to_be_visible()
+    assert ann.tab.findings() == []
+
+
 def test_names_in_a_long_group(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     """A name stands above every 15 lines at least, also where earlier messages come later."""
     ann = visitor()
