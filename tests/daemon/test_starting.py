@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from tests.live.daemon import CHEAP
+from tests.live.daemon import CHEAP, ROOT
 
 #: Starts a daemon on SQLite as twistd does, without keys, and tells what it has imported.
 PROGRAM: Final = """
@@ -50,3 +50,9 @@ def test_start_without_keys(tmp_path: Path) -> None:
     }
     assert unwanted == set()
     assert not bundled
+    # Hundreds of daemons are forked in tests: none of them is to import what the last one did.
+    known = subprocess.run(
+        [sys.executable, "-c", "import sys, tests.live.template; print(*sys.modules)"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert {each for each in modules if each.startswith("livechat.")} <= {*known.stdout.split()}

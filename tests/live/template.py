@@ -42,6 +42,8 @@ import livechat.command.configured  # noqa: E402
 import livechat.command.main  # noqa: E402
 import livechat.command.restoring  # noqa: E402
 import livechat.daemon.starting  # noqa: E402
+import livechat.daemon.supervision  # noqa: E402
+import livechat.daemon.surface  # noqa: E402
 import livechat.service  # noqa: E402
 from livechat.web import files  # noqa: E402
 from livechat.web.html import environment, folder  # noqa: E402
