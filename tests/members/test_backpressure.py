@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from twisted.internet.task import Clock
 
+from livechat.limits.rates import Rate
 from livechat.members.backpressure import HARD_LIMIT, LARGEST_FRAMES, SOFT_SECONDS, Backpressure
+from livechat.protocol.wire import wire_limit
+from tests.support.services import config
 
 
 class Slow:
@@ -44,3 +49,12 @@ def test_a_few_of_the_largest_frames_may_wait() -> None:
     assert (
         Backpressure(Clock(), max_frame=1_000, max_unsent=100).soft_limit == 1_000 * LARGEST_FRAMES
     )
+
+
+def test_the_largest_burst_is_below_the_hard_limit(tmp_path: Path) -> None:
+    """The burst that an address has by default, of the largest messages, may wait for a while."""
+    given = config(tmp_path)
+    frame = wire_limit(given.max_message)
+    backpressure = Backpressure(Clock(), max_frame=frame, max_unsent=given.max_unsent)
+    burst = Rate.of(given.rate_per_ip).burst * frame
+    assert backpressure.soft_limit < burst < HARD_LIMIT * backpressure.soft_limit
