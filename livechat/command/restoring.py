@@ -15,7 +15,7 @@ import os
 import shutil
 import sqlite3
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,12 +37,13 @@ def restore(archive: Path, state: Path) -> list[str]:
     """
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = list(state.iterdir())
-        if any(not path.name.startswith(_DRAFT) for path in found):
-            raise CommandError(f"{state} is not empty: livechat restores into an empty directory")
-        for path in found:
+        found = {path.name for path in state.iterdir()}
+        drafts = {name for name in found if name.startswith(_DRAFT)}
+        if found > drafts:
+            raise CommandError(f"{state} is not empty: {_advice(found, drafts)}")
+        for name in drafts:
             # A killed restore has left this directory.
-            shutil.rmtree(path)
+            shutil.rmtree(state / name)
         with TemporaryDirectory(dir=state, prefix=_DRAFT) as place:
             names = _unpack(archive, Path(place))
             begin_anew(Path(place, DATABASES[0]))
@@ -58,6 +59,12 @@ def restore(archive: Path, state: Path) -> list[str]:
         where = reason.filename or archive
         raise CommandError(f"{where}: {reason.strerror or reason}") from None
     return sorted(names)
+
+
+def _advice(found: Set[str], drafts: Set[str]) -> str:
+    if drafts and DATABASES[0] not in found:
+        return "a restore was killed here; remove all that is in it, and restore again"
+    return "livechat restores into an empty directory"
 
 
 def _unpack(archive: Path, place: Path) -> list[str]:

@@ -114,6 +114,22 @@ def test_one_that_was_killed(archive: Path, command: Command, tmp_path: Path) ->
     assert not left.exists()
 
 
+def test_a_restore_that_was_killed_between_two_files(
+    archive: Path, command: Command, tmp_path: Path
+) -> None:
+    """Files that it has moved stay, as others may be among them; the cure is told."""
+    state = tmp_path / "state"
+    (state / f"{restoring._DRAFT}x").mkdir(parents=True)
+    (state / "operators.json").write_text("{}")
+    ran = command("restore", str(archive))
+    assert (ran.code, ran.out) == (1, "")
+    assert "a restore was killed here; remove all" in ran.err
+    assert len(list(state.iterdir())) == 2
+    (state / "livechat.sqlite3").touch()
+    ran = command("restore", str(archive))
+    assert "livechat restores into an empty directory" in ran.err
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
 def test_an_archive_that_was_cut_off_restores_nothing(
     archive: Path, command: Command, tmp_path: Path, share: float
