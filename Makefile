@@ -53,19 +53,24 @@ help:
 run: $(VENV)/.run
 	$(if $(REDIS),deploy/with-redis )$(BIN)/twistd --nodaemon --pidfile= livechat $(ARGS)
 
+# mypy runs beside the tests, which leave it time; what it says comes behind what they say.
+# The second argument is an exit code that is as good as 0.
+define typed_and_tested
+	@$(BIN)/mypy >$(VENV)/.mypy 2>&1 & types=$$!; \
+	$(BIN)/pytest $(1) $(PYTEST); tested=$$?; \
+	wait $$types; typed=$$?; cat $(VENV)/.mypy; \
+	[ $$typed -eq 0 ] && { [ $$tested -eq 0 ] || [ $$tested -eq $(or $(2),0) ]; }
+endef
+
 # The tests that start no daemon, browser or npm.
-check: lint $(NATIVE)
-	$(BIN)/pytest -n auto --dist worksteal -m "not processes and not soak and not bench and not debian" $(PYTEST)
+check: ruff $(NATIVE)
+	$(call typed_and_tested,-n auto --dist worksteal -m "not processes and not soak and not bench and not debian")
 	@echo "Left out: what needs daemons, browsers or npm (make test)"
 
-# mypy runs beside the tests, which leave it time; what it says comes behind what they say.
 # Exit code 5: of these no test was asked for.
 test: ruff $(CLIENTS)/.done
 	@$(MAKE) --silent --no-print-directory $(NATIVE)
-	@$(BIN)/mypy >$(VENV)/.mypy 2>&1 & types=$$!; \
-	$(BIN)/pytest -n $(PROCESSES) $(BY_FILE) -m "not soak and not bench and not debian and not alone" $(PYTEST); tested=$$?; \
-	wait $$types; typed=$$?; cat $(VENV)/.mypy; \
-	[ $$typed -eq 0 ] && { [ $$tested -eq 0 ] || [ $$tested -eq 5 ]; }
+	$(call typed_and_tested,-n $(PROCESSES) $(BY_FILE) -m "not soak and not bench and not debian and not alone",5)
 	$(BIN)/pytest -n $(PROCESSES) $(BY_FILE) -m alone $(PYTEST) || [ $$? -eq 5 ]
 	@echo "Left out: what takes a minute (make soak), Debians (make deb-test), the benchmark (make bench-test)"
 
