@@ -123,7 +123,8 @@ class Daemon:
         self.process, self._output = _launched(command, directory, variables, forks=forks)
         self.log = Output(self._output.fileno())
         try:
-            self.log.wait_for("livechat.+ is ready")
+            # Workers import everything anew, which takes long while all cores are busy.
+            self.log.wait_for("livechat.+ is ready", within=3 * PATIENCE)
             secure = re.search(r"https://[^ /]+:(\d+)/", self.log.text)
             self.port = 0 if secure is None else int(secure[1])
         except BaseException:

@@ -210,6 +210,7 @@ def test_the_end_of_a_token_is_told_and_closes(
 ) -> None:
     """A minute before it the client is told, and ten seconds behind it closed."""
     lasting, short = lapsing
-    told = [each for each in lasting.hears(3) if each["type"] == "rights"]
+    lasting.output.wait_for(r'"type":"rights"[^\r\n]+\r?\n')
+    told = [each for each in map(json.loads, lasting.heard()) if each["type"] == "rights"]
     assert [each.get("expiring") for each in told] == [True]
     short.output.wait_for(r"Disconnected \(code: 4100")
