@@ -64,7 +64,7 @@ def test_commands_of_the_page_are_understood() -> None:
 def test_bounds_on_the_page_are_those_of_the_code() -> None:
     """The bounds on the page are those of the code."""
     assert f"needs more than {authentication.TIMEOUT:g} seconds" in PAGE
-    assert f"beyond {listeners.LONGEST:,} that wait" in PAGE
+    assert f"{listeners.LONGEST:,} events may wait" in PAGE
     assert listeners.LOG_EVERY == authentication.LOG_EVERY == 10
     assert listeners.SLOW == 0.1
 

@@ -192,7 +192,7 @@ def test_the_table_has_all_options() -> None:
 
 def test_the_table_has_all_close_codes() -> None:
     """The table of close codes has all that livechat sends."""
-    table = HTTP[HTTP.index("| the socket closes with") :]
+    table = HTTP[HTTP.index("## Close codes") :]
     for code in (*Close, 1002, 1007):
         assert re.search(rf"^\| (\d+, )?{int(code)}\b", table, re.MULTILINE), code
 
