@@ -71,7 +71,7 @@ check: ruff $(NATIVE)
 test: ruff $(CLIENTS)/.done
 	@$(MAKE) --silent --no-print-directory $(NATIVE)
 	$(call typed_and_tested,-n $(PROCESSES) $(BY_FILE) -m "not soak and not bench and not debian and not alone",5)
-	$(BIN)/pytest -n $(PROCESSES) $(BY_FILE) -m alone $(PYTEST) || [ $$? -eq 5 ]
+	$(BIN)/pytest -n $(PROCESSES) $(BY_FILE) -m "alone and not soak" $(PYTEST) || [ $$? -eq 5 ]
 	@echo "Left out: what takes a minute (make soak), Debians (make deb-test), the benchmark (make bench-test)"
 
 # On a disk: files in memory can be written whatever chattr says.

@@ -72,11 +72,11 @@ class Address(Struct, frozen=True):
         return ip_address(self.interface).is_loopback
 
     def below(self, directory: Path) -> Address:
-        """The same with a path that is absolute, or else below *directory*."""
+        """Return the address with its path made absolute, below *directory* if it was relative."""
         return self if self.path is None else replace(self, path=directory / self.path)
 
     def at(self, port: int) -> Address:
-        """The same on *port*, where that was the kernel's to choose."""
+        """Return the address with *port* in place of 0, which lets the kernel choose."""
         return replace(self, port=port)
 
 

@@ -1,5 +1,5 @@
 """
-Every option, once: its name, its default, what it may be and what it is for.
+Every option, once: its name, its default, its values and its purpose.
 
 A field of `Config` is an option ``--like-this`` and an environment variable
 ``LIVECHAT_LIKE_THIS``; the option wins over the variable, the variable over
@@ -32,7 +32,7 @@ FOLLOWS: Final = "_LIVECHAT_FOLLOWS"
 
 
 def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
-    """All different *values*, in the order given."""
+    """Return *values* without repetitions, in the order given."""
     return tuple(dict.fromkeys(values))
 
 

@@ -1,5 +1,5 @@
 """
-Dotted names of other people's code: imports what they mean, and says in one line why not.
+Dotted names of other people's code: imports the objects, and reports a failure in one line.
 """
 
 from __future__ import annotations

@@ -168,7 +168,7 @@ class ChatError(Exception):
 
 
 def internal() -> ChatError:
-    """All that a client is told of a bug."""
+    """Make the error that a client gets for a bug."""
     return ChatError(Kind.INTERNAL, "Something went wrong on the server.")
 
 

@@ -178,7 +178,7 @@ class Named(Struct, frozen=True):
 
 class Extensions:
     """
-    The extensions that were found, and what they add.
+    The extensions that were found, and their additions.
 
     @ivar names: where it was found.
     @ivar authenticators: in the order in which they are asked.

@@ -36,7 +36,7 @@ from livechat.errors import Close, Kind
 SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"
 #: In the environment of one of several processes: the number of its figures.
 NUMBER: Final = "_LIVECHAT_FIGURES"
-#: Seconds between two measurements of what is not counted.
+#: Seconds between two measurements of gauges.
 LOOK_EVERY: Final = 1.0
 _QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
@@ -49,7 +49,7 @@ _GAUGES: Final[dict[str, tuple[_Of, str]]] = {
     "members": ("livesum", "Members of rooms."),
     "rooms": ("livesum", "Rooms that have members, counted at each process."),
     "unsent_bytes": ("livesum", "Bytes that wait for members to read them."),
-    "slow_members": ("livesum", "Members for whom more than --max-unsent waits."),
+    "slow_members": ("livesum", "Members with more than --max-unsent waiting."),
     "storing": ("livesum", "Processes that can store messages."),
     "asking": ("livesum", "Acts that wait for the site's answer."),
     "redis_nodes": ("livemax", "Masters of a Redis Cluster."),
@@ -96,7 +96,7 @@ class _Figures:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(namespace="livechat", registry=self.registry)
-        refusals = self._counter("refusals", "What was refused, by the error's code.", "code")
+        refusals = self._counter("refusals", "Refusals, by the error's code.", "code")
         text = "WebSockets that closed, by the code of who began it; 1006 is a break."
         closes = self._counter("closes", text, "code", "by")
         requests = self._counter(
@@ -293,7 +293,7 @@ def written(now: float, time_ms: int, count: int) -> None:
 
     @param now: in seconds since 1970.
     @param time_ms: when the first of them was stored.
-    @param count: the messages, each as often as there are members to whom it was written.
+    @param count: the deliveries: each message counts once for each member it was written to.
     """
     delivered.count += count
     _process.figures.stored_to_written.observe(max(0.0, now - time_ms / 1000))

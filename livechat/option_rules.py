@@ -38,7 +38,7 @@ def check(values: Mapping[str, Any]) -> None:
 
 def _check_addresses(values: Mapping[str, Any]) -> None:
     """
-    @raise StartError: an address is given twice, or what it needs is missing.
+    @raise StartError: an address is given twice, or an option that it needs is missing.
     """
     addresses: tuple[Address, ...] = values["listen"]
     seen: set[object] = set()

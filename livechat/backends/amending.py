@@ -29,7 +29,7 @@ def check_edit(edit: Edit, found: Message | None, edits: int) -> Message:
 
 def check_retraction(retraction: Retraction, found: Sequence[Message]) -> By:
     """
-    Return by whom the messages *found* are retracted.
+    Return in which role the messages *found* are retracted.
 
     @param found: the messages with those numbers, without those that are no more.
     @raise ChatError: there is none, or one is another's.  Then none is retracted.

@@ -90,7 +90,7 @@ def key(act: Submission) -> bytes:
 
 def digest(act: Submission, secret: bytes) -> bytes:
     """
-    The digest of an act's contents; equal for equal acts, whoever asks for them.
+    The digest of an act's contents; equal for equal acts of all actors.
 
     @param secret: without it nobody finds out a phone number by trying them all.
     """

@@ -4,7 +4,7 @@ Entries as stores keep them: a kind, a text, and the rest as JSON.
     MESSAGE     its text; reply_to, data, edited, edits, event
     RETRACTED   refs, by
     EDITED      the new text; ref, data
-    GONE        nothing: what stood here was taken back, or is not the latest edit any more
+    GONE        nothing: the entry was retracted, or is not the latest edit any more
 """
 
 from __future__ import annotations

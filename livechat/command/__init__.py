@@ -8,7 +8,7 @@ The ``livechat`` command, for those who run a server.
     checks      whether a server could run, or does
     backup      a copy of the state directory; `restoring` is the way back
     moving      exports and imports of rooms
-    client      requests over HTTPS; `finding` says where, with which key, and whom to trust
+    client      requests over HTTPS; `finding` finds the server, the key and the certificate
     configured  the options of the daemon, as commands are given them
-    output      what is printed, and how a command fails
+    output      printing, and how a command fails
 """

@@ -32,7 +32,7 @@ _BUSY: Final = 30.0
 
 def back_up(state: Path, target: Path, environment: Mapping[str, str]) -> list[str]:
     """
-    Make the archive *target*, whole or not at all; return the names of what is in it.
+    Make the archive *target*, whole or not at all; return the names of its files.
 
     @raise CommandError: the rooms are not here, or a file cannot be read or written.
     """

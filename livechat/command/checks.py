@@ -78,7 +78,7 @@ def _findings(
 
         yield from redis(config)
     elif config.backend is not None:
-        yield Finding("backend", "ok", "an extension's; it is not looked at")
+        yield Finding("backend", "ok", "an extension's; it is not checked")
     yield from trust.token_keys(config)
     yield from site.site(config)
     yield from webhooks(config)

@@ -39,7 +39,7 @@ _CREDENTIALS: Final = struct.Struct("3i")
 
 
 class UnreachableError(CommandError):
-    """No answer came; it may come later."""
+    """The server did not answer, but may do so later."""
 
 
 class RefusedError(CommandError):

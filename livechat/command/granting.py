@@ -149,7 +149,7 @@ def list_operators(client: Client, output: Output) -> None:
 
 
 def drop_operator(client: Client, output: Output, name: str) -> None:
-    """Drop an operator, who is signed out."""
+    """Drop an operator; their sessions end."""
     client.ask("DELETE", f"/chat/operators/{quote(name, safe='')}/")
     output.show({"dropped": name}, f"{name} is no operator any more")
 

@@ -202,7 +202,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_moving(add: Any) -> None:
     exported = add("export", "Write all rooms to a file, or all that is kept of a person.")
-    exported.add_argument("--user", metavar="ID", help="only what is kept of this person")
+    exported.add_argument("--user", metavar="ID", help="only the data of this person")
     exported.add_argument("--guest", action="store_true", help="the person is a guest")
     imported = add("import", "Bring the rooms of such a file into SQLite or Redis.")
     exported.add_argument(
@@ -304,7 +304,7 @@ def _add_operators(add: Any) -> None:
     made.set_defaults(ask=_add_operator)
     listed = add("list", "The operators that there are.", actions)
     listed.set_defaults(ask=lambda client, out, _: granting.list_operators(client, out))
-    dropped = add("drop", "Drop an operator, who is signed out.", actions)
+    dropped = add("drop", "Drop an operator; their sessions end.", actions)
     dropped.add_argument("name", metavar="NAME")
     dropped.set_defaults(
         ask=lambda client, out, asked: granting.drop_operator(client, out, asked.name)
@@ -320,7 +320,7 @@ def _with_actions(parser: argparse.ArgumentParser) -> Any:
 
 
 def _add_rooms(add: Any) -> None:
-    tail = add("tail", "Print what is said in a room, as it comes.")
+    tail = add("tail", "Print a room's messages as they come.")
     tail.add_argument("room", metavar="ROOM")
     tail.add_argument(
         "--last", type=_count, default=10, metavar="N", help="messages to begin with [10]"

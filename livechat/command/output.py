@@ -53,7 +53,7 @@ class Output:
 
     @staticmethod
     def line(text: str) -> None:
-        """Print a line at once: whoever reads a pipe waits for it."""
+        """Print a line at once: the reader of a pipe waits for it."""
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
 

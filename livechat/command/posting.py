@@ -1,4 +1,4 @@
-"""One POST to a receiver of webhooks, and its answer, as the server would send it."""
+"""Sends one POST to a receiver of webhooks, as the server would, and reads its answer."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ def say(
     """
     Say *text* in a room; without one, what the standard input has.
 
-    @param user: for whom it is said: an ``id``, perhaps a ``name`` and a ``role``.
+    @param user: the user that sends it: an ``id``, perhaps a ``name`` and a ``role``.
     @raise CommandError: it cannot be said.
     """
     body: dict[str, Any] = {"message": _typed() if text is None else text}
@@ -182,7 +182,7 @@ def act(client: Client, output: Output, room: str, action: str | None) -> None:
     Do what *action* says in a room; without one, what the standard input says.
 
     @param room: a room; or a beginning of rooms with ``*`` behind it, for their settings, and
-        ``*`` for what is done in all.
+        ``*`` for actions in all rooms.
     @raise CommandError: it is no JSON, or is refused.
     """
     text = _typed() if action is None else action

@@ -29,7 +29,7 @@ def add_webhooks(add: Any, actions: Any) -> None:
     )
     tested = add("test", "Send one signed event to a receiver, and print its answer.", actions)
     tested.add_argument("url", metavar="URL")
-    rewound = add("rewind", "Tell receivers again of what was stored since a time.", actions)
+    rewound = add("rewind", "Send receivers the entries since a time again.", actions)
     rewound.add_argument("since", type=_since, metavar="SINCE", help="2h, or 2026-11-27T18:00")
     rewound.add_argument(
         "--receiver", metavar="URL", help="only this receiver: its URL, or its name"

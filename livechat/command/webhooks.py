@@ -158,7 +158,7 @@ def since(text: str, now: float) -> int:
 
 
 def rewind(client: Client, output: Output, moment: int, receiver: str | None) -> None:
-    """Have receivers told again of what was stored since *moment*."""
+    """Have receivers sent the entries since *moment* again."""
     asked = {"since": moment} | ({} if receiver is None else {"receiver": receiver})
     found = client.ask("POST", "/chat/webhooks/rewind/", asked).value["rewound"]
     for each in found:

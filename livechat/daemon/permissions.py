@@ -3,7 +3,7 @@ Warnings of files that other users of the machine could read or replace.
 
 A private key may be read by its group: Debian's `ssl-cert` and systemd's credentials have it
 so.  The state directory, and what is trusted in it, may be written by the daemon's user only:
-a session in `maps.sqlite3` is a way into the admin page.  Permissions are looked at, and
+a session in `maps.sqlite3` is a way into the admin page.  Permissions are checked, and
 never changed: they are the operator's to set.
 """
 

@@ -189,7 +189,7 @@ class Renewal(Service):
         try:
             log_warnings(await self._files.call(warnings, self._config, certificate))
         except Exception:  # noqa: BLE001 - nobody waits for this
-            _log.failure("The permissions of files could not be looked at.")
+            _log.failure("The permissions of files could not be checked.")
 
     async def _renew_certificate(self, port: TLSPort) -> None:
         try:

@@ -180,7 +180,7 @@ class Systemd(Service):
         self._notifier.close()
 
     def look(self) -> None:
-        """Tell what has changed."""
+        """Tell systemd what has changed."""
         if self._stopping:
             return
         state = self._state()

@@ -131,7 +131,7 @@ def disk_of(directory: Path) -> Disk:
     """
     Look at the file system of *directory*.  Blocks.
 
-    @raise OSError: it cannot be looked at.
+    @raise OSError: it cannot be examined.
     """
     found = os.statvfs(directory)
     return Disk(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)

@@ -1,1 +1,1 @@
-"""Telling receivers outside of what happens: webhooks, and subscribers of extensions."""
+"""Delivering events to receivers: webhooks, and subscribers of extensions."""

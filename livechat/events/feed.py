@@ -70,7 +70,7 @@ class Lag(Struct, frozen=True):
 
     @ivar events: how many entries, those among them that the receiver does not want.
     @ivar since: when the oldest was stored, in milliseconds since 1970; None if nothing waits.
-    @ivar at_least: there are more rooms than were looked at.
+    @ivar at_least: there are more rooms than were examined.
     """
 
     events: int

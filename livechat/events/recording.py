@@ -1,5 +1,5 @@
 """
-Records that must not get lost: stored before what they are about is answered.
+Records that must not get lost: stored before their action is answered.
 
 A record that cannot be stored at once waits in memory, and is tried again until it is stored.
 While `MOST_WAITING` records wait, `Recorder.check` refuses acts, so that none is lost.

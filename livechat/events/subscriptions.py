@@ -1,4 +1,4 @@
-"""Telling subscribers of extensions (`livechat.interfaces.ISubscriber`) what has happened."""
+"""Delivering events to subscribers of extensions (`livechat.interfaces.ISubscriber`)."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Endpoint(Place):
     A place that answers.
 
     @ivar answers: the function for each method; HEAD comes with GET.
-    @ivar described: what it is for, as an operation of OpenAPI, or several by their methods; None
+    @ivar described: its description, as an operation of OpenAPI, or several by their methods; None
         where only people come.
     """
 

@@ -1,5 +1,5 @@
 """
-Twisted's parser of HTTP/1.1, without what it lets pass.
+Twisted's parser of HTTP/1.1, made strict.
 
 What two parsers could read differently is refused, as soon as it is known:
 

@@ -58,7 +58,7 @@ class Feed(Protocol):
         """End it.  No-op if it has ended."""
 
     def pauseProducing(self) -> None:
-        """The client does not read; keep what is written."""
+        """The client does not read; keep further writes."""
 
     def resumeProducing(self) -> None:
         """The client reads again."""
@@ -104,11 +104,11 @@ class Response(Struct, frozen=True):
         return Response(self.status, self.body, headers, self.end)
 
     def plus(self, *headers: tuple[str, str]) -> Response:
-        """The same with more headers."""
+        """Return the response with more headers."""
         return Response(self.status, self.body, self.headers + headers, self.end)
 
     def as_last(self, *, with_body: bool = True) -> bytes:
-        """All of it as HTTP/1.1, after which the connection closes; its body must be bytes."""
+        """Encode the response as HTTP/1.1 with ``Connection: close``; its body must be bytes."""
         assert isinstance(self.body, bytes)
         return b"HTTP/1.1 %d %b\r\n%bContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (
             self.status,
@@ -155,7 +155,7 @@ class Upgrade(Struct, frozen=True):
 
     @ivar enter: makes that protocol, or raises `ChatError`.
     @ivar key: the client's ``Sec-WebSocket-Key``.
-    @ivar subprotocol: what is spoken, if the client offered it.
+    @ivar subprotocol: the accepted one, if the client offered it.
     @ivar refused: makes a protocol that only tells an error; None where that is told by HTTP.
     @ivar going: the same, for a port that stops.
     """
@@ -173,17 +173,17 @@ def json(value: Any, *, status: int = HTTPStatus.OK, headers: Headers = ()) -> R
 
 
 def streamed_json(body: AsyncGenerator[bytes, None], headers: Headers = ()) -> Response:
-    """JSON that is written while it is read."""
+    """Return JSON as a response whose body is written while it is read."""
     return Response(HTTPStatus.OK, body, (_JSON, _NO_STORE, *headers))
 
 
 def streamed(media: str, body: AsyncGenerator[bytes, None], headers: Headers = ()) -> Response:
-    """The same of another media type."""
+    """Return a response whose body is written while it is read."""
     return Response(HTTPStatus.OK, body, (("Content-Type", media), _NO_STORE, *headers))
 
 
 def problem(error: ChatError) -> Response:
-    """An error as ``application/problem+json`` (RFC 9457)."""
+    """Return an error as ``application/problem+json`` (RFC 9457)."""
     kind = error.kind
     metrics.refused(kind.code)
     title = HTTPStatus(kind.status).phrase

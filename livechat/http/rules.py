@@ -54,7 +54,7 @@ class Audience(Struct, frozen=True):
 
 
 class Rules:
-    """Decides who may ask, and what is added to each answer."""
+    """Decides which requests are accepted, and adds headers to each answer."""
 
     def __init__(
         self,

@@ -53,7 +53,7 @@ class ShortWay:
     """
     Finds the requests that may go it.
 
-    @ivar make: makes a request of a connection from what was found.
+    @ivar make: makes a connection's request from the parsed head and body.
     """
 
     def __init__(self, beginnings: bytes, make: Callable[[Any, Whole], http.Request]) -> None:

@@ -42,7 +42,7 @@ class Site(server.Site):
     @ivar max_body: the most bytes that a request's body may have.
     @ivar channels: the connections that speak HTTP.
     @ivar connections: counts these and the WebSockets.
-    @ivar stopping: the port stops; what is not a whole request yet is refused.
+    @ivar stopping: the port stops; incomplete requests are refused.
     @ivar short: the short way in; None: there is none.
     """
 

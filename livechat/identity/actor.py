@@ -56,7 +56,7 @@ class Actor(Struct, frozen=True):
     @ivar name: an operator's or a key's, for the audit.
     @ivar rate: acts a second of its key, in place of its address's and its connection's; None
         without a key.
-    @ivar as_users: whether it may act for users whom it names.
+    @ivar as_users: whether it may act for users that it names.
     @ivar rights: the rights that `livechat.rooms.policy` computed, by room.  Kept here, so that a
         send costs one look-up.
     @ivar restricted: the restrictions that bind it, by room; the one that takes away most.

@@ -46,7 +46,7 @@ class Claim(Struct, frozen=True):
     @ivar proxied: whether a trusted proxy passes the request on.
     @ivar credential: its token or its key, as it was sent.
     @ivar here: whether it comes from this machine, and not through a proxy.
-    @ivar user: the user for whom a key acts.
+    @ivar user: the user that a key acts for.
     @ivar room: the room that it wants to join.
     @ivar ours: the request's page may use the visitor's cookies.
     """

@@ -83,7 +83,7 @@ def checked_key(key: str) -> str:
 
 def passer_by(connection: str, name: str | None = None) -> User:
     """
-    Make a guest without a key, who is another user the next time.
+    Make a guest without a key: the next visit is another user.
 
     @param connection: the name of its connection, which is its id as well.
     """

@@ -154,7 +154,7 @@ class IPresenceRelay(Interface):
 
     def share(room: str, share: Share) -> None:
         """
-        Tell the other processes who is in *room* here, within seconds if they can be reached.
+        Tell the other processes this one's share of *room*, within seconds if they can be reached.
         They forget it within 20 seconds if this process is killed, after ten if it stops.
         """
 

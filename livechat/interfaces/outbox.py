@@ -98,7 +98,7 @@ class IOutbox(Interface):
 
     def rewind(receiver: str, since: int) -> Deferred[int]:
         """
-        Tell *receiver* again of what was stored since the time *since*, in milliseconds, and is
+        Send *receiver* again the entries stored since the time *since*, in milliseconds, and
         still kept; fires with the number of rooms.  No cursor goes forward by it.
         """
 
@@ -109,7 +109,7 @@ class IOutbox(Interface):
         store as words that were retracted do.  Of `EVENTS_ROOM` all entries are held.
 
         @param subject: the author (`livechat.protocol.messages.User.subject`); None: everybody.
-        @param since: only what was stored since, in milliseconds since 1970, UTC.
+        @param since: only entries stored since, in milliseconds since 1970, UTC.
         """
 
     def watch(changed: Callable[[Collection[str]], None]) -> None:

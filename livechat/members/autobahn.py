@@ -192,7 +192,7 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
 
 
 class _Nowhere:
-    """A transport that drops what is written."""
+    """A transport that drops all writes."""
 
     def write(self, data: bytes) -> None:
         """Drop *data*."""

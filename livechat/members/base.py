@@ -156,7 +156,7 @@ class BaseSession(ABC):
         return tracing.member(self._actor, self.room)
 
     def renamed(self, actor: Actor) -> None:
-        """Go on as *actor*, who has another name."""
+        """Go on as *actor*, the same user with another name."""
         self._actor = actor
 
     @abstractmethod
@@ -229,6 +229,6 @@ class BaseSession(ABC):
     def _cut_off(self, failure: Failure | None = None) -> None:
         """Close with 4002 after a bug, or the client would wait for ever."""
         self._log.failure(
-            "A client is cut off: what it missed could not be written to it.", failure
+            "A client is cut off: missed entries could not be written to it.", failure
         )
         self._client.turn_away(internal())

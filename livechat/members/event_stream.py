@@ -37,7 +37,7 @@ _COMMENT: Final = b":\n\n"
 
 @implementer(IClient)
 class Feed(Outgoing):
-    """One member's answer."""
+    """The endless answer of one member."""
 
     _kind = "stream"
 

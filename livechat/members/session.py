@@ -222,7 +222,7 @@ class Session(BaseSession):
             self._resume(frame.place)
 
     def _resume(self, since: Place) -> bool:
-        """Read what follows *since*; return whether the client may."""
+        """Read the entries after *since*; return False if the client may not."""
         try:
             replay = self._chat.replay(self._actor, self.room, self._client)
         except ChatError:

@@ -42,7 +42,7 @@ _NAMES: Final = (
 
 class Certificate(Struct, frozen=True):
     """
-    A certificate that was looked at: both files can be read and belong together.
+    A checked certificate: both files can be read and belong together.
 
     @ivar chain: the PEM file, the server's own certificate first.
     @ivar key: the PEM file of its private key.

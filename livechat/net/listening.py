@@ -129,7 +129,7 @@ def _made(address: Address, make: _Make) -> Iterator[Listening]:
 
 
 class _NoAddress(StartError):
-    """No interface of the machine has this address."""
+    """Raised if no interface of the machine has the address."""
 
 
 def _listen(address: Address, host: str, port: int, *, shared: bool) -> socket.socket:

@@ -160,7 +160,7 @@ class PlainConnection(tcp.Server):
         self.producer = None
 
     def _postLoseConnection(self) -> Exception | None:
-        """All is sent: say so, and wait for the peer to do the same."""
+        """Everything is sent: send FIN, and wait for the peer's."""
         if not self._said_goodbye:
             self._said_goodbye = True
             with suppress(OSError):  # reset, as reading will find

@@ -157,7 +157,7 @@ def _first(headers: Headers, name: bytes) -> str:
 @implementer(IBodyProducer)
 class _Post:
     """
-    One request, and what is read of its answer.
+    One request, and the part of its answer that was read.
 
     @ivar connection: the one that it was written to.
     @ivar left: bytes that may still be read.
@@ -197,7 +197,7 @@ class _Post:
             self.connection.abortConnection()
 
     def read(self, size: int) -> bool:
-        """Count what was read; False if that is too much."""
+        """Count bytes that were read; return False if they are too many."""
         self.left -= size
         return self.left >= 0
 

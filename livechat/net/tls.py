@@ -337,7 +337,7 @@ class Connection(tcp.Server, Wire):
         return self._uptake.goes_on(checks)
 
     def _postLoseConnection(self) -> Exception | None:
-        """All is sent: say so, to TLS and to TCP, and wait for the peer to do the same."""
+        """Everything is sent: send close_notify and FIN, and wait for the peer's."""
         if not self._goodbye():
             self.startWriting()
             return None

@@ -63,7 +63,7 @@ class Retract(Struct, frozen=True, tag_field="type", tag="retract"):
     Take messages back: *ref*, or all *refs*, or what *user* said.
 
     @ivar user: the id of their author; a guest's if *guest*, else that of a user of the site.
-    @ivar seconds: only what was said so lately; left out, all that is looked at.
+    @ivar seconds: the greatest age of the messages; left out, of any age.
     @ivar nonce: as in `Say`.
     """
 
@@ -93,7 +93,7 @@ class Restrict(Struct, frozen=True, tag_field="type", tag="restrict"):
     @ivar user: as in `Retract`.
     @ivar seconds: how long; left out, until it is pardoned.
     @ivar reason: told to the person.
-    @ivar retract: what they said in these last seconds is taken back.
+    @ivar retract: their messages of these last seconds are retracted.
     @ivar address: everybody at their address is restricted as well, for a day at most.
     @ivar everywhere: in all rooms.
     @ivar nonce: comes back with the ack.
@@ -191,7 +191,7 @@ class Revoke(Struct, frozen=True, tag_field="type", tag="revoke"):
 
 class Forget(Struct, frozen=True, tag_field="type", tag="forget"):
     """
-    Forget a person, everywhere: what they said, and who they were.
+    Forget a person everywhere: their messages, name and id.
 
     @ivar user: as in `Retract`.
     @ivar nonce: comes back with the ack.

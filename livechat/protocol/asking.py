@@ -66,7 +66,7 @@ class Ruling(Struct, frozen=True):
 
     @ivar message: the text that takes the place of the client's; None: that stays.
     @ivar reason: why it was rejected, for people.
-    @ivar user: the user whom a client that joins turns out to be.
+    @ivar user: the identity of a client that joins.
     @ivar rooms: the user's rights by pattern; None: those of all users.
     @ivar expires: when the client must be known anew, in seconds since 1970.
     """

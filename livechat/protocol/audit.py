@@ -30,8 +30,8 @@ class Action(Struct, frozen=True, omit_defaults=True):
     @ivar type: a `Recorded`, or one of another livechat.
     @ivar seq: the number of the message that was sent.
     @ivar ref: the number of the message that was removed.
-    @ivar user: whose message that was, whose tokens were revoked, or who was restricted or
-        pardoned; left out if unknown.
+    @ivar user: the author of that message, the owner of revoked tokens, or the person that was
+        restricted or pardoned; left out if unknown.
     @ivar name: the operator, or the key, that was added, changed or dropped; the receiver of
         webhooks that is told anew.
     @ivar key: the id of that key.

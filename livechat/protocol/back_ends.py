@@ -26,7 +26,7 @@ class KeyRequest(Struct, frozen=True):
 
     @ivar name: at most two keys have the same one at a time.
     @ivar rooms: rights by pattern: `join`, `history`, `send`, `moderate`, `manage`, or `*` for all.
-    @ivar as_users: whether it may name users for whom it acts, and get tokens for them.
+    @ivar as_users: whether it may act for users that it names, and get tokens for them.
     @ivar rate: acts a second, twice that at once; 0 is no limit.
     @ivar seconds: for how long it counts; null: without an end.
     @ivar scope: `metrics`: it may read `/metrics`.
@@ -127,7 +127,7 @@ class Target(Struct, frozen=True):
     The fields of a back end's action besides those of all.
 
     @ivar room: where it is done; actions that need no room have none.
-    @ivar as_user: the user for whom a key acts, if it may; ignored from other callers.
+    @ivar as_user: the user that a key acts for, if it may; ignored from other callers.
     """
 
     room: str | None = None
@@ -214,7 +214,7 @@ class RestrictionLine(Struct, frozen=True):
     A restriction that is in force.
 
     @ivar room: where; `*`: in all rooms.
-    @ivar user: of whom.
+    @ivar user: the owner.
     @ivar guest: the id is that of a guest.
     @ivar until: when it ends, in seconds since 1970; null: not by itself.
     @ivar reason: as the person is told; empty where there is none.
@@ -285,7 +285,7 @@ class RecordLine(Struct, frozen=True, omit_defaults=True):
     """
     A record of the audit.
 
-    @ivar action: what was done; left out, as is *by*, where the record cannot be read.
+    @ivar action: the action; left out, as is *by*, if the record cannot be read.
     @ivar by: who did it.
     @ivar room: where, or the pattern of rooms; left out where it concerns no room.
     @ivar text: the text that was removed by another than its author.

@@ -19,7 +19,7 @@ class SendRequest(Struct, frozen=True):
     The JSON body of ``POST /chat/send/``.
 
     @ivar reply_to: the number of the entry that it answers.
-    @ivar user: for whom a key says it, if it may; others' is ignored.
+    @ivar user: the user that a key sends it for, if it may; ignored from other callers.
     """
 
     message: str
@@ -109,7 +109,7 @@ class OperatorSet(Struct, frozen=True):
     """
     The answer to ``POST /chat/operators/``.
 
-    @ivar rooms: rights by pattern; whoever has any may enter and read.
+    @ivar rooms: rights by pattern; any right includes entering and reading.
     @ivar new: whether there was no such operator before.
     @ivar password: the one that was made, which nobody can read again; null where none was.
     """
@@ -128,7 +128,7 @@ class OperatorDropped(Struct, frozen=True):
 
 class Named(Struct, frozen=True):
     """
-    A user for whom a key acts.
+    A user that a key acts for.
 
     @ivar name: as shown to others; the id, unless said.
     @ivar role: a badge.
@@ -168,7 +168,7 @@ def decode_operator(data: bytes) -> OperatorRequest:
 
 def decode_named(data: Raw) -> Identity | None:
     """
-    Decode a user for whom a key acts: an id, or an object; None where nothing was said.
+    Decode the user that a key acts for: an id, or an object; None if it is left out.
 
     @raise ChatError: as `decode_send_request`.
     """

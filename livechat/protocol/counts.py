@@ -7,7 +7,7 @@ def counted(count: float, one: str, many: str | None = None) -> str:
     """
     Put *count* before its noun: "1 room", "2 rooms".
 
-    @param one: the noun, and what follows it, of a single one.
+    @param one: the singular of the noun, and the words that follow it.
     @param many: the same of any other number; None: *one* with an s.
     """
     if count == 1:

@@ -47,7 +47,7 @@ class Credentials(Struct, frozen=True):
 
 class Identity(Struct, frozen=True):
     """
-    A person whom the site knows.
+    A person known to the site.
 
     @ivar id: never another person's; 1 to 64 characters that are to be seen, without ``!``.
     @ivar name: as shown to others; cleaned, and made up where nothing is left of it.

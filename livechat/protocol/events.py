@@ -53,7 +53,7 @@ class EditedEvent(Struct, frozen=True, omit_defaults=True, tag_field="event", ta
 
 
 class RetractedEvent(Struct, frozen=True, tag_field="event", tag="retracted"):
-    """Messages were taken back."""
+    """Messages were retracted."""
 
     id: str
     room: str
@@ -64,7 +64,7 @@ class RetractedEvent(Struct, frozen=True, tag_field="event", tag="retracted"):
 
 
 class GoneEvent(Struct, frozen=True, tag_field="event", tag="gone"):
-    """A message, or an edit, that was taken back before the receiver was told of it."""
+    """A message, or an edit, that was retracted before the receiver was told of it."""
 
     id: str
     room: str
@@ -263,7 +263,7 @@ def make_note(
     Make an event without a number, ready to be stored.
 
     @param place: where the room stands, if that is known.
-    @param user: whom it is about.
+    @param user: its subject.
     """
     epoch, after = place or ("", 0)
     note = Note(token_hex(_ID_BYTES), kind, room, epoch, after, **more)

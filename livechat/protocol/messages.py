@@ -98,7 +98,7 @@ class Draft(Struct, frozen=True):
 
     @ivar user: the author; None if unknown.
     @ivar nonce: of two acts in a room with the same one, only the first is stored.
-    @ivar sender: what counts as the address that it came from.
+    @ivar sender: the sender's address, as rate limits count it.
     @ivar reply_to: the number of the entry that it answers.
     @ivar data: a JSON object without insignificant white space, for the clients.
     @ivar throttle: refuses it if the room's pace is too fast; None: it does not count.
@@ -141,7 +141,7 @@ class Edit(Struct, frozen=True):
 
 class Retraction(Struct, frozen=True):
     """
-    Messages to be taken back, that an actor asked for: checked, but neither numbered nor stored.
+    An actor's request to retract messages: checked, but neither numbered nor stored.
 
     @ivar refs: their numbers, increasing; `MOST_REFS` at most.
     @ivar author: the subject (`User.subject`) of the actor; None if it has no user.
@@ -213,7 +213,7 @@ class Repeated(Message, frozen=True):
 
 class Retracted(Struct, frozen=True):
     """
-    An event: messages were taken back.
+    An event: messages were retracted.
 
     @ivar refs: their numbers, increasing.
     """
@@ -239,7 +239,7 @@ class Edited(Struct, frozen=True):
 
 
 class Gone(Struct, frozen=True):
-    """The entry that a history has in place of a message, or an event, that was taken back."""
+    """The entry of a history in place of a retracted message or event."""
 
     seq: int
     time: int

@@ -41,8 +41,8 @@ class Restriction(Struct, frozen=True, omit_defaults=True):
     A restriction of a user: rights taken away, for a time or for good.
 
     @ivar by: the right by which it was made.  It binds nobody that has the same one or a higher.
-    @ivar user: from whom; of an address, the user because of whom it is restricted.
-    @ivar author: by whom.  Only those that moderate are told.
+    @ivar user: the restricted user; of an address, the user that brought its restriction.
+    @ivar author: the moderator; only moderators see it.
     @ivar made: when, in seconds since 1970.
     @ivar until: when it ends, in seconds since 1970; None: not by itself.
     @ivar reason: told to the person.

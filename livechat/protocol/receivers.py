@@ -56,7 +56,7 @@ def receiver_name(url: str) -> str:
 
 
 def shown_url(url: str) -> str:
-    """Show an address to people in logs: without what may be a secret in its path or query."""
+    """Show an address in logs, without its path and query, which may be secret."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}/{'…' if parts.path.strip('/') or parts.query else ''}"
 
@@ -128,7 +128,7 @@ class RewindRequest(Struct, frozen=True):
     """
     The JSON body of ``POST /chat/webhooks/rewind/``.
 
-    @ivar since: tell again what was stored since then, in milliseconds since 1970.
+    @ivar since: send the entries stored since then again; in milliseconds since 1970.
     @ivar receiver: only this one, by its URL or its name; without it, all.
     """
 

@@ -118,7 +118,7 @@ class SettingsChange(Struct, frozen=True, omit_defaults=True):
         return {name: value for name, value in asdict(self).items() if value is not UNSET}
 
     def changed_by(self, change: SettingsChange) -> SettingsChange:
-        """Return these settings with *change* made; what it inherits again is left out."""
+        """Return these settings with *change* made; inherited ones are left out."""
         kept = self.given() | change.given()
         return SettingsChange(**{name: each for name, each in kept.items() if each is not None})
 

@@ -132,7 +132,7 @@ def seen(payload: bytes, size: int, *, texts: bool) -> Seen:
     """
     Look at a frame.
 
-    @param size: with what is around the payload.
+    @param size: in bytes, including the frame's header.
     """
     try:
         value = msgspec.json.decode(payload)

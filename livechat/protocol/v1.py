@@ -26,7 +26,7 @@ V1: Final = "livechat.v1"
 
 
 class Resume(Struct, frozen=True, tag_field="type", tag="resume"):
-    """Send what came after this place."""
+    """Ask for the entries after this place."""
 
     epoch: Epoch
     seq: Number
@@ -53,7 +53,7 @@ class AskHistory(Struct, frozen=True, tag_field="type", tag="history"):
 
 
 class AskPresence(Struct, frozen=True, tag_field="type", tag="presence"):
-    """Say who is here."""
+    """Ask for the users of the room."""
 
 
 class Type(Struct, frozen=True, tag_field="type", tag="typing"):
@@ -185,9 +185,9 @@ class Event(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="even
     An event that changes messages.  Kinds may come that a client does not know: they are numbered
     too, so it advances over them.
 
-    @ivar event: ``retracted``: *refs* were taken back, *by* their author or a moderator;
+    @ivar event: ``retracted``: *refs* were retracted, *by* their author or a moderator;
         ``edited``: *ref* has this *text* and these *data*, or none; ``gone``: the entry with this
-        number was taken back, or edited again.
+        number was retracted, or edited again.
     """
 
     event: Literal["retracted", "edited", "gone"]
@@ -202,9 +202,9 @@ class Event(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="even
 
 class Resumed(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="resumed"):
     """
-    The answer to `Resume`; or, unasked, what was missed although the connection was there.
+    The answer to `Resume`; or, unasked, a gap in a live connection.
 
-    @ivar complete: everything follows; otherwise *reason* says what does not.
+    @ivar complete: all entries follow; otherwise *reason* says which are missing.
     @ivar reason: ``trimmed``: entries older than *oldest* are gone; ``epoch``: numbering
         began anew, as *epoch*; ``forbidden``: the client may not read.
     @ivar first: the number of the first message that follows.
@@ -223,7 +223,7 @@ class History(Struct, frozen=True, tag_field="type", tag="history"):
     """
     A page, oldest first: messages only, with their present text.
 
-    @ivar first: the first number that was looked at.
+    @ivar first: the first number of the page's range.
     @ivar last: the last one; ``first - 1`` if none was.
     @ivar more: there are others beyond them, in the direction that was asked for.
     """
@@ -259,7 +259,7 @@ class Left(Struct, frozen=True, tag_field="type", tag="left"):
 
 
 class Renamed(Struct, frozen=True, tag_field="type", tag="renamed"):
-    """A user who is here is called otherwise: this is the user now."""
+    """A user has another name; *user* has the new one."""
 
     user: User
 

@@ -34,7 +34,7 @@ Data = Annotated[
         extra_json_schema={"type": "object"},
     ),
 ]
-#: A user for whom a key acts; decoded by `livechat.protocol.bodies.decode_named`, for a key only.
+#: A user that a key acts for; decoded by `livechat.protocol.bodies.decode_named`, for a key only.
 Who = Annotated[
     Raw,
     Meta(

@@ -21,7 +21,7 @@ class Answer:
     """
     A receiver of its own.
 
-    @ivar fired: fires with what is stored; fails with the reason of a refusal.
+    @ivar fired: fires with the result; fails with the reason of a refusal.
     """
 
     __slots__ = ("fired",)
@@ -40,7 +40,7 @@ def answer_of(call: Callable[..., None], *args: Any) -> Deferred[Any]:
     """
     Call *call* with *args*, and with a receiver behind them.
 
-    Fires with what is stored; fails with the reason of a refusal.
+    Fires with the result; fails with the reason of a refusal.
     """
     answer = Answer()
     call(*args, answer)

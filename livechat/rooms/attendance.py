@@ -30,7 +30,7 @@ class Attendance(Struct, frozen=True):
 
 @implementer(ISink)
 class _Visitor:
-    """Watches a room for a moment, so that other processes say who is there."""
+    """Watches a room for a moment, to get the shares of other processes."""
 
     def deliver(self, room: str, epoch: str, entries: Sequence[Entry]) -> None:
         pass

@@ -71,7 +71,7 @@ class Audit:
     def removed(self, amended: Amended, actor: Actor, room: str) -> Deferred[Amended]:
         """
         Record the messages that *actor* removed: the text of another's, and that an operator
-        took back its own.  Fires with *amended* once that is stored; fails as `record`.
+        retracted its own.  Fires with *amended* once that is stored; fails as `record`.
         """
         return Deferred.fromCoroutine(self._removed(amended, actor, room))
 
@@ -97,7 +97,7 @@ class Audit:
 
     async def watch(self, actor: Actor, watcher: ISink) -> None:
         """
-        Show *watcher* what is recorded from when this returns.
+        Show *watcher* the records from then on.
 
         @raise ChatError: the actor may not, or the backend cannot deliver; it does not watch.
         """

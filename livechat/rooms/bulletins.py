@@ -1,5 +1,5 @@
 """
-Bulletins: tell a room's moderators what is done there, as the audit records it.
+Bulletins: tell a room's moderators of the actions there, as the audit records them.
 
 The audit is watched while this process has a moderator.
 """

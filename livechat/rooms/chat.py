@@ -64,14 +64,15 @@ class Chat:
     The rooms, as actors may use them.
 
     @ivar directory: which rooms and processes there are, for this process itself.
-    @ivar overview, presence: the same, as actors may see it; who is there.
-    @ivar audit: what operators did.
-    @ivar removal: takes back all that somebody said, or all there is.
+    @ivar overview: the rooms, as actors may see them.
+    @ivar presence: the users in the rooms.
+    @ivar audit: the record of operators' and moderators' actions.
+    @ivar removal: retracts all messages of a person, or of a room.
     @ivar forgetting: forgets people.
-    @ivar leases: how long actors are who they are.
-    @ivar limits, settings: what a client may do; what holds in rooms.
-    @ivar restrictions: what was taken from people.
-    @ivar standings: what connections may do, while that changes.
+    @ivar leases: the ends of actors' credentials.
+    @ivar limits, settings: the limits of a client; the settings of rooms.
+    @ivar restrictions: rights that were taken from people.
+    @ivar standings: the rights of connections, as they change.
     @ivar cases: messages that wait for a review, and reports.
     @ivar moderation: restricts people, and changes settings.
     @ivar renaming: gives guests other names.
@@ -194,12 +195,12 @@ class Chat:
         return known
 
     def go_live(self, room: str, member: IMember, place: Place) -> None:
-        """Deliver to *member* what follows *place*, which is where the room stands."""
+        """Deliver to *member* the entries after *place*, the room's present one."""
         self._hub.go_live(room, member, place)
 
     def replay(self, actor: Actor, room: str, client: IClient) -> Replay:
         """
-        A way for *client*, a member of *room*, to read what it missed.
+        Return a way for *client*, a member of *room*, to read missed entries.
 
         @raise ChatError: the actor may not read.
         """

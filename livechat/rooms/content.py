@@ -170,7 +170,7 @@ class _Phrases:
         if self._firsts.isdisjoint(tokens):
             return None
         text, start = _joined(tokens), 0
-        # Characters that repeat are looked at once.
+        # Repeated characters are checked once.
         seen: set[str] = set()
         for token in tokens:
             if token in self._firsts and (
@@ -255,7 +255,7 @@ _WITH_PATH: Final = frozenset(_OTHER_NAMES.split())
 # Ends a name before a dot, or begins one: letters, marks, emoji.
 _NAME: Final = r"[^\s!-/:-@\[-`{-~]"
 _SLASHED: Final = re.compile(rf"[a-z]://\S|(?<![^\W_])www\.{_NAME}")
-# Only one letter before the dot is looked at, so a text without an end costs no more.
+# Only one letter before the dot is checked, so a text without an end costs no more.
 _DOMAIN: Final = re.compile(rf"(?<={_NAME})\.([^\W\d_]{{2,16}})(?![\w-])(/\S)?")
 # Characters that become a dot or a colon.
 _MAY_BE_LINK: Final = re.compile(

@@ -48,7 +48,7 @@ class Directory:
         ]
 
     async def room(self, name: str) -> Room:
-        """One room, active or not."""
+        """Return a room, active or not."""
         reports = await self._backend.processes.reports()
         shares = ([room] for report in reports for room in report.rooms if room.name == name)
         room = next(iter(rooms_of_all(shares)), Room(name, 0))

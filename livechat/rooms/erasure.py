@@ -43,7 +43,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 class Veil(Struct, frozen=True):
     """
-    A person who is forgotten, and the pseudonym.
+    A person to forget, and the pseudonym.
 
     @ivar subject: `User.subject`.
     @ivar pseudonym: the user in its place.

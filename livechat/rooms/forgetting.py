@@ -66,17 +66,17 @@ _log = Logger()
 
 class Job(Struct, frozen=True, omit_defaults=True):
     """
-    A person who is to be forgotten, or was.
+    A person to forget, or forgotten.
 
     @ivar pseudonym: the user in the person's place.
-    @ivar author: by whom.
+    @ivar author: the actor that ordered it.
     @ivar began: when it was ordered, in milliseconds since 1970, UTC.
     @ivar subject: the person; "" when it is done.
     @ivar cursor: into the list of rooms (`livechat.interfaces.IArchive.rooms`).
     @ivar room: the room in work.
     @ivar after: the number in it up to which everything is done.
     @ivar rooms: rooms that were read.
-    @ivar count: messages that were taken back.
+    @ivar count: the number of retracted messages.
     @ivar lease: the second since 1970 until which a process works at it.
     @ivar done: when it was, in milliseconds since 1970, UTC; 0: it is not.
     """

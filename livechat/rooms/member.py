@@ -56,7 +56,7 @@ class IClient(IMember):
         """
 
     def drained() -> Deferred[None]:
-        """Fires when what was written has gone out, or never will."""
+        """Return a Deferred that fires when all writes have gone out, or never will."""
 
     def flooded(reason: str) -> None:
         """Close at once with 1008; frames that it has sent are dropped."""

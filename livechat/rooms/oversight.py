@@ -27,7 +27,7 @@ class Oversight(NamedTuple):
 
     @ivar standings: what connections may do, while that changes.
     @ivar renaming: gives guests other names.
-    @ivar bulletins: tells moderators what others do.
+    @ivar bulletins: tells moderators of each other's actions.
     @ivar cases: messages that wait for a review, and reports.
     @ivar removal: takes back all that somebody said, or all there is.
     @ivar forgetting: forgets people.

@@ -152,7 +152,7 @@ class Replay:
 
     async def _read(self, after: int, limit: int) -> Page:
         """
-        Read what follows number *after*, with retries.
+        Read the entries after number *after*, with retries.
 
         While the store is away nothing is delivered either, so the member misses nothing by
         waiting.  If only reading fails, others get messages that it does not get, so it is

@@ -35,7 +35,7 @@ from livechat.system.time import Time
 
 #: Connections whose rights are computed anew in one turn of the reactor.
 SLICE: Final = 500
-#: Seconds of the longest timer: a restriction that ends later is looked at again meanwhile.
+#: Seconds of the longest timer: a restriction that ends later is checked again meanwhile.
 _LONGEST_TIMER: Final = 3_600.0
 
 _log = Logger()
@@ -55,7 +55,7 @@ class IResident(Interface):
         """Send *frame*, if the client understands frames."""
 
     def renamed(actor: Actor) -> None:
-        """Go on as *actor*, who has another name."""
+        """Go on as *actor*, the same user with another name."""
 
 
 class Standing:

@@ -40,7 +40,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     """
     Messages to be retracted, and the progress.
 
-    @ivar author: by whom.
+    @ivar author: the actor that ordered it.
     @ivar moderates: messages of others may be among them.
     @ivar subject: whose messages (`livechat.protocol.messages.User.subject`); "": everybody's.
     @ivar since: only messages sent since, in milliseconds since 1970, UTC.

@@ -58,7 +58,7 @@ class Minute(Struct, frozen=True):
 
     @ivar at: its end, in seconds since 1970.
     @ivar seconds: its length.
-    @ivar counts: by figure, what was counted in it; none that are 0.
+    @ivar counts: its counts by figure; without those that are 0.
     @ivar times: by figure, the seconds that 99 of 100 took at most; none where nothing was timed.
     @ivar gauges: by figure, as they were at its end.
     """
@@ -94,7 +94,7 @@ class Day:
         self._last: _Look | None = None
 
     def minutes(self) -> Sequence[Minute]:
-        """All that are known."""
+        """Return all known minutes."""
         return tuple(self._minutes)
 
     def take(self, minutes: Iterable[Minute], now: float) -> None:
@@ -116,7 +116,7 @@ class Day:
 
 
 def gauges() -> Figures:
-    """All gauges of now."""
+    """Return the present values of all gauges."""
     return _look(0).gauges
 
 

@@ -73,7 +73,7 @@ def root(
 
     @param door: makes actors of clients.
     @param monitors: who gets the figures.
-    @param trouble: why not all who may come in can do so; None if they can.
+    @param trouble: why some clients with the right to enter cannot; None if all can.
     @param tracing: what operators trace; None: nothing can be.
     @param receivers: of webhooks; None: there can be none.
     @param cookie: the name of the one that may have a token.

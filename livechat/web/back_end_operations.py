@@ -124,19 +124,19 @@ def restrictions() -> Document:
 
 def restrictions_of() -> Document:
     """Restrictions in force in a room."""
-    summary = "What was taken from whom in a room, with what holds in all rooms."
+    summary = "Restrictions in a room, including those in all rooms."
     return _in_room("restrictionsOf", summary, "RestrictionList")
 
 
 def cases() -> Document:
     """All open cases."""
-    summary = "What waits for a review, and what was reported, in all rooms."
+    summary = "Held and reported messages of all rooms."
     return _everywhere("cases", summary, "CaseList")
 
 
 def cases_of() -> Document:
     """Open cases of a room."""
-    summary = "What waits for a review in a room, and what was reported there."
+    summary = "Held and reported messages of a room."
     return _in_room("casesOf", summary, "CaseList")
 
 
@@ -199,7 +199,7 @@ def drop_key() -> Document:
     """Dropping a key."""
     dropped = answer("It is done.", reference("KeyDropped"))
     kinds = (*MANAGING, Kind.UNKNOWN, Kind.NOT_FOUND, Kind.RATE_LIMITED)
-    summary = "Drop a key: what came with it is closed within a second."
+    summary = "Drop a key: its connections close within a second."
     return _secured(operation("dropKey", summary, dropped, kinds))
 
 

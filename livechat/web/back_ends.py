@@ -151,7 +151,7 @@ class BackEnds:
         return error_of(found, nonce)
 
     def _acting(self, actor: Actor, named: Raw) -> Actor:
-        """Return the actor, or the user for whom a key acts."""
+        """Return the actor, or the user that a key acts for."""
         if actor.kind != "key":
             return actor
         identity = decode_named(named)

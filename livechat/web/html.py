@@ -55,7 +55,7 @@ def folder(name: str) -> Path:
 @cache
 def environment(base: str = "") -> Environment:
     """
-    Jinja, with what it has compiled: to compile a page takes longer than to render it.
+    Jinja, with its compiled templates: compiling a page takes longer than rendering it.
 
     @param base: the path below which everything is.
     """
@@ -89,7 +89,7 @@ def environment(base: str = "") -> Environment:
 
 class Templates:
     """
-    The templates, and what they call to put things into words.
+    The templates, and the functions with which they put things into words.
 
     @ivar base: the path below which everything is: `base` to templates, too.
     """

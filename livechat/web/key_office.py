@@ -1,5 +1,5 @@
 """
-Making and dropping keys of back ends, for all who may: programs, and operators on their page.
+Making and dropping keys of back ends, for programs, and for operators on their page.
 
 Nobody gives a key more than they have, in rights nor in time.
 """
@@ -64,7 +64,7 @@ class KeyOffice:
         return key
 
     def end(self, actor: Actor, seconds: int | None) -> int | None:
-        """The end of what *actor* makes: not later than that of what it came with itself."""
+        """Return the latest end of a key or token made by *actor*: that of its own credential."""
         ends = [] if seconds is None else [int(self._time.wall()) + seconds]
         if actor.lease is not None and actor.lease.ends is not None:
             ends.append(actor.lease.ends)

@@ -60,7 +60,7 @@ class Monitors:
         return json({"status": "ok", "fast_path": "native" if WHY_PURE is None else "pure"})
 
     async def ready(self, call: Call) -> Response:
-        """The process can take messages, from all who may send some."""
+        """Return True if the process accepts messages from every client with the right to send."""
         trouble = self._chat.trouble() or self._trouble()
         if trouble is not None:
             raise ChatError(Kind.UNAVAILABLE, f"Not ready: {trouble}.")

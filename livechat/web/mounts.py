@@ -31,7 +31,7 @@ def load(names: Iterable[tuple[str, str]], reactor: PosixReactorBase) -> list[tu
     Find what ``--mount`` names.
 
     @param names: paths, and dotted names of resources or of functions that make them.
-    @return: the paths, and what was found.
+    @return: the paths, and the resources found.
     @raise StartError: there is no such thing, or it cannot be made.
     """
     return [

@@ -75,10 +75,10 @@ QUERY: Final[dict[str, tuple[Document, str]]] = {
     ),
     "before": (NUMBER, "The last messages before this number. Not together with `after`."),
     "after": (NUMBER, "The first messages after this number. Not together with `before`."),
-    "since": (PLACE, "`epoch:seq`, of what was seen last: what came after it comes first."),
+    "since": (PLACE, "`epoch:seq` of the last entry seen: later entries are sent first."),
     "user": (
         {"type": "string"},
-        "With a key that may name users: for whom it is there, by the name `name`.",
+        "With a key that may name users: the id of the user, whose name is `name`.",
     ),
     "history": (
         NUMBER | {"default": 0},
@@ -211,7 +211,7 @@ def export() -> Document:
     ]
     return operation(
         "export",
-        "All that is kept of a person: what they said, their restrictions and cases, and records "
+        "All data of a person: messages, restrictions and cases, and records "
         "of the audit; for those that manage everything. Without the line `end` it is not whole.",
         answer("A line of JSON each; the last one is `end`.", TEXT, "application/x-ndjson"),
         (*MANAGING, Kind.RATE_LIMITED, Kind.OVERLOADED),
@@ -247,7 +247,7 @@ def socket() -> Document:
     asked = parameter("header", "Sec-WebSocket-Protocol", TEXT, f"`{frames.V1}`, or nothing.")
     return operation(
         "socket",
-        "A room as a WebSocket (RFC 6455): `/asyncapi.json` says what it carries.",
+        "A room as a WebSocket (RFC 6455): `/asyncapi.json` describes its frames.",
         {"101": {"description": "Frames follow."}},
         UPGRADING,
         [*query("since", "history", *AS_USER, "user"), asked],

@@ -75,7 +75,7 @@ def room_of(call: Call, default: str, in_body: str | None = None) -> str:
     """
     The room that a request names, in its path, query or body, or the default.
 
-    @raise ChatError: it names several, or what can be none.
+    @raise ChatError: it names several rooms, or none that can exist.
     """
     given = {call.names.get("room"), call.query.get("room"), in_body} - {None}
     if len(given) > 1:
@@ -92,7 +92,7 @@ def claim(
 
     @param asked: the query's fields, as far as they count.
     @param credential: its token (`livechat.web.credentials`).
-    @param named: for whom a key acts, as the body says.
+    @param named: the user that a key acts for, from the body.
     @raise ChatError: one of them is not allowed.
     """
     name, key = asked.get("name"), asked.get("client")
@@ -108,7 +108,7 @@ def claim(
 
 
 def _user(credential: str, asked: Mapping[str, str], named: Raw) -> Identity | None:
-    """Read the user for whom a key acts: from the body, or from the query of a join."""
+    """Read the user that a key acts for: from the body, or from the query of a join."""
     if not credential.startswith(PREFIX):
         return None
     if named is NO_DATA and "user" in asked:

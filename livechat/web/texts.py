@@ -20,7 +20,7 @@ from livechat.http.negotiation import weights
 
 DEFAULT: Final = "en"
 _PREFIX: Final = "texts-"
-#: Subtags of a language that are looked at: language, script, region.
+#: Subtags of a language that are compared: language, script, region.
 _SUBTAGS: Final = 3
 
 

@@ -61,7 +61,7 @@ class WebhooksApi:
         return json(ReceiverList(self._board.states()))
 
     async def rewind(self, call: Call) -> Response:
-        """Tell receivers again of what was stored since a time."""
+        """Send receivers the entries stored since a time again."""
         asked = decode_rewind(json_body(call))
         actor = await self._manager(call)
         if not 0 <= asked.since <= _LATEST:
@@ -101,7 +101,7 @@ def _listed() -> Document:
 
 def _rewinding(chat: Chat) -> Document:
     done = answer("They are told anew.", reference("RewoundList"))
-    summary = "Tell receivers of webhooks again of what was stored since a time, and is still kept."
+    summary = "Send receivers of webhooks the entries since a time again, as far as they are kept."
     described = operation("rewindWebhooks", summary, done, _REWINDING)
     body = {"application/json": {"schema": reference("RewindRequest")}}
     return described | {"security": [{"bearer": []}]} | request_body(chat, body)

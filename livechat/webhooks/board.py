@@ -115,7 +115,7 @@ class Board:
 
     async def rewind(self, names: Collection[str], since: int) -> dict[str, int | None]:
         """
-        Have receivers told anew of what was stored since *since*, in milliseconds.
+        Have receivers sent the entries since *since*, in milliseconds, again.
 
         @return: of each the number of rooms; None where no process has done it yet.
         @raise ChatError: there is no such receiver, or the request cannot be stored.

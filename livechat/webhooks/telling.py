@@ -68,7 +68,7 @@ class Telling:
         self._leading = _started(self._run())
 
     def stop(self) -> None:
-        """Send nothing more.  What is on its way is cut off."""
+        """Send nothing more, and cut off requests on their way."""
         for each in (self._leading, self._reporting):
             if each is not None:
                 each.cancel()

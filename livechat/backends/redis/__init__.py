@@ -89,7 +89,7 @@ def connect(
     refuse: Callable[[str], None] | None = None,
 ) -> RedisBackend:
     """
-    Rooms in one Redis.  Whether it is there is not looked at: it may come later.
+    Rooms in one Redis.  It need not be reachable yet.
 
     @param files: for TLS, where the URL asks for it.
     @param prefix: that of all keys and channels of the installation.

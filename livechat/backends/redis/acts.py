@@ -62,7 +62,7 @@ class Sending(Act[Draft]):
 
     @ivar text: its bytes.
     @ivar tag: tells it from all other entries.
-    @ivar extra: what it has beside its text and its user, as JSON; or nothing.
+    @ivar extra: its fields beside text and user, as JSON; or empty.
     """
 
     __slots__ = ("extra", "tag", "text")
@@ -83,7 +83,7 @@ class Sending(Act[Draft]):
         return self.submission.room
 
     def entry(self, seq: int, time: int, word: bytes) -> Entry:
-        """Return what is stored of it."""
+        """Return its stored form."""
         draft = self.submission
         return Entry(seq, time, self.tag, draft.message, draft.user, word, 0, self.extra)
 
@@ -208,7 +208,7 @@ Stored = tuple[Sending | Change, Entry, Message | Amended]
 
 
 def conclude(room: str, stored: Sequence[Stored], record: Record | None) -> None:
-    """Record what was stored in *room*, and is delivered by now; tell its receivers."""
+    """Record entries of *room* that were stored and delivered; tell the receivers."""
     if stored and record is not None:
         results = [result for _, _, result in stored]
         record(room, [each.event if isinstance(each, Amended) else each for each in results])

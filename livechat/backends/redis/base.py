@@ -2,7 +2,7 @@
 The common parts of a backend in one Redis and one in a cluster, and what these tell each
 other.
 
-Whoever derives from it makes the connection, and says when it can be used
+A subclass makes the connection, and says when it can be used
 (`livechat.backends.redis.backend`, `livechat.backends.redis.cluster.backend`).
 """
 
@@ -175,16 +175,16 @@ class BackendInRedis(ABC):
     @property
     @abstractmethod
     def ready(self) -> bool:
-        """The keys that are no room's can be asked for."""
+        """Return True if keys of no room can be read."""
 
     @property
     @abstractmethod
     def writable(self) -> bool:
-        """The same can be changed, and this process would hear of it."""
+        """Return True if keys of no room can be changed, and this process would be told."""
 
     @abstractmethod
     def ready_for(self, room: str) -> bool:
-        """*room* can be asked for."""
+        """Return True if *room* can be read."""
 
     @abstractmethod
     def writable_for(self, room: str) -> bool:
@@ -216,7 +216,7 @@ class BackendInRedis(ABC):
 
     @abstractmethod
     def _forget_stored(self) -> None:
-        """Forget what is known of stored entries: Redis may have lost them."""
+        """Forget the stored entries known here: Redis may have lost them."""
 
     # As the host of its subscriptions.
 

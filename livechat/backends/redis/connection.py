@@ -67,7 +67,7 @@ class Script:
 
     @cached_property
     def sharded(self) -> Script:
-        """The same for a node of a cluster that tells only those who listen there."""
+        """Return the same script for sharded pub/sub, where a node publishes only to its own."""
         return Script(*self._parts, told_by="SPUBLISH")
 
 
@@ -84,7 +84,7 @@ class Commands(Protocol):
         """The same, for a script: all of it happens, and nothing else meanwhile."""
 
     def subscribe(self, channels: Sequence[bytes]) -> None:
-        """Listen to *channels*; what is not connected now is asked for by its owner later."""
+        """Listen to *channels*.  Without a connection, their owner asks again later."""
 
     def unsubscribe(self, channels: Sequence[bytes]) -> None:
         """Listen no longer."""
@@ -100,22 +100,22 @@ class ConnectionListener(Protocol):
     """Callbacks of a connection.  Called in the reactor's thread; must not raise."""
 
     def commands_made(self) -> None:
-        """Commands can be given: only those that make it ready, until it is."""
+        """The command connection is made.  Until it is ready, it takes only commands for that."""
 
     def commands_lost(self, reason: str) -> None:
-        """No more, or an attempt failed; commands that were not answered have failed."""
+        """The command connection was lost, its unanswered commands with it; or was not made."""
 
     def subscriptions_made(self) -> None:
-        """Nothing is subscribed yet."""
+        """The connection for subscriptions is made, without any subscription yet."""
 
     def subscriptions_lost(self, reason: str) -> None:
-        """Nothing is subscribed any more, or an attempt failed."""
+        """The connection for subscriptions was lost, all of these with it; or was not made."""
 
     def subscribed(self, channel: bytes) -> None:
         """The subscription holds: `published` gets every message of the channel."""
 
     def unsubscribed(self, channel: bytes) -> None:
-        """No more, whoever wanted it."""
+        """The subscription has ended, asked for or not."""
 
     def subscription_refused(self, reason: str) -> bool:
         """A subscription was refused.  Return True if the connection can be used all the same."""

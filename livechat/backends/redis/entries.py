@@ -189,5 +189,5 @@ class Unsent(NamedTuple):
 
     @property
     def quiet(self) -> bool:
-        """Nothing waits for anybody, or nothing of it is left."""
+        """Return True if no entry waits for a receiver, or none of these is left."""
         return self.hold > self.top or self.oldest > self.top

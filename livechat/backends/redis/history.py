@@ -50,7 +50,7 @@ class History:
         Read the entries behind number *after*: at most *limit* of them, and not many more than
         `CHARACTERS`.
 
-        @param later: only what was stored after this time in milliseconds.
+        @param later: only entries stored after this time in milliseconds.
         @param hidden: with what no history shows any more.
         """
         retention = Retention() if hidden else self._retention.of(room)

@@ -1,4 +1,4 @@
-"""The message log of a Redis: what is sent, heard and read goes through it."""
+"""The message log of a Redis: sends, deliveries and reads go through it."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class RedisOutbox:
     """
     The receivers of the rooms in one Redis, or in one cluster.
 
-    @ivar excess: what is held there.
+    @ivar excess: the bound of all entries held there.
     """
 
     _log = Logger()

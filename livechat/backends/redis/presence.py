@@ -93,7 +93,7 @@ class PresenceRelay:
         self._sink = sink
 
     def stop(self) -> None:
-        """Say no more of who is here."""
+        """Publish no more shares."""
         self._stopped = True
 
     def share(self, room: str, share: Share) -> None:
@@ -104,9 +104,9 @@ class PresenceRelay:
 
     def _say(self, room: str, share: Share, *, tell: bool = True) -> Deferred[None]:
         """
-        Fires when it was said, or was lost.
+        Publish a share.  Fires when it was published, or lost.
 
-        @param tell: tell the room, too.
+        @param tell: publish it in the room's channel, too, and not only store it.
         """
         if tell:
             self._unsaid.add(room)
@@ -140,9 +140,9 @@ class PresenceRelay:
 
     def refresh(self, *, now: bool = False) -> None:
         """
-        Say everything again, step by step, if it is time for that.
+        Publish all shares again, step by step, if they are due.
 
-        @param now: it is, and nothing that was said before counts.
+        @param now: they are due, and earlier ones may be lost.
         """
         due = self._clock.seconds() >= self._said_at + REFRESH and not self._walking
         if now or due:
@@ -177,7 +177,7 @@ class PresenceRelay:
 
     async def find(self, room: str) -> None:
         """
-        The room is listened to from now on: see who is there.  Fails as `Commands.command`.
+        Read the shares of a room that is listened to now.  Fails as `Commands.command`.
         """
         found = await self._connection.command(b"HGETALL", self._keys.presence(room))
         shares = self._others[room] = {}
@@ -186,14 +186,14 @@ class PresenceRelay:
         self.tell(room)
 
     def forget(self, room: str) -> None:
-        """The room is not listened to any more."""
+        """Drop the shares of a room that is not listened to any more."""
         self._others.pop(room, None)
 
     def hear(self, room: str, payload: bytes) -> None:
         """
-        A process says who is there, that somebody writes, or that a guest has another name.
+        Handle another process's news: its share, a typing user, or a guest's new name.
 
-        @raise ValueError: it says something else.
+        @raise ValueError: the news are of another kind.
         """
         what, process, value = payload.split(b" ", 2)
         if process == self._process or self._sink is None:
@@ -240,7 +240,7 @@ class PresenceRelay:
                 self.tell(room)
 
     def tell(self, room: str) -> None:
-        """Tell the sink who is in a room that is listened to."""
+        """Tell the sink the other processes' shares of a room."""
         if self._sink is not None:
             self._sink.present(room, tuple(self._others.get(room, {}).values()))
 

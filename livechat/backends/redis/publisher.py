@@ -112,7 +112,7 @@ class Publisher:
     ) -> None:
         """
         @param wall: Redis's clock, as far as it is believed: it stamps entries.
-        @param receivers: the receivers outside, for whom rooms are entered.
+        @param receivers: the receivers outside, which need rooms to be entered.
         @param secret: the installation's secret, which keys the digests of acts.
         """
         self._connection = connection

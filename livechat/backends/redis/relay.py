@@ -30,7 +30,7 @@ class RedisRelay:
         self._heard: Callable[[bytes], None] | None = None
 
     def listen(self, heard: Callable[[bytes], None]) -> None:
-        """Call *heard* with what others tell."""
+        """Call *heard* with the news of other processes."""
         self._heard = heard
 
     def tell(self, data: bytes) -> None:

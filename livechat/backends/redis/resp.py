@@ -84,7 +84,7 @@ class RespOwner(Protocol):
         """The subscription holds: `published` gets every message of *channel*."""
 
     def unsubscribed(self, channel: bytes) -> None:
-        """No more."""
+        """The subscription has ended, asked for or not."""
 
     def refused(self, protocol: RespProtocol, reason: str) -> None:
         """*protocol* may not listen to something, or there are too many connections."""

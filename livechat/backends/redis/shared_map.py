@@ -50,7 +50,7 @@ _CHANGED, _NOTHING, _OTHER, _FULL, _BEHIND = 1, 2, 0, -1, -2
 
 @implementer(ISharedMap)
 class RedisMap(MapCopy):
-    """One map."""
+    """A map that all processes share."""
 
     _log = Logger()
 

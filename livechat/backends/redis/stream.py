@@ -15,7 +15,7 @@ those of another stream.  Within one, a number means the same entry as before if
 entry at our position has another tag, Redis has lost what it had: see `Stream.fits`.
 
 What waits behind a hole is as it was when it was heard.  An event that is heard meanwhile changes
-it there: what was taken back is never let through.
+it there: retracted messages are never let through.
 """
 
 from __future__ import annotations

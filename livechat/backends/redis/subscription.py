@@ -18,7 +18,7 @@ Rooms = Callable[[str], bool]
 
 
 def every(_: str) -> bool:
-    """All of them are."""
+    """Select every room."""
     return True
 
 
@@ -35,10 +35,10 @@ class SubscriptionsHost(Protocol):
         """Tell whether Redis takes commands for *room*."""
 
     async def find_users(self, room: str) -> None:
-        """Find out who is in *room* elsewhere; as `Commands.command`."""
+        """Read other processes' shares of *room*; as `Commands.command`."""
 
     def forget_users(self, room: str) -> None:
-        """Forget who is in *room* elsewhere."""
+        """Drop other processes' shares of *room*."""
 
     async def begin_anew(self) -> None:
         """Redis has lost messages; as `Commands.command`."""

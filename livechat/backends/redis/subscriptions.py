@@ -1,5 +1,5 @@
 """
-The rooms that a process listens to: where they stand, and what is missing.
+The rooms that a process listens to: their positions, and gaps.
 
 A room is *tended* by one coroutine at a time.  It opens the room, by reading where its
 stream stands after it is listened to, and looks for what is missing whenever there is a

@@ -1,5 +1,5 @@
 """
-TLS to Redis and to Sentinel: who may vouch for them, and what is shown to them.
+TLS to Redis and to Sentinel: trusted authorities, and livechat's own certificate.
 
 The files are read again for each connection: certificates of a day are renewed in place.  What
 cannot be used then is logged, and the connection is made with what was read before.
@@ -32,8 +32,8 @@ class TLSFiles:
     """
     PEM files of TLS to Redis.
 
-    @ivar authorities: who may vouch for it; None: those whom the system trusts.
-    @ivar certificate: what it is shown, with its chain; None: nothing.
+    @ivar authorities: certificates trusted to sign its own; None: those of the system.
+    @ivar certificate: livechat's own, with its chain; None: it sends none.
     @ivar key: that certificate's; None: it is in the same file.
     """
 

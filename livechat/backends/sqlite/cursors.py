@@ -110,7 +110,7 @@ class Cursors:
     """
     The receivers of one file, and how far they have been told.
 
-    `receivers` may be looked at in any thread, all else belongs to the one that writes.
+    `receivers` may be read in any thread, all else belongs to the one that writes.
 
     @ivar receivers: their ids, by name.
     """
@@ -126,7 +126,7 @@ class Cursors:
         self._beginning: _Beginning | None = None
 
     def opened(self, db: sqlite3.Connection) -> None:
-        """The file was opened: read who is told."""
+        """The file was opened: read the receivers."""
         named = db.execute("SELECT name, id FROM receivers WHERE name IS NOT NULL")
         self.receivers = dict(named.fetchall())
 

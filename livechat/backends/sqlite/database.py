@@ -50,7 +50,7 @@ class Database:
     The database file of one process.
 
     `write`, `probe`, `sweep`, `walk`, `tidy`, `erase` and `close` belong to one thread at a time;
-    `read` and `newest` may run in any number of others; `clock` is looked at in yet another.  A
+    `read` and `newest` may run in any number of others; `clock` is read in yet another.  A
     method that fails leaves the database usable: the next call opens the file again.
     """
 
@@ -270,7 +270,7 @@ class Database:
 
     @property
     def walking(self) -> bool:
-        """Tell whether rooms are to be looked at that no sweep may come to."""
+        """Return True if rooms must be checked that no sweep may come to."""
         return self._walk_at is not None or self._walked != self.retention.changes
 
     def walk(self) -> None:

@@ -127,7 +127,7 @@ class OutboxReader:
 
 
 class OutboxWriter:
-    """Has entries told again, or empties them."""
+    """Has entries sent again, or empties them."""
 
     def __init__(
         self,

@@ -34,7 +34,7 @@ class Erasable(Protocol):
     """
     Files of one database.
 
-    @ivar unerased: whether they may have words that were taken back.
+    @ivar unerased: whether they may have words of retracted messages.
     @ivar erasing: whether `erase` has begun, and not come to the end.
     """
 
@@ -49,7 +49,7 @@ class Erasable(Protocol):
 
 
 class Erasure:
-    """Has the files of one database erased in time, quiet or not."""
+    """Erases the files of one database in time, whether rooms are busy or quiet."""
 
     _log = Logger()
 
@@ -63,7 +63,7 @@ class Erasure:
         self._under_way = False
 
     def look(self) -> None:
-        """Erase what was taken back `ERASE_AFTER` seconds ago."""
+        """Erase messages that were retracted `ERASE_AFTER` seconds ago."""
         if self._under_way or not self._files.unerased:
             return
         now = self._clock.seconds()

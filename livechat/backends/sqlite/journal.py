@@ -198,7 +198,7 @@ class Journal:
         """Write *changed* in the place of the entries with these rooms and numbers."""
         left = len(changed)
         written: dict[int, _Line] = {}
-        # The newest entries are the most likely to be taken back.
+        # The newest entries are the most likely to be retracted.
         for number, line in reversed(self._lines.items()):
             rows = [changed.get((row.room, row.seq), row) for row in line.rows]
             others = sum(one is not other for one, other in zip(rows, line.rows, strict=True))

@@ -191,7 +191,7 @@ class StateDirectory:
 
 def begin_anew(path: Path) -> None:
     """
-    Give every room in the file another epoch, and have receivers go on behind what is there.
+    Give every room in the file another epoch, and have receivers go on after the entries there.
 
     @raise sqlite3.Error: it is no file of livechat's, or cannot be written.
     """

@@ -293,7 +293,7 @@ class Reader:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """One unchanging view of the file, from the first statement on."""
+        """Keep one unchanging view of the file, from the first statement on."""
         closed = self._closed
         db = self._connection()
         try:

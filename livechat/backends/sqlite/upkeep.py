@@ -2,7 +2,7 @@
 Upkeep of the embedded backend's file: removal of what no history shows, and shrinking.
 
 A room's row says from when on there is something to remove of it (`due`), which is reckoned
-whenever its messages are moved or looked at.  A sweep goes by that, in small transactions, and over
+whenever its messages are moved or checked.  A sweep goes by that, in small transactions, and over
 what is not in the journal.  Messages above the limit go at once, those that are too old only
 while the clock is trusted (`livechat.system.wallclock`).  A removal takes the oldest messages of a
 room, up to the first that stays.
@@ -130,7 +130,7 @@ def _trim(
 ) -> tuple[int, list[Look]]:
     """
     Remove some messages of *rooms*, and reckon when they are due again; return how many, and the
-    rooms that were looked at.
+    rooms that were checked.
     """
     left = TRIM_STEP
     looks: list[Look] = []
@@ -158,7 +158,7 @@ def _trim(
 
 class Look(NamedTuple):
     """
-    A room was looked at.
+    A room was checked.
 
     @ivar age: milliseconds for which it keeps messages; 0 is no limit.
     @ivar floor: the oldest number that may be shown, where entries are held; else 0.

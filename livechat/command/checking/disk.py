@@ -58,7 +58,7 @@ def files(config: Config, certificate: Certificate | None) -> Iterator[Finding]:
         text, _, cure = each.rpartition("; ")
         yield ill("files", text, cure)
     if not lines:
-        yield Finding("files", "ok", f"nobody else can use what is in {state}")
+        yield Finding("files", "ok", f"nobody else can use the files in {state}")
     yield from _access_log(config)
 
 

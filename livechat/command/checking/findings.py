@@ -11,11 +11,11 @@ State = Literal["ok", "warn", "FAIL"]
 
 class Finding(Struct, frozen=True):
     """
-    One thing that was looked at.
+    The result of one check.
 
     @ivar about: its name.
     @ivar state: "warn": it runs, but somebody should see to it.
-    @ivar cure: what is to be done; empty where nothing is.
+    @ivar cure: the cure; empty if none is needed.
     """
 
     about: str

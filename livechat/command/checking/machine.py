@@ -51,7 +51,7 @@ def workers(config: Config, environment: Mapping[str, str]) -> Iterator[Finding]
         yield doubtful(about, text, f"start {cores} at most")
     else:
         yield Finding(about, "ok", f"{config.workers}, on {cores} processors")
-    places = (environment.get("RUNTIME_DIRECTORY"), "/dev/shm")  # noqa: S108 - it is looked at
+    places = (environment.get("RUNTIME_DIRECTORY"), "/dev/shm")  # noqa: S108 - it is only examined
     if not any(each and os.access(each, os.W_OK | os.X_OK) for each in places):
         text = f"figures are kept in {tempfile.gettempdir()}: where that is a disk that is full,"
         cure = "mount /dev/shm, or give the unit RuntimeDirectory=livechat"

@@ -101,7 +101,7 @@ def token_keys(config: Config) -> Iterator[Finding]:
             text = f"{source} cannot be read: {reason.strerror or reason}"
             yield ill(about, text, "name a file that livechat's user can read")
         except (CommandError, ValueError) as reason:
-            cure = "docs/identity.md, Keys, says what can be one"
+            cure = "docs/identity.md, Keys, says which files are accepted"
             yield ill(about, f"{source}: {reason}", cure)
         else:
             kinds = sorted({name for key in found for name in key.algorithms})
@@ -123,7 +123,7 @@ def believed(config: Config) -> Iterator[Finding]:
         text = "--metrics open: strangers may read how much is going on"
         yield doubtful(about, text, "leave it out, and give Prometheus LIVECHAT_METRICS_TOKEN")
     for name in sorted(each for each in config.origin if _is_cleartext(each)):
-        text = f"--origin {name}: whoever is between may change that page, and act as its visitors"
+        text = f"--origin {name}: anybody on the way may change that page, and act as its visitors"
         yield doubtful(about, text, "serve that page by https")
     if NULL in config.origin:
         text = "--origin null: any site can have a page without an origin, which is allowed then"

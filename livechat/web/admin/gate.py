@@ -53,7 +53,7 @@ class OperatorCall(Struct, frozen=True):
 
     @ivar actor: the operator.
     @ivar token: their session's.
-    @ivar can: what they may where it belongs to no room.
+    @ivar can: their rights outside rooms.
     @ivar form: the fields of the form that they sent.
     """
 
@@ -99,7 +99,7 @@ class OperatorCall(Struct, frozen=True):
         return any("moderate" in each for each in (self.actor.grants or {}).values())
 
     def see(self, target: str, text: str, *, failed: bool = False) -> Response:
-        """Go on to *target*, a page, where *text* says what was done, or why nothing was."""
+        """Redirect to the page *target*, which shows *text*: what was done, or why nothing was."""
         return see_notice(target, text, self.token, failed=failed)
 
 

@@ -148,7 +148,7 @@ class HealthPages:
         return self._gauges
 
     def _charts(self, minutes: Sequence[Minute], now: float) -> tuple[Chart, ...]:
-        """All charts, drawn again when there is another minute."""
+        """Return all charts, redrawn for each new minute."""
         newest = minutes[-1].at if minutes else 0.0
         if self._drawn[0] != newest:
             self._drawn = newest, charts(minutes, now)

@@ -37,7 +37,7 @@ class KeyPages:
         self._time = time
 
     async def page(self, asked: OperatorCall) -> Response:
-        """All keys, and a form for another one."""
+        """Render all keys, and a form for another one."""
         return self._page(asked)
 
     async def make(self, asked: OperatorCall) -> Response:

@@ -55,7 +55,7 @@ class PeoplePages:
         )
 
     async def restrictions(self, asked: OperatorCall) -> Response:
-        """The restrictions in force in the room, or of whom was searched for: the newest first."""
+        """List the restrictions in the room, or those of a searched person, newest first."""
         room = room_name(asked.call.names["room"])
         wanted = _wanted(asked)
         fits = _fitting(wanted)

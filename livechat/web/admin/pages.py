@@ -57,7 +57,7 @@ class Admin:
         self._looking = 0
 
     async def overview(self, asked: OperatorCall) -> Response:
-        """Everything at a glance, and the active rooms."""
+        """Render the overview, and the active rooms."""
         return await self._overview(asked, View.of(asked.call.query))
 
     async def overview_events(

@@ -64,7 +64,7 @@ def page_of(call: Call) -> str:
 
 
 def here(call: Call) -> str:
-    """The same without what an earlier answer said."""
+    """Return the address without the notice of an earlier answer."""
     path, _, text = page_of(call).partition("?")
     try:
         asked = fields(text)

@@ -50,14 +50,14 @@ class Person(Struct, frozen=True):
 
 
 def person(chat: Chat, room: str, user: User) -> Person:
-    """*user*, with what was taken from them."""
+    """A user, with the rights that were taken away."""
     subject = user.subject
     found = chat.restrictions
     return Person(user, found.get(room, subject), found.get(EVERYWHERE, subject))
 
 
 def is_person(user: User) -> bool:
-    """Tell whether somebody can be restricted: an operator, as whom many speak, cannot."""
+    """Return True if a person can be restricted: operators, who share one name, cannot."""
     return "!" not in user.id
 
 

@@ -1,5 +1,5 @@
 """
-The page of a room: what is said there, live or found by a search, and forms to calm it.
+The page of a room: its messages, live or found by a search, and forms to moderate it.
 """
 
 from __future__ import annotations
@@ -260,7 +260,7 @@ class RoomPages:
             missed = found.first > seen + 1 and found.position.event > seen
             if seen > found.position.seq or missed:
                 # The page shows another numbering, of before the database was replaced, or may
-                # show what was taken back.
+                # show retracted messages.
                 yield event("reset", "")
                 return
             waiting = [entry async for page in found.entries() for entry in page]

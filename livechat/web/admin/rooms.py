@@ -75,7 +75,7 @@ class View(Struct, frozen=True):
         return f"?{text}" if text else ""
 
     def by(self, column: str) -> View:
-        """The same sorted by *column*, or turned if it is already."""
+        """Return the view sorted by *column*, or reversed if it is so already."""
         turned = column == self.sort and not self.turned
         return structs.replace(self, sort=column, turned=turned, page=1)
 
@@ -94,7 +94,7 @@ class Listing(Struct, frozen=True):
     """
     A page of the list.
 
-    @ivar view: what it shows, which may be an earlier page than was asked for.
+    @ivar view: the shown part, which may be an earlier page than was asked for.
     @ivar rooms: those of this page.
     @ivar found: how many the filter lets through.
     @ivar active: how many there are.

@@ -303,7 +303,7 @@ class ClusterBackend(BackendInRedis):
             if there:
                 await self._find_last_stored(frozenset(there))
         except (UnansweredError, RefusedError):
-            pass  # rooms are looked at one by one, too, before anything of them is delivered
+            pass  # rooms are checked one by one, too, before anything of them is delivered
 
     def _slot(self, slot: int) -> Node | None:
         return self._connection.node_of_slot(slot)

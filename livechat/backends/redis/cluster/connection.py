@@ -43,19 +43,19 @@ class ClusterListener(Protocol):
     """Callbacks of the connections.  None of them raises."""
 
     def node_made(self, node: Node) -> None:
-        """Commands can be given to *node*: only those that make it ready, until it is."""
+        """The connection to *node* is made.  Until it is ready, it takes only commands for that."""
 
     def node_lost(self, node: Node) -> None:
-        """No more, or an attempt failed; commands that were not answered have failed."""
+        """The connection to *node* was lost, its unanswered commands with it; or was not made."""
 
     def deaf(self, node: Node) -> None:
-        """Nothing is told by *node* any more."""
+        """All subscriptions at *node* were lost."""
 
     def subscribed(self, channel: bytes) -> None:
         """The subscription holds: `published` gets every message of the channel."""
 
     def unsubscribed(self, channel: bytes) -> None:
-        """No more."""
+        """The subscription has ended, asked for or not."""
 
     def slots_moved(self, slots: Collection[int]) -> None:
         """Slots have other masters."""

@@ -1,5 +1,5 @@
 """
-One master of a cluster: its two connections, its health, and what it can.
+One master of a cluster: its two connections, its health, and its abilities.
 
 It tells only those who listen at it, if it knows SPUBLISH (7.0 and later): PUBLISH would be passed
 on to all nodes.  Which of both is in use at a slot is its master's to say, so all processes
@@ -38,22 +38,22 @@ class NodeOwner(Protocol):
     """Callbacks of a master.  None of them raises."""
 
     def commands_made(self, node: Node) -> None:
-        """Commands can be given: only those that make it ready, until it is."""
+        """The command connection is made.  Until it is ready, it takes only commands for that."""
 
     def commands_lost(self, node: Node) -> None:
-        """No more, or an attempt failed."""
+        """The command connection was lost, or was not made."""
 
     def subscriptions_made(self, node: Node) -> None:
-        """Nothing is subscribed yet."""
+        """The connection for subscriptions is made, without any subscription yet."""
 
     def subscriptions_lost(self, node: Node) -> None:
-        """Nothing is subscribed any more, or an attempt failed."""
+        """The connection for subscriptions was lost, all of these with it; or was not made."""
 
     def subscribed(self, node: Node, channel: bytes) -> None:
         """Messages on *channel* come from this node."""
 
     def unsubscribed(self, node: Node, channel: bytes) -> None:
-        """No more, whoever wanted it."""
+        """The subscription has ended, asked for or not."""
 
     def not_subscribed(self, node: Node) -> None:
         """A subscription was refused: the slot is elsewhere."""
@@ -67,7 +67,7 @@ class Node:
     A master, from `start` to `stop`.
 
     @ivar slots: those that it has, as far as is known.
-    @ivar ready: it takes commands, and has what it had.
+    @ivar ready: it takes commands, and has its data.
     @ivar made: how often its connection for commands was made.
     @ivar sharded: it knows SPUBLISH; None until it was asked.
     @ivar hears: it can be told what to listen to.
