@@ -54,7 +54,7 @@ CUT: Final = """() => [...document.querySelectorAll("input[placeholder]")].filte
     return each.checkVisibility() && context.measureText(each.placeholder).width > room;
 }).map(({ placeholder }) => placeholder)"""
 #: Nothing moves, in the page and in the trees of its elements.
-_STILL: Final = """() => [document, ...document.querySelectorAll("*")]
+_STILL: Final = """[document, ...document.querySelectorAll("*")]
     .map((each) => each === document ? each : each.shadowRoot)
     .filter((root) => root)
     .every((root) => root.getAnimations().every(({ playState }) => playState !== "running"))"""
@@ -81,6 +81,22 @@ def chromium() -> Iterator[Profiles]:
         browser = playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
         yield Profiles(browser)
         browser.close()
+
+
+def until(page: Page, condition: str) -> None:
+    """
+    Wait until *condition*, an expression of JavaScript, holds in *page*.
+
+    Playwright's `wait_for_function` compiles the condition for each look.  The policy of livechat's
+    pages allows that for the first look only, so it fails where the condition takes a moment.
+    """
+    page.evaluate(f"""async () => {{
+        const end = performance.now() + {1000 * PATIENCE};
+        while (!({condition})) {{
+            if (performance.now() > end) throw new Error("it never came true");
+            await new Promise((done) => setTimeout(done, 20));
+        }}
+    }}""")
 
 
 class Profile:
@@ -262,7 +278,7 @@ class Tab:
     def findings(self) -> list[str]:
         """List serious findings of axe-core, and elements wider than the window."""
         # A line that is still fading in has little contrast.
-        self.page.wait_for_function(_STILL)
+        until(self.page, _STILL)
         if not self.page.evaluate("'axe' in window"):
             # By the debugger's way, which the page's policy does not bind.
             self.page.evaluate(f"{_AXE.read_text()}; null")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import expect
 
-from tests.live.browser import PHONE
+from tests.live.browser import PHONE, until
 from tests.live.daemon import CHEAP, ROOT, Daemon
 from tests.live.elsewhere import Elsewhere, Guest, script
 from tests.live.visitor import Visitor, say
@@ -171,7 +171,7 @@ def test_custom_element(guest: Callable[..., Guest], daemon: Daemon) -> None:
         "chat.setAttribute('token-url', '/none'); chat.token = () => { throw 'No.' }; null"
     )
     # A script's token counts before an attribute's.
-    ann.page.wait_for_function("() => heard.some(([, type]) => type === 'error')")
+    until(ann.page, "heard.some(([, type]) => type === 'error')")
     assert ann.heard("error")[0] == {"code": 4100, "reason": "No."}
     ann.page.evaluate("chat.remove()")
     expect(ann.page.locator("livechat-room")).to_have_count(0)
@@ -195,7 +195,7 @@ def test_launcher(guest: Callable[..., Guest], daemon: Daemon) -> None:
         policy=policy,
     )
     button, panel = (ann.page.get_by_role(role, name=OPEN) for role in ("button", "dialog"))
-    ann.page.wait_for_function("() => heard.some(([, type]) => type === 'join')")
+    until(ann.page, "heard.some(([, type]) => type === 'join')")
     expect(panel).to_be_hidden()
     say(daemon, "ask", "one", "two")
     expect(button).to_have_accessible_name("Ask us, 2 new messages")

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import expect
 
+from tests.live.browser import until
 from tests.live.daemon import Daemon
 from tests.live.moderator import HOSTILE, MARKUP, Moderator
 from tests.live.site_users import KNOWS_THEM, token
@@ -152,9 +153,7 @@ def test_a_room_named_by_people(
     expect(bob.page.locator(".facts")).to_contain_text("people are here")
     expect(bob.page.locator(".about .unconfirmed")).to_be_hidden()
     ann.page.get_by_role("button", name="Copy the invitation").click()
-    ann.page.wait_for_function(
-        f"async () => !(await navigator.clipboard.readText()).includes('?') && '{ROOM}'"
-    )
+    until(ann.page, f"(await navigator.clipboard.readText()).endsWith('/rooms/{ROOM}/')")
     # A link cannot give a titled room another name.
     bob.page.goto(f"{bob.tab.daemon.url}/rooms/{ROOM}/?title=Official+{MARKUP}")
     expect(bob.page.locator(".facts")).to_contain_text("people are here")

@@ -7,7 +7,7 @@ from typing import Final
 
 from playwright.sync_api import expect
 
-from tests.live.browser import CUT, HOSTILE, NARROW, Tab
+from tests.live.browser import CUT, HOSTILE, NARROW, Tab, until
 from tests.live.daemon import Daemon
 from tests.live.visitor import Visitor, say
 
@@ -21,7 +21,7 @@ def fits(ann: Visitor, width: int, height: int, factor: int) -> None:
     devtools = ann.page.context.new_cdp_session(ann.page)
     size = {"width": width, "height": height, "deviceScaleFactor": factor, "mobile": False}
     devtools.send("Emulation.setDeviceMetricsOverride", size)
-    ann.page.wait_for_function(f"innerWidth === {width} && devicePixelRatio === {factor}")
+    until(ann.page, f"innerWidth === {width} && devicePixelRatio === {factor}")
     assert ann.tab.excess() <= 0
     expect(ann.composer).to_be_in_viewport(ratio=1)
     for item in ann.opens_menu(ann.line("last")).all():

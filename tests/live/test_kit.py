@@ -13,7 +13,7 @@ from playwright.sync_api import Page, Route, expect
 
 from livechat import __version__
 from livechat.web import bundles, files
-from tests.live.browser import Tab
+from tests.live.browser import Tab, until
 from tests.live.daemon import ROOT, tool
 from tests.support.archives import unpack
 
@@ -246,7 +246,7 @@ def test_strict_mode_of_the_whole_chat(tab: Callable[..., Tab], built: Path) -> 
     expect(page.locator("#app div")).to_have_count(0)
     assert listeners(page) == before
     assert page.title() == title
-    page.wait_for_function("waiting.size === 0")
+    until(page, "waiting.size === 0")
     # The room comes back as it was.
     page.get_by_role("button", name="Show 1").click()
     expect(page.locator(".said .message p")).to_have_text(["hi"])

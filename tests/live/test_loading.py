@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Request, Route, WebSocket, expect
 
-from tests.live.browser import PHONE, Tab
+from tests.live.browser import PHONE, Tab, until
 from tests.live.daemon import Daemon
 from tests.live.speaker import Speaker
 from tests.live.visitor import Visitor
@@ -132,7 +132,7 @@ def test_ready_after_one_round_trip(tab: Callable[..., Tab]) -> None:
 
     visit.page.on("websocket", opened)
     visit.open("/rooms/trip/")
-    visit.page.wait_for_function("window.atJoin !== undefined")
+    until(visit.page, "window.atJoin !== undefined")
     # The server says hello by itself: nothing had to be asked on the connection.
     assert frames[0] == "received"
     assert visit.page.evaluate("[atJoin, couldWrite]") == [[], True]
