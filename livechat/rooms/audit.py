@@ -97,7 +97,7 @@ class Audit:
 
     async def watch(self, actor: Actor, watcher: ISink) -> None:
         """
-        Show *watcher* the records from then on.
+        Show *watcher* each record that is made after this returns.
 
         @raise ChatError: the actor may not, or the backend cannot deliver; it does not watch.
         """

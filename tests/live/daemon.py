@@ -123,8 +123,7 @@ class Daemon:
         self.process, self._output = _launched(command, directory, variables, forks=forks)
         self.log = Output(self._output.fileno())
         try:
-            # Workers import everything anew, which takes long while all cores are busy.
-            self.log.wait_for("livechat.+ is ready", within=3 * PATIENCE)
+            self.log.wait_for("livechat.+ is ready")
             secure = re.search(r"https://[^ /]+:(\d+)/", self.log.text)
             self.port = 0 if secure is None else int(secure[1])
         except BaseException:
