@@ -191,6 +191,7 @@ class RedisBackend(BackendInRedis):
         await self._maps.refresh()
         await self._find_last_stored()
         await self._find_receivers()
+        await self.processes.beat()
 
     async def _find_last_stored(self) -> None:
         """Check that Redis has the newest entry that this process has stored."""

@@ -283,9 +283,10 @@ class BackendInRedis(ABC):
 
     async def _beat(self) -> None:
         """Report to the other processes.  Fails as `Commands.command`."""
+        heard = self.presence.heard
         there = await self.processes.alive()
         await self.processes.beat()
-        self.presence.alive(there)
+        self.presence.alive(there, heard)
         self.presence.refresh()
         await self._find_receivers()
 

@@ -8,7 +8,8 @@ way is made good by then, and a hash that nobody refreshes ends.  Where many pro
 in a room, they are told of it the more rarely: each hears of some `FEW` others in that time.
 
 The shares of a process that is not in the registry any more (`livechat.backends.redis.registry`)
-do not count.
+do not count.  A process is in the registry before it shares, and a share that comes while the
+registry is read is kept: what was read may be older than the process.
 """
 
 from __future__ import annotations
@@ -82,6 +83,10 @@ class PresenceRelay:
         self._mine: dict[str, Share] = {}
         # Other processes' shares of the subscribed rooms, by room and process.
         self._others: dict[str, dict[bytes, Share]] = {}
+        #: The number of shares that came from other processes.
+        self.heard = 0
+        # What it was at the last share of each process.
+        self._last: dict[bytes, int] = {}
         # Rooms whose last share was not published, or perhaps not.
         self._unsaid: set[str] = set()
         self._said_at = float("-inf")
@@ -210,6 +215,8 @@ class PresenceRelay:
     def _update(self, shares: dict[bytes, Share], process: bytes, value: bytes) -> None:
         if process == self._process:
             return
+        self.heard += 1
+        self._last[process] = self.heard
         try:
             share = _decoder.decode(value) if value else Share()
         except msgspec.MsgspecError as reason:
@@ -223,9 +230,19 @@ class PresenceRelay:
         else:
             shares.pop(process, None)
 
-    def alive(self, processes: Iterable[bytes]) -> None:
-        """Keep the shares of processes in the registry, and of no others."""
-        there = frozenset(processes)
+    def alive(self, processes: Iterable[bytes], heard: int) -> None:
+        """
+        Drop the shares of processes that are not in the registry.
+
+        @param heard: `heard` before the registry was read; processes that shared since are kept.
+        """
+        registered = frozenset(processes)
+        self._last = {
+            process: last
+            for process, last in self._last.items()
+            if last > heard or process in registered
+        }
+        there = registered | self._last.keys()
         if self._process not in there:
             # Other processes have dropped this one's shares while it was silent.
             self.refresh(now=True)

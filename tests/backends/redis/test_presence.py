@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from livechat.backends.redis import presence, registry
@@ -218,6 +219,38 @@ class PresenceRelayTest(ProcessesTest):
         await self.hears()
         await self.there.backend.beat()
         await self.hears(ANN)
+
+    async def test_a_process_that_comes_while_the_registry_is_read(self) -> None:
+        """The users of a process stay that came after another had read the registry."""
+        processes: Any = self.here.backend.processes
+        alive, read, go_on = processes.alive, Deferred[None](), Deferred[None]()
+
+        async def slowly() -> list[bytes]:
+            found: list[bytes] = await alive()
+            read.callback(None)
+            await go_on
+            return found
+
+        processes.alive = slowly
+        beaten = Deferred.fromCoroutine(self.here.backend.beat())
+        await read
+        third = self.process()
+        await third.usable()
+        third.backend.presence.share("r", ANN)
+        await self.hears(ANN)
+        go_on.callback(None)
+        await beaten
+        assert self.listener.shares["r"] == [ANN]
+        assert self.server.ask("EXISTS", "lc:{r}:p") == "1"
+
+    async def test_a_process_is_registered_before_it_shares(self) -> None:
+        """A process that can use Redis is in the registry: others would drop its shares else."""
+        third = self.process()
+        not_yet: Deferred[None] = Deferred()
+        self.patch(third.backend, "beat", lambda: not_yet)
+        await third.usable()
+        assert third.backend.processes.name in await self.here.backend.processes.alive()
+        not_yet.callback(None)
 
     async def test_a_lost_push(self) -> None:
         """A push that gets lost is made good by what is said again."""

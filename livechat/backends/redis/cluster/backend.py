@@ -244,6 +244,7 @@ class ClusterBackend(BackendInRedis):
         await self.processes.find_secret()
         await self._maps.refresh()
         await self._find_receivers()
+        await self.processes.beat()
         waiting, self._waiting_for_home = self._waiting_for_home, []
         for each in waiting:
             each.callback(None)
