@@ -26,6 +26,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.frames import Close
 
 from tests.live.forking import Forked, run, template
+from tests.support.ports import free_port
 
 _T = TypeVar("_T")
 
@@ -117,7 +118,9 @@ class Daemon:
         # Workers' shared files: killed daemons leave none elsewhere.
         given |= {"RUNTIME_DIRECTORY": str(directory), **(environment or {})}
         variables = {name: value for name, value in given.items() if value is not None}
-        where = () if any(each.startswith("--listen") for each in options) else ("--port=0",)
+        # With --port=0 another test could be given the port, when the daemon is to be back there.
+        listens = any(each.startswith("--listen") for each in options)
+        where = () if listens else (f"--port={free_port()}",)
         command = [twistd or TWISTD, "--nodaemon", "--pidfile=", "livechat", *where, *options]
         forks = twistd is None and template().suits(variables)
         self.process, self._output = _launched(command, directory, variables, forks=forks)
@@ -210,11 +213,7 @@ class Daemon:
 
     def links(self, pid: int | None = None) -> list[str]:
         """The targets of its open files, or of a worker's."""
-        found = []
-        for each in Path(f"/proc/{pid or self.process.pid}/fd").iterdir():
-            with suppress(FileNotFoundError):
-                found.append(str(each.readlink()))
-        return found
+        return links(pid or self.process.pid)
 
     def workers(self) -> list[int]:
         """The processes that it has started, in their order."""
@@ -222,15 +221,17 @@ class Daemon:
         found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
         return [int(each) for each in found.split()]
 
-    def members(self, count: int, room: str = "r", **options: Any) -> list[Member]:
+    def members(
+        self, count: int, room: str = "r", *, each: int = 1, **options: Any
+    ) -> list[Member]:
         """
-        So many WebSockets, or more: some on each worker.
+        So many WebSockets, or more: at least *each* on each worker.
 
         The kernel spreads connections by chance, and of a dozen sometimes all go to one.
         """
-        before = {pid: self.sockets(pid) for pid in self.workers()}
+        least = {pid: self.sockets(pid) + each for pid in self.workers()}
         made: list[Member] = []
-        while len(made) < count or any(self.sockets(pid) <= before[pid] for pid in before):
+        while len(made) < count or any(self.sockets(pid) < least[pid] for pid in least):
             assert len(made) < 20 * count, "a worker gets no connections"
             made.append(self.socket(room, **options))
         return made
@@ -345,6 +346,16 @@ class Member:
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         self._run(self._connection.close(code, reason))
+
+
+def links(pid: int) -> list[str]:
+    """The targets of a process's open files."""
+    found = []
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        # It may be closed meanwhile.
+        with suppress(FileNotFoundError):
+            found.append(str(each.readlink()))
+    return found
 
 
 def eventually(condition: Callable[[], bool], within: float = PATIENCE) -> None:

@@ -15,6 +15,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from livechat.protocol.signing import secret_to_text
 from tests.live.daemon import PATIENCE, Daemon, trusting
+from tests.support.ports import free_port
 
 SECRET = secret_to_text(b"s" * 32)
 
@@ -47,7 +48,8 @@ class Hook:
         self._change = threading.Condition()
         self._verifier = Webhook(SECRET)
         self._server: _Server | None = None
-        self.port = 0
+        # One of the system's own could be given to another process while the site is away.
+        self.port = free_port()
         self.come()
 
     @property
@@ -72,7 +74,6 @@ class Hook:
                 pass
 
         self._server = _Server(("127.0.0.1", self.port), Handler)
-        self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
 
     def go(self) -> None:

@@ -130,6 +130,9 @@ def test_installed_wheel(wheel: Path, pure_wheel: Path, tmp_path: Path) -> None:
     command = str(place / "bin" / "livechat")
     run(command, "version")
     twistd = str(place / "bin" / "twistd")
+    # Compiles what a daemon imports, for which it has no time when it starts.
+    run(place / "bin" / "python", "-c", "import livechat.daemon.surface")
+    run(twistd, "livechat", "--help")
     environment = {"LIVECHAT_PURE": None}
     with Daemon(tmp_path / "run", twistd=twistd, environment=environment) as daemon:
         run(command, "say", "elsewhere", "hi", f"--state={tmp_path / 'run' / 'state'}")

@@ -40,6 +40,8 @@ def options(title: str, site: str) -> list[str]:
 def running(directory: Path, *command: str) -> Iterator[str]:
     """A program of Python that serves a page; yields its address."""
     program = "import http.server as h, sys, runpy; made = h.HTTPServer.server_bind\n"
+    # A browser may open a connection on which it says nothing.
+    program += "h.HTTPServer = h.ThreadingHTTPServer\n"
     program += (
         "def bind(server): made(server); print(f'port {server.server_port}', flush=True)\n"
         "h.HTTPServer.server_bind = bind\n"
@@ -84,8 +86,8 @@ def test_visitors_of_a_live_event_write(
         )
         done(daemon, *shlex.split(told))
         bob.says("hello")
-        ann.hears("hi", "hello")
         expect(bob.page.get_by_role("button", name="Send, in")).to_be_visible()
+        ann.hears("hi", "hello")
         assert ann.tab.findings() == []
 
 

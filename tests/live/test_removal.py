@@ -93,6 +93,7 @@ def test_removing(tab: Callable[..., Tab], daemon: Daemon, *, scripts: bool) -> 
     operator.page.get_by_role("link", name="Audit").click()
     # A click begins a navigation and does not wait for it.
     expect(operator.page.get_by_role("heading", name="Audit")).to_be_visible()
+    operator.page.wait_for_load_state("domcontentloaded")
     removed = [f"Operator removed a message of Ann in {room}: {each}" for each in texts]
     assert records(operator)[: len(ways)] == removed[::-1]
 

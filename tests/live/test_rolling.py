@@ -36,7 +36,7 @@ def several(
     tmp_path_factory: pytest.TempPathFactory, redis: RedisServer, code: Path
 ) -> Iterator[Daemon]:
     with Daemon(
-        tmp_path_factory.mktemp("several"), f"--redis={redis.url}", "--workers=2", "--drain=2s",
+        tmp_path_factory.mktemp("several"), f"--redis={redis.url}", "--workers=2", "--drain=6s",
         "--max-connections-per-ip=0",
         twistd=TWISTD, environment={**CHEAP, "PYTHONPATH": str(code)},
     ) as daemon:  # fmt: skip
@@ -94,8 +94,9 @@ def test_workers_ignore_it(several: Daemon) -> None:
 def test_a_worker_is_killed_while_it_drains(several: Daemon) -> None:
     """A worker killed while it drains loses no client, and the renewal is completed."""
     before = several.workers()
-    members = several.members(10, subprotocols=["livechat.v1"])
+    members = several.members(10, each=3, subprotocols=["livechat.v1"])
     several.process.send_signal(signal.SIGUSR2)
+    # A drain of three clients takes four seconds.
     several.log.wait_for(r"\[old worker 1#info\] \d+ clients? .* told to come back")
     several.process.send_signal(signal.SIGUSR2)
     several.log.wait_for("SIGUSR2 is ignored: it is renewing worker 1 of 2 already")
@@ -139,8 +140,10 @@ def test_a_new_worker_waits_for_redis(several: Daemon, redis: RedisServer) -> No
     serves(several)
 
 
-def test_sigterm_during_a_renewal(several: Daemon) -> None:
+def test_sigterm_during_a_renewal(several: Daemon, code: Path) -> None:
     """All of them end, the new one too, and nothing is left behind."""
+    slow = "import os, time\nif '_LIVECHAT_FOLLOWS' in os.environ: time.sleep(60)"
+    (code / INSTALLED).write_text(slow)
     several.process.send_signal(signal.SIGUSR2)
     several.log.wait_for("2 workers are renewed", 4)
     eventually(lambda: len(several.workers()) == 3)

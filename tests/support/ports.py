@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import cycle
 from typing import Final
 
 #: Below the ports that the system gives to connections (`ip_local_port_range`): one of those may
@@ -12,14 +15,24 @@ from typing import Final
 _PORTS: Final = range(11_000, 22_000)
 #: A node of a Redis Cluster has a second port, so much higher.
 BUS: Final = 10_000
-# Hypothesis seeds the other one, in each of the processes that run tests.
-_RANDOM: Final = random.SystemRandom()
+
+
+def _mine() -> Iterator[int]:
+    """Yield the ports of this process: no other one of these that run tests is given them."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    mine = _PORTS[worker :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+    # Hypothesis seeds the other generator, in each process alike.
+    first = random.SystemRandom().randrange(len(mine))
+    yield from cycle([*mine[first:], *mine[:first]])
+
+
+_ports: Final = _mine()
 
 
 def free_port() -> int:
-    """Return a port that is free at the moment, here and `BUS` higher."""
+    """Return a port that is free, here and `BUS` higher, and that no other test is given soon."""
     while True:
-        port = _RANDOM.choice(_PORTS)
+        port = next(_ports)
         with suppress(OSError), socket.socket() as one, socket.socket() as other:
             one.bind(("", port))
             other.bind(("", port + BUS))
