@@ -78,10 +78,10 @@ static void write_rates(FILE *out, const struct rates *rates)
     write_number(out, "msgs_per_s", 1, rates->messages);
     write_number(out, "deliv_per_s", 1, rates->deliveries);
     write_number(out, "deliv_per_cpu_s", 1, rates->deliveries_per_cpu_second);
-    write_number(out, "srv_cpu_s", 2, rates->server_seconds);
-    write_number(out, "srv_user_s", 2, rates->server_user_seconds);
-    write_number(out, "srv_sys_s", 2, rates->server_system_seconds);
-    write_number(out, "aux_cpu_s", 2, rates->auxiliary_seconds);
+    write_number(out, "srv_cpu_s", 4, rates->server_seconds);
+    write_number(out, "srv_user_s", 4, rates->server_user_seconds);
+    write_number(out, "srv_sys_s", 4, rates->server_system_seconds);
+    write_number(out, "aux_cpu_s", 4, rates->auxiliary_seconds);
     write_number(out, "srv_cpu_pct", 2, rates->server_percent);
     write_number(out, "cpu_us_per_ping", 1, rates->server_us_per_ping);
     write_number(out, "cli_cpu_pct", 1, rates->own_percent);

@@ -198,6 +198,7 @@ def test_no_answer_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
             await wire.answer({"type": "ack", "seq": 1, "time": 1, "duplicate": True})
         else:
             await wire.hear()
+            monkeypatch.undo()
 
     async def chats() -> None:
         async with playing(play) as script, connect(script.url) as chat:

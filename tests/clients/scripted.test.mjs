@@ -625,9 +625,12 @@ describe("livechat.js, when the network changes", () => {
       if (count === 0) socket.send('{"type":"goaway","retry_ms":1234}', () => socket.terminate());
     });
     const ann = join(t, script.url);
+    let lost = 0;
+    ann.addEventListener("state", ({ detail }) => {
+      if (detail.state === "waiting") lost = Date.now();
+    });
     await until(ann, () => ann.state === "waiting");
     assert.equal(ann.all("state").at(-1).retryMs, 1234);
-    const lost = Date.now();
     // The event "online" does not shorten the wait.
     page.dispatchEvent(new Event("online"));
     await open(ann);

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import TestCase
 
 from livechat import __version__
@@ -104,6 +105,18 @@ class InstalledTest(TestCase):
 
     async def test_a_child_that_holds_the_output(self) -> None:
         """The process has ended without an answer; its child is not waited for."""
-        self.monkeypatch.setattr(edition, "ANSWER_WITHIN", 0.5)
         holds = "import os, time\nif not os.fork(): time.sleep(9)"
-        assert await self.refused(holds) == "it says something else than its version"
+        self.monkeypatch.setattr(edition, "_SHOW", holds)
+        from twisted.internet import reactor  # noqa: PLC0415
+
+        real: Any = reactor
+        clock = Clock()
+        given: Any = SimpleNamespace(spawnProcess=real.spawnProcess, callLater=clock.callLater)
+        before = children()
+        asked = Deferred.fromCoroutine(installed(given, dict(os.environ)))
+        (process,) = children() - before
+        while process in children():
+            await deferLater(real, 0.01, lambda: None)
+        clock.advance(edition.ANSWER_WITHIN)
+        refused = await self.assertFailure(asked, UnknownError)
+        assert str(refused) == "it says something else than its version"

@@ -160,6 +160,15 @@ class Daemon:
         self.process.kill()
         self._gone()
 
+    def kill_all(self) -> None:
+        """Kill the workers, too: else they go on until they notice."""
+        workers = self.workers()
+        self.kill()
+        for pid in workers:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not any(map(links, workers)))
+
     def _gone(self) -> int:
         code = self.process.wait(PATIENCE)
         self.log.close()
@@ -220,6 +229,17 @@ class Daemon:
         pid = self.process.pid
         found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
         return [int(each) for each in found.split()]
+
+    def worker_of(self, member: Member) -> int:
+        """The worker that serves a member."""
+        ends = f":{self.port:04X} ", f":{member.port:04X} "
+        for table in ("tcp", "tcp6"):
+            for line in Path(f"/proc/net/{table}").read_text().splitlines():
+                _, here, there, *_, inode = line.split()[:10]
+                if (here + " ").endswith(ends[0]) and (there + " ").endswith(ends[1]):
+                    link = f"socket:[{inode}]"
+                    return next(pid for pid in self.workers() if link in links(pid))
+        raise AssertionError("it has no connection")
 
     def members(
         self, count: int, room: str = "r", *, each: int = 1, **options: Any
@@ -287,6 +307,7 @@ class Member:
             Member._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
             Member._thread.start()
         options.setdefault("ssl", trusting())
+        options.setdefault("open_timeout", PATIENCE)
 
         async def connected() -> ClientConnection:
             return await connect(uri, **options)
@@ -308,6 +329,12 @@ class Member:
     @property
     def subprotocol(self) -> str | None:
         return self._connection.subprotocol
+
+    @property
+    def port(self) -> int:
+        """The port of its own end."""
+        found: int = self._connection.local_address[1]
+        return found
 
     @property
     def close_received(self) -> Close | None:
@@ -349,12 +376,13 @@ class Member:
 
 
 def links(pid: int) -> list[str]:
-    """The targets of a process's open files."""
+    """The targets of a process's open files; none if it has ended."""
     found = []
-    for each in Path(f"/proc/{pid}/fd").iterdir():
-        # It may be closed meanwhile.
-        with suppress(FileNotFoundError):
-            found.append(str(each.readlink()))
+    # Files are closed, and processes end, meanwhile.
+    with suppress(FileNotFoundError):
+        for each in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                found.append(str(each.readlink()))
     return found
 
 

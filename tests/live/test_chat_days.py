@@ -149,6 +149,7 @@ def test_keyboard_and_enter_on_a_phone(visitor: Callable[..., Visitor], daemon: 
 def test_enter_and_files_elsewhere(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     """Enter sends, Shift and Enter begin a line; files that are pasted or dropped are refused."""
     ann = visitor().join("files", "Ann")
+    ann.is_complete()
     expect(ann.composer).to_have_attribute("enterkeyhint", "send")
     ann.composer.press_sequentially("d")
     ann.composer.press("Shift+Enter")

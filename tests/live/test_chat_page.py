@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import WebSocketRoute, expect
 
-from tests.live.browser import NARROW, WIDE
+from tests.live.browser import NARROW, WIDE, until
 from tests.live.daemon import PATIENCE, ROOT, Daemon, Output
 from tests.live.speaker import Speaker
 from tests.live.visitor import Visitor, say
@@ -295,6 +295,7 @@ def test_messages_since_the_last_visit(visitor: Callable[..., Visitor], daemon: 
     ann = visitor().join("since", "Ann")
     ann.hears("seen")
     seen = 1
+    until(ann.page, "Object.keys(localStorage).some((key) => key.startsWith('livechat:seen'))")
     for missed in (3, 50, 70):
         ann.page.goto("about:blank")
         with daemon.socket("since") as client:

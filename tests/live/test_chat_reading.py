@@ -76,6 +76,7 @@ def test_every_text_can_be_read(
         for text in TEXTS:
             client.send(json.dumps({"message": text}))
         expect(ann.messages()).to_have_count(2 * len(TEXTS))
+    ann.is_complete()
     looks = (
         f"texts => texts.map(text => [({WHOLE})(text),"
         " Boolean(text.parentElement.querySelector('.fold'))])"
@@ -182,6 +183,7 @@ def test_many_long_texts(visitor: Callable[..., Visitor], daemon: Daemon) -> Non
     ann = visitor(viewport=NARROW, cabled=True).join("flood", "Ann")
     session = ann.page.context.new_cdp_session(ann.page)
     session.send("Performance.enable")
+    ann.is_complete()
 
     def layouts() -> float:
         found = session.send("Performance.getMetrics")["metrics"]

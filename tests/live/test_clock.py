@@ -12,9 +12,10 @@ import pytest
 
 from tests.live.daemon import Daemon, eventually
 
-#: A program that is twistd, but for the time of day, which is a file's content later, and for a
-#: minute and a day, which are a second and an hour.
+#: A program that is twistd, but for the time of day, which is a file's content later, for a day,
+#: which is an hour, and for the time after which a jump is believed, which can be set.
 PROGRAM = """#!{python}
+import os
 import time
 
 real = time.time
@@ -23,7 +24,7 @@ time.time = lambda: real() + float(open({file!r}).read())
 from livechat.system import wallclock
 from livechat.backends.sqlite import database, housekeeping
 
-wallclock.HOLD = 1.0
+wallclock.HOLD = float(os.environ.get("HOLD", wallclock.HOLD))
 wallclock.DAY = 3_600.0
 housekeeping.SWEEP_EVERY = housekeeping.LOOK_EVERY = 0.2
 
@@ -128,7 +129,8 @@ def test_ahead_for_a_minute(tmp_path: Path, program: Path, set_clock: SetClock) 
         eventually(lambda: sweeps() >= before + 2)
 
     where = tmp_path / "daemon"
-    with Daemon(where, twistd=str(program)) as daemon:
+    soon = {"HOLD": "1"}
+    with Daemon(where, twistd=str(program), environment=soon) as daemon:
         say("a")
         set_clock(40 * DAY)
         daemon.log.wait_for("has jumped")
@@ -141,7 +143,7 @@ def test_ahead_for_a_minute(tmp_path: Path, program: Path, set_clock: SetClock) 
         assert shown() == ["a", "b", "c"]
         assert abs(apart(daemon, "r")[-1]) < 60
     set_clock(40 * DAY)
-    with Daemon(where, twistd=str(program)) as daemon:
+    with Daemon(where, twistd=str(program), environment=soon) as daemon:
         daemon.log.wait_for("cannot be trusted yet")
         assert shown() == []
         see_sweeps()

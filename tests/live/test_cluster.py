@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from websockets.exceptions import ConnectionClosed
 
 from tests.backends.redis.server import RedisServer
 from tests.live.client import Client
@@ -134,17 +133,6 @@ def test_a_worker_that_stands_still_f8(daemon: Daemon, redis: RedisServer) -> No
     report("a worker stands still", counts)
 
 
-def cut_off(client: Client) -> bool:
-    """Return True if the connection has ended; it must have been quiet otherwise."""
-    try:
-        while True:
-            client.recv(timeout=0.3)
-    except ConnectionClosed:
-        return True
-    except TimeoutError:
-        return False
-
-
 def knows(client: Client, users: int) -> bool:
     """Return True if the client's process knows so many users of the room."""
     client.says(type="presence")
@@ -155,21 +143,22 @@ def test_who_was_at_a_worker_that_is_killed(daemon: Daemon) -> None:
     """Users of a killed worker leave; one that has returned neither leaves nor joins."""
     pids = daemon.workers()
     killed = daemon.log.text.count("has ended: signal 9")
-    before = {pid: daemon.sockets(pid) for pid in pids}
     clients: dict[str, Client] = {}
-    while len(clients) < 6 or any(daemon.sockets(pid) <= before[pid] + 1 for pid in pids):
+    at: dict[int, list[str]] = {pid: [] for pid in pids}
+    while len(clients) < 6 or any(len(each) < 2 for each in at.values()):
         assert len(clients) < 100, "a worker gets no connections"
         name = f"user{len(clients)}"
         clients[name] = Client(daemon, "left", f"?name={name}&client={name:x<16}")
+        at[daemon.worker_of(clients[name])].append(name)
     for client in clients.values():
         # A process knows another's users once it has their share; each publishes in its own turn.
         eventually(partial(knows, client, len(clients)))
     os.kill(pids[0], signal.SIGKILL)
     daemon.log.wait_for("has ended: signal 9", killed + 1)
-    gone = [name for name, client in clients.items() if cut_off(client)]
-    assert 2 <= len(gone) < len(clients)
+    gone = at[pids[0]]
     back = gone.pop()
     again = Client(daemon, "left", f"?name={back}&client={back:x<16}")
+    assert all(clients[name].closed() is None for name in (*gone, back))
     watcher = next(clients[name] for name in clients if name not in (*gone, back))
     left = {watcher.hears("left")["user"]["name"] for _ in gone}
     assert left == set(gone)

@@ -16,6 +16,8 @@ from livechat.net import whereabouts
 from livechat.protocol.v1 import V1
 from tests.live.command import LIVECHAT, Ran, done, livechat
 from tests.live.daemon import CHEAP, PATIENCE, Daemon, Output, eventually
+from tests.live.talk import whole_history
+from tests.live.workers import ready
 from tests.support.archives import unpack
 from tests.support.certificates import issue
 
@@ -143,6 +145,7 @@ def test_workers_know_the_local_key(tmp_path: Path) -> None:
         RedisServer(tmp_path / "redis") as redis,
         Daemon(tmp_path, "--workers=2", f"--redis={redis.url}", environment=CHEAP) as daemon,
     ):
+        ready(daemon)
         eventually((tmp_path / "state" / whereabouts.FILE).exists)
         for _ in range(4):
             assert done(daemon, "key", "list").startswith("ID")
@@ -155,7 +158,8 @@ def test_workers_know_the_local_key(tmp_path: Path) -> None:
 
 def test_a_backup_of_a_busy_server_starts(tmp_path: Path) -> None:
     """Made while messages come, it has all that were acknowledged before, and can be started."""
-    with Daemon(tmp_path / "one", "--rate=0", "--rate-per-ip=0", environment=CHEAP) as one:
+    options = ("--rate=0", "--rate-per-ip=0", "--history-limit=0")
+    with Daemon(tmp_path / "one", *options, environment=CHEAP) as one:
         done(one, "operator", "add", "ann", "--can=lobby=moderate")
         with one.socket("r") as member:
             stop = threading.Event()
@@ -180,8 +184,8 @@ def test_a_backup_of_a_busy_server_starts(tmp_path: Path) -> None:
     state.mkdir(parents=True, mode=0o700)
     with tarfile.open(tmp_path / "backup.tar") as archive:
         unpack(archive, state)
-    with Daemon(tmp_path / "two", environment=CHEAP) as two:
-        found = [each["message"] for each in two.history("r/?limit=1000")]
+    with Daemon(tmp_path / "two", "--history-limit=0", environment=CHEAP) as two:
+        found = [each["message"] for each in whole_history(two, "r")]
         assert len(found) >= before
         assert found == said[: len(found)]
         assert "ann" in done(two, "operator", "list")

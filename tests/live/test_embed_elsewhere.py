@@ -100,11 +100,13 @@ def test_the_library_beside_the_chat(guest: Callable[..., Guest], daemon: Daemon
         <script type=module>
         import {{ ChatError, connect }} from "{daemon.url}/static/chat.js";
         const chat = connect("{daemon.url}", {{ room: "beside", name: "Ann" }});
+        window.beside = chat;
         window.own = new Promise((done) => chat.addEventListener("message", done));
         window.failed = chat.send("").catch((error) => error instanceof ChatError);
         </script>"""
     )
     expect(ann.room("beside").locator(".people li")).to_have_count(1)
+    until(ann.page, "beside.state === 'open'")
     ann.visitor.says("hi")
     ann.visitor.hears("hi")
     assert ann.page.evaluate("own.then(({ detail }) => detail.message)") == "hi"

@@ -89,6 +89,7 @@ def test_keyboard_alone(visitor: Callable[..., Visitor], daemon: Daemon) -> None
     keys.press("Enter")
     ann.is_in()
     assert ann.focused() == "Message"
+    expect(page.locator(".rename")).to_be_visible()
     ann.reaches("Change your name", "Shift+Tab")
     keys.press("Enter")
     keys.type("Anna")

@@ -277,6 +277,7 @@ def test_with_a_redis_of_its_own(tmp_path: Path) -> None:
         assert running_it.wait(PATIENCE) in (0, 128 + signal.SIGTERM)
     finally:
         running_it.kill()
+        running_it.wait()
         log.close()
         running_it.stdout.close()
     assert not any(running(int(pid)) for pid in workers)

@@ -79,6 +79,10 @@ class Visitor:
         expect(self.composer).to_be_visible()
         expect(self.banner).to_be_hidden()
 
+    def is_complete(self) -> None:
+        """Wait until the parts are there that a page loads after it is connected."""
+        expect(self.page.locator(".people")).to_be_attached()
+
     def says(self, *texts: str) -> None:
         for text in texts:
             self.composer.fill(text)
@@ -149,6 +153,7 @@ class Visitor:
         expect(self.page.locator("button.count")).to_have_text(text)
 
     def roster(self) -> list[str]:
+        self.is_complete()
         return self.page.locator(".roster bdi").all_inner_texts()
 
 

@@ -117,7 +117,7 @@ class CutOffTest(RedirectingTest):
             assert await end.lost() is ConnectionAborted
             plain.close()
             end, plain = await self.accept()
-            await in_thread(plain.sendall, said)
+            plain.sendall(said)
             plain.close()
             assert await end.lost() is ConnectionLost
         assert len(self.port.shaking) == 0
@@ -125,8 +125,9 @@ class CutOffTest(RedirectingTest):
     async def test_a_peer_that_stays_is_cut_off(self) -> None:
         """A peer that has its answer and does not close is cut off."""
         end, plain = await self.accept()
-        await in_thread(plain.sendall, GET)
-        assert await in_thread(rest, plain)
+        reading = in_thread(rest, plain)
+        plain.sendall(GET)
+        assert await reading
         assert await end.lost() is ConnectionAborted
 
 

@@ -15,6 +15,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
 from livechat.addresses import Address, parse
+from livechat.limits.rates import LogLimit, Rate
 from livechat.net import dispatch, stream_port
 from livechat.net.listening import listen
 from livechat.net.plain_port import PlainPort
@@ -172,6 +173,7 @@ class TcpTest(TestCase):
 
     async def test_a_peer_that_speaks_tls(self) -> None:
         """A TLS handshake is cut off and logged, but not each time."""
+        self.port._failures = LogLimit(Rate(1 / 3_600, 1))
         with capturedLogs() as events:
             for _ in range(3):
                 end, peer = await self.connect()

@@ -58,6 +58,12 @@ class SlowTest(PortTest):
             self.port._failures = LogLimit(Rate(0, 1))
         assert len(self.port.shaking) == 0
 
+
+class FinishedTest(PortTest):
+    """Handshakes that have a while, which they need on a busy machine."""
+
+    handshake = 1.5
+
     async def test_a_finished_handshake_has_no_deadline(self) -> None:
         """A finished handshake has no deadline any more."""
         end, peer = await self.connect()

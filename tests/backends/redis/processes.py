@@ -15,7 +15,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from livechat.backends.redis import connect
+from livechat.backends.redis import connect, publisher, resp
 from livechat.backends.redis.backend import RedisBackend
 from livechat.backends.retention import Retention
 from livechat.errors import ChatError, Kind
@@ -105,6 +105,10 @@ class RedisContract(AmendContract, ArchiveContract, OutboxContract, BackendContr
 
     def begin_at(self, *servers: RedisServer) -> None:
         """Before each test."""
+        # All acts of a turn share these times, and thousands take long on a busy machine.
+        test: Any = self
+        test.patch(publisher, "WAIT", 30.0)
+        test.patch(resp, "REPLY", 30.0)
         for server in servers:
             server.ask("FLUSHALL")
         self._servers = servers

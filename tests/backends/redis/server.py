@@ -179,7 +179,7 @@ class Sentinel:
             f"dir {directory}\n"
             f"logfile {directory}/sentinel.log\n"
             f"sentinel monitor {service} 127.0.0.1 {port} 1\n"
-            f"sentinel down-after-milliseconds {service} 300\n"
+            f"sentinel down-after-milliseconds {service} 60000\n"
             f"sentinel failover-timeout {service} 2000\n" + "".join(f"{line}\n" for line in lines)
         )
         self._process = subprocess.Popen([server_program(), str(config), "--sentinel"])
@@ -187,6 +187,10 @@ class Sentinel:
 
     def ask(self, *words: str) -> str:
         return asked("-p", str(self.port), *self.login, *words)
+
+    def lose_patience(self) -> None:
+        """Take a silent master for dead soon, from now on: before, it may only be busy."""
+        self.ask("SENTINEL", "SET", self._service, "down-after-milliseconds", "300")
 
     def wait_for_replica(self) -> None:
         """Until it knows one that it could make the master."""

@@ -12,7 +12,7 @@ import pytest
 from twisted.internet.defer import gatherResults
 from twisted.protocols import portforward
 
-from livechat.backends.redis import connect
+from livechat.backends.redis import connect, publisher
 from livechat.backends.redis.connection import Script
 from livechat.backends.redis.publisher import WAIT
 from livechat.backends.retention import Retention
@@ -166,7 +166,13 @@ class SilenceTest(ProcessesTest):
 
     async def test_a_stored_message_is_not_stored_again(self) -> None:
         """A message that was stored but not answered is not stored a second time."""
-        client = self.proxy.made[0 if not self.proxy.made[0].subscribes else 1]
+        # The answer is given up after `REPLY`, and a new connection has to be made meanwhile.
+        self.patch(publisher, "WAIT", 30.0)
+        before = len(self.proxy.made)
+        self.there = self.process()
+        await self.there.usable()
+        await self.there.backend.messages.subscribe("r")
+        (client,) = (each for each in self.proxy.made[before:] if not each.subscribes)
         sent = publish(self.there.backend.messages, Draft("r", "once"))
         await until(lambda: self.server.ask("XLEN", "lc:{r}:s") == "1" or self._swallow(client))
         message = await sent

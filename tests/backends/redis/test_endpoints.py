@@ -108,10 +108,23 @@ def test_files_that_are_no_authorities(tmp_path: Path) -> None:
             connect("rediss://r", reactor, Retention(), TLSFiles(tmp_path / name))  # type: ignore[arg-type]
 
 
-class SentinelTest(ProcessesTest):
-    """A master, a replica, and Sentinel who puts the one in the other's place."""
+class FailoverTest(ProcessesTest):
+    """
+    A master, a replica, and a Sentinel that makes the one the other.
+
+    @ivar watcher: the Sentinel.
+    """
 
     timeout = 90
+    watcher: Sentinel
+
+    async def kill(self) -> None:
+        self.watcher.lose_patience()
+        await super().kill()
+
+
+class SentinelTest(FailoverTest):
+    """Without passwords and TLS."""
 
     @pytest.fixture(autouse=True)
     def _given(self, tmp_path: Path) -> Iterator[None]:
@@ -122,7 +135,7 @@ class SentinelTest(ProcessesTest):
             RedisServer(tmp_path / "b", *replicates, port=ports[1]) as replica,
         ):
             self.server, self.replica = server, replica
-            sentinel = Sentinel(tmp_path / "sentinel", "chat", ports[0])
+            sentinel = self.watcher = Sentinel(tmp_path / "sentinel", "chat", ports[0])
             sentinel.wait_for_replica()
             # The first of them is not there.
             where = f"127.0.0.1:{free_port()},127.0.0.1:{sentinel.port}"
@@ -171,7 +184,7 @@ def documented() -> str:
     return str(line)
 
 
-class SecuredSentinelTest(ProcessesTest):
+class SecuredSentinelTest(FailoverTest):
     """
     Passwords, TLS and client certificates at the master, its replica and Sentinel, which has a user
     of its own.
@@ -200,7 +213,7 @@ class SecuredSentinelTest(ProcessesTest):
             for each in (self.server, self.replica):
                 each.ask("CONFIG", "SET", "requirepass", self.password)
                 each.login = "--no-auth-warning", "-a", self.password
-            sentinel = self.sentinel(tmp_path / "sentinel", ports[0])
+            sentinel = self.watcher = self.sentinel(tmp_path / "sentinel", ports[0])
             sentinel.wait_for_replica()
             self.port = sentinel.port
             yield

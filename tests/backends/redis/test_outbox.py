@@ -40,13 +40,13 @@ class OutboxTest(ProcessesTest):
         """Two processes ask at once and one leads; the other does after a stop or a kill."""
         self.patch(outbox, "LEASE", 0.5)
         both = [self.here.backend, self.there.backend]
+        began = self.reactor.seconds()
         leads = await gatherResults([each.outbox.lead() for each in both])
         assert sorted(leads) == [0.0, 0.5]
         leader, other = (each for _, each in sorted(zip(leads, both, strict=True), reverse=True,
                                                     key=lambda pair: pair[0]))  # fmt: skip
         # As after kill -9: nothing is said any more.
         await leader._connection.stop()
-        began = self.reactor.seconds()
         while not await other.outbox.lead():
             await deferLater(self.reactor, 0.02)
         assert self.reactor.seconds() - began >= 0.3

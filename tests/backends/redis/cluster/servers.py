@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from livechat.backends.redis.cluster.slots import SLOTS
-from tests.backends.redis.server import RedisServer, asked, server_version
+from tests.backends.redis.server import RedisServer, server_version
 from tests.live.daemon import PATIENCE, eventually
 from tests.support.ports import free_port
 
@@ -137,10 +137,8 @@ class RedisCluster:
         until = time.monotonic() + PATIENCE
         while keys or (found := source.ask("CLUSTER", "GETKEYSINSLOT", f"{slot}", "100").split()):
             some = list(keys) or found
-            moved = asked(
-                *("-p", f"{source.port}", "MIGRATE", "127.0.0.1", f"{target.port}", ""),
-                *("0", "5000", "KEYS", *some),
-            )
+            where = "127.0.0.1", f"{target.port}"
+            moved = source.ask("MIGRATE", *where, "", "0", "5000", "KEYS", *some)
             if moved not in {"OK", "NOKEY"}:
                 # The other node does not know yet, or the cluster is down.
                 assert time.monotonic() < until, moved
