@@ -22,6 +22,16 @@ _PSS: Final = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 _PEAK: Final = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 _SLAB: Final = re.compile(r"^Slab:\s+(\d+) kB", re.MULTILINE)
 
+#: Runs a command, and writes its use to a descriptor.  Linux counts the peak of whoever starts a
+#: process as the process's own (vfork shares its memory until exec), and this one has little.
+_LAUNCHER: Final = """
+import os, resource, subprocess, sys
+code = subprocess.run(sys.argv[2:]).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+os.write(int(sys.argv[1]), f"{used.ru_utime + used.ru_stime} {used.ru_maxrss}".encode())
+sys.exit(code != 0)
+"""
+
 
 def cpu(pids: Iterable[int]) -> float:
     """Return the CPU seconds of processes, with all their threads."""
@@ -115,23 +125,28 @@ def timed(
 
     @raise RuntimeError: the command failed; the text has its output.
     """
+    reading, writing = os.pipe()
     begun = time.monotonic()
-    with subprocess.Popen(
-        command,
-        env={**os.environ, **(environment or {})},
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        output = process.stdout.read()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {output}")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _LAUNCHER, f"{writing}", *command],
+            env={**os.environ, **(environment or {})},
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            pass_fds=[writing],
+        )
+    finally:
+        os.close(writing)
     seconds = time.monotonic() - begun
-    return Used(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, output)
+    with os.fdopen(reading) as told:
+        used = told.read().split()
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stdout}")
+    cpu_seconds, kilobytes = map(float, used)
+    return Used(seconds, cpu_seconds, kilobytes / 1024, done.stdout)
 
 
 def beside(name: str) -> str:

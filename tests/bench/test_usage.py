@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
 from bench.usage import catches, cpu, files, low_port, memory, peak, slab, timed
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_cpu_and_memory() -> None:
@@ -45,6 +48,15 @@ def test_the_usage_of_a_command_is_its_own() -> None:
     assert 50 < used.peak < 150
     assert used.cpu > 0
     assert "at most" in str(used)
+
+
+def test_the_peak_is_not_that_of_its_starter() -> None:
+    """A process that has had much memory measures the little of a command."""
+    program = (
+        "import sys; from bench.usage import timed; much = b'x' * (200 << 20); del much;"
+        "print(timed([sys.executable, '-c', 'pass']).peak)"
+    )
+    assert float(timed([sys.executable, "-c", program], cwd=ROOT).output) < 100
 
 
 def test_a_command_that_fails_is_told() -> None:
