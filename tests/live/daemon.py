@@ -232,11 +232,11 @@ class Daemon:
 
     def worker_of(self, member: Member) -> int:
         """The worker that serves a member."""
-        ends = f":{self.port:04X} ", f":{member.port:04X} "
+        ours, its = f":{self.port:04X}", f":{member.port:04X}"
         for table in ("tcp", "tcp6"):
             for line in Path(f"/proc/net/{table}").read_text().splitlines():
                 _, here, there, *_, inode = line.split()[:10]
-                if (here + " ").endswith(ends[0]) and (there + " ").endswith(ends[1]):
+                if here.endswith(ours) and there.endswith(its):
                     link = f"socket:[{inode}]"
                     return next(pid for pid in self.workers() if link in links(pid))
         raise AssertionError("it has no connection")

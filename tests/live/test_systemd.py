@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from queue import Queue
+from queue import Empty, Queue
 
 import pytest
 
@@ -51,7 +51,7 @@ class Manager:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(path))
         # The socket has room for ten messages; the daemon drops what finds none.
-        self._reader = threading.Thread(target=self._read)
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
@@ -62,7 +62,10 @@ class Manager:
         """The next message that matches."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            heard = self._heard.get(timeout=max(0.0, deadline - time.monotonic()))
+            try:
+                heard = self._heard.get(timeout=max(0.0, deadline - time.monotonic()))
+            except Empty:
+                raise AssertionError(f"no message has {pattern!r}") from None
             if re.search(pattern, heard):
                 return heard
 

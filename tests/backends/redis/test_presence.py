@@ -228,6 +228,7 @@ class PresenceRelayTest(ProcessesTest):
         alive, read, go_on = processes.alive, Deferred[None](), Deferred[None]()
 
         async def slowly() -> list[bytes]:
+            processes.alive = alive
             found: list[bytes] = await alive()
             read.callback(None)
             await go_on
