@@ -25,9 +25,9 @@ PATIENCE: Final = 30.0
 DONE: Final = {"type": "resumed", "complete": True, "from": 1, "to": 0}
 
 
-def run(test: Coroutine[Any, Any, None], within: float = PATIENCE) -> None:
+def run(test: Coroutine[Any, Any, None]) -> None:
     """Run a test that is a coroutine."""
-    run_apart(asyncio.wait_for(test, within))
+    run_apart(asyncio.wait_for(test, PATIENCE))
 
 
 def hello(**more: Any) -> Frame:

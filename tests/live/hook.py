@@ -48,7 +48,7 @@ class Hook:
         self._change = threading.Condition()
         self._verifier = Webhook(SECRET)
         self._server: _Server | None = None
-        # One of the system's own could be given to another process while the site is away.
+        # A port of the system's range could go to another process while the site is away.
         self.port = free_port()
         self.come()
 

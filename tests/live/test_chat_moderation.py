@@ -192,7 +192,7 @@ def test_a_moderator_at_work(
     expect(eve.composer).to_be_hidden()
     told = mia.page.locator(".told")
     expect(told).to_contain_text("Eve is muted for 10 minutes.")
-    # It stays for as long as its button has the focus.
+    # The note stays for as long as its button has the focus.
     told.get_by_role("button", name="Undo").focus()
     assert mia.tab.findings() == []
     told.get_by_role("button", name="Undo").tap()

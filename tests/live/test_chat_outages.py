@@ -46,8 +46,6 @@ def test_daemon_that_is_killed_then_stopped(
     start(f"--port={first.port}")
     ann.says("after")
     for each in (ann, bob):
-        # So soon after the first outage they would wait the longer.
-        each.page.evaluate("dispatchEvent(new Event('online'))")
         each.hears(*said, "after")
 
 

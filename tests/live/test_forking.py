@@ -92,7 +92,7 @@ def test_the_exit_code_of_a_fork_stays_known(tmp_path: Path, number: signal.Sign
     daemon = Daemon(tmp_path)
     daemon.curl(f"{daemon.url}/healthz")  # it takes signals
     assert daemon.process.poll() is None
-    # A second SIGTERM could come when Python minds none any more.
+    # Else `stop` sends a second SIGTERM, perhaps after Python has put back the default action.
     if number == signal.SIGTERM:
         daemon.terminate()
     else:

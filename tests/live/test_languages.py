@@ -227,7 +227,7 @@ def test_from_right_to_left(visitor: Callable[..., Visitor], daemon: Daemon, wid
         line = ann.line("hello")
         line.hover()
         line.locator(".actions").click()
-        # It is where it stays.
+        # The menu has its place when the button says that it is open.
         expect(line.locator(".actions")).to_have_attribute("aria-expanded", "true")
         menu = ann.page.get_by_role("menu").bounding_box()
         assert menu

@@ -187,7 +187,7 @@ def test_sigterm_while_joining(start: Callable[..., Daemon]) -> None:
     peers = [daemon.raw(each[:-2]) for each in asked]
     with daemon.socket(subprotocols=["livechat.v1"]) as member:
         daemon.terminate()
-        # For half a request there is a second from then on.
+        # From then on half a request has a second to become a whole one.
         while json.loads(member.recv())["type"] != "goaway":
             pass
         with pytest.raises(ConnectionRefusedError):

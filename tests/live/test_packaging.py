@@ -130,7 +130,7 @@ def test_installed_wheel(wheel: Path, pure_wheel: Path, tmp_path: Path) -> None:
     command = str(place / "bin" / "livechat")
     run(command, "version")
     twistd = str(place / "bin" / "twistd")
-    # Compiles what a daemon imports, for which it has no time when it starts.
+    # A daemon's imports are compiled now: its start has a limit.
     run(place / "bin" / "python", "-c", "import livechat.daemon.surface")
     run(twistd, "livechat", "--help")
     environment = {"LIVECHAT_PURE": None}

@@ -154,7 +154,7 @@ def test_a_long_way_back(daemon: Daemon) -> None:
     """Far more than may wait for a member is no reason to close one that resumes."""
     text = "x" * 16_000
     many = 300
-    # As it reads nothing before the end, what comes must wait here.
+    # The sender reads nothing before the end, so frames to it wait in its own queue.
     with Client(daemon, "long", max_queue=None) as client:
         epoch = client.hears("hello")["epoch"]
         for number in range(many):

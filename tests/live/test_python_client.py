@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from livechat_client import Chat, Closed, Edited, Gap, Message, Refused, Retracted, User, connect
 
-from tests.client.playing import PATIENCE, run
+from tests.client.playing import run
 from tests.live.cable import Cable
 from tests.live.daemon import ROOT, Daemon, trusting
 from tests.live.site_users import SECRET, token
@@ -110,8 +110,7 @@ def test_a_killed_server_costs_no_message(start: Callable[..., Daemon]) -> None:
             assert said == [str(each) for each in range(30)]
             assert await heard(ann, 31) == entries
 
-    # Clients wait the longer the longer the daemon takes to start.
-    run(chats(), 3 * PATIENCE)
+    run(chats())
 
 
 def test_a_small_inbox_gets_everything(daemon: Daemon) -> None:

@@ -43,7 +43,7 @@ def test_a_raid_of_thirty_ends_in_ten_clicks(
     operator = tab(**PHONE)
     page = operator.page
     with ExitStack() as stack:
-        # One that does not read at once must answer pings all the same.
+        # With a bounded queue a member that does not read would answer no pings.
         members = [stack.enter_context(daemon.socket("raid", max_queue=None)) for _ in range(crowd)]
         spammers = [
             stack.enter_context(daemon.socket(f"raid?name=Sp{number}", max_queue=None))

@@ -40,8 +40,6 @@ def options(title: str, site: str) -> list[str]:
 def running(directory: Path, *command: str) -> Iterator[str]:
     """A program of Python that serves a page; yields its address."""
     program = "import http.server as h, sys, runpy; made = h.HTTPServer.server_bind\n"
-    # A browser may open a connection on which it says nothing.
-    program += "h.HTTPServer = h.ThreadingHTTPServer\n"
     program += (
         "def bind(server): made(server); print(f'port {server.server_port}', flush=True)\n"
         "h.HTTPServer.server_bind = bind\n"

@@ -142,8 +142,9 @@ def test_a_new_worker_waits_for_redis(several: Daemon, redis: RedisServer) -> No
 
 def test_sigterm_during_a_renewal(several: Daemon, code: Path) -> None:
     """All of them end, the new one too, and nothing is left behind."""
-    slow = "import os, time\nif '_LIVECHAT_FOLLOWS' in os.environ: time.sleep(60)"
-    (code / INSTALLED).write_text(slow)
+    # The new worker is never ready.
+    waits = "import os, signal\nif '_LIVECHAT_FOLLOWS' in os.environ: signal.pause()"
+    (code / INSTALLED).write_text(waits)
     several.process.send_signal(signal.SIGUSR2)
     several.log.wait_for("2 workers are renewed", 4)
     eventually(lambda: len(several.workers()) == 3)

@@ -88,7 +88,7 @@ def test_a_slow_reader_is_cut(daemon: Daemon) -> None:
                 assert len(member.recv(timeout=PATIENCE)) > 16_000
                 speaker.recv(timeout=PATIENCE)
     assert daemon.memory() - before < 2 * HARD_LIMIT * MAX_UNSENT
-    # Reading before that would give it more time.
+    # Reading before the cut would give the slow reader more time.
     eventually(lambda: _cut(daemon) > cut)
     answer = rest(slow, SOFT_SECONDS + CLOSE_WITHIN + PATIENCE)
     assert len(answer) < count * 16_000

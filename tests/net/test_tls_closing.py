@@ -190,7 +190,7 @@ class ClosingTest(PortTest):
         """A slow but steady peer gets everything, however long that takes."""
         end, peer = await self.connect(receive_buffer=10_000)
         size = 6 * MIB
-        # The time for all of it is not what this is about.
+        # This test is not about the limit on the whole time.
         self.patch(uptake, "_MOST_TIMES", 1_000)
 
         async def read() -> int:

@@ -85,7 +85,7 @@ class PresenceRelay:
         self._others: dict[str, dict[bytes, Share]] = {}
         #: The number of shares that came from other processes.
         self.heard = 0
-        # What it was at the last share of each process.
+        # By process, the value of `heard` at its last share.
         self._last: dict[bytes, int] = {}
         # Rooms whose last share was not published, or perhaps not.
         self._unsaid: set[str] = set()

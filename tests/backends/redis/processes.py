@@ -107,8 +107,8 @@ class RedisContract(AmendContract, ArchiveContract, OutboxContract, BackendContr
         """Before each test."""
         # All acts of a turn share these times, and thousands take long on a busy machine.
         test: Any = self
-        test.patch(publisher, "WAIT", 30.0)
-        test.patch(resp, "REPLY", 30.0)
+        test.patch(publisher, "WAIT", 20.0)
+        test.patch(resp, "REPLY", 20.0)
         for server in servers:
             server.ask("FLUSHALL")
         self._servers = servers

@@ -27,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 class RedisContractTest(RedisContract, TestCase):
     """Rooms in Redis keep the contract."""
 
-    timeout = 60
+    timeout = 30
 
     @pytest.fixture(autouse=True)
     def _given(self, server: RedisServer) -> None:

@@ -190,7 +190,6 @@ class SecuredSentinelTest(FailoverTest):
     of its own.
     """
 
-    timeout = 90
     password = "a p@ss/word"
 
     @pytest.fixture(autouse=True)

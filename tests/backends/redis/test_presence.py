@@ -110,7 +110,7 @@ class PresenceRelayTest(ProcessesTest):
         assert self.listener.shares["r"] == [ANN]
         processes = self.here.backend.processes
         now = processes._now
-        # A second more, as the processes' clocks differ a little.
+        # The processes' clocks differ a little, hence a second more.
         self.patch(processes, "_now", lambda: now() + int(1000 * (registry.FAREWELL + 1)))
         await self.here.backend.beat()
         assert self.listener.shares["r"] == []

@@ -65,7 +65,7 @@ class ProcessRegistryTest(ProcessesTest):
         await third.backend.stop()
         assert left.name in await seen.alive()
         now = seen._now
-        # A second more, as the processes' clocks differ a little.
+        # The processes' clocks differ a little, hence a second more.
         self.patch(seen, "_now", lambda: now() + int(1000 * (registry.FAREWELL + 1)))
         assert left.name not in await seen.alive()
 

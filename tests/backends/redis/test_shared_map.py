@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -31,11 +32,11 @@ class RedisMapTest(ProcessesTest):
     async def agree(self) -> None:
         await until(lambda: sorted(self.one.items()) == sorted(self.two.items()))
 
-    async def fill(self, much: int) -> None:
-        """Put so many entries; those of a turn must all be in force in time."""
-        for first in range(0, much, 100):
-            numbers = range(first, min(much, first + 100))
-            await gatherResults([self.one.put(f"{n}", b"1", 2**40) for n in numbers])
+    async def fill(self, names: Sequence[str], *until: int) -> None:
+        """Put these entries, a hundred in a turn: all of a turn must be in force in time."""
+        for first in range(0, len(names), 100):
+            some = names[first : first + 100]
+            await gatherResults([self.one.put(name, b"1", *until) for name in some])
 
     async def test_a_change_is_in_force_at_both_processes(self) -> None:
         """A change at one process is in force at both, and a comparison counts at both."""
@@ -123,9 +124,7 @@ class RedisMapTest(ProcessesTest):
 
     async def test_what_is_over_leaves(self) -> None:
         """A change takes with it what is over, from Redis and from every copy."""
-        for first in range(0, 300, 100):
-            more = range(first, first + 100)
-            await gatherResults([self.one.put(f"over{n}", b"1", 1) for n in more])
+        await self.fill([f"over{n}" for n in range(300)], 1)
         for _ in range(3):
             await self.two.catch_up()
             await self.two.put("a", b"1")
@@ -135,7 +134,7 @@ class RedisMapTest(ProcessesTest):
 
     async def test_changes_while_it_is_read(self) -> None:
         """A reading in steps is completed by what is heard meanwhile."""
-        await self.fill(999)
+        await self.fill([f"{n}" for n in range(999)], 2**40)
         third = self.process()
         three = map_of(third)
         for turn in range(5):
@@ -151,7 +150,7 @@ class RedisMapTest(ProcessesTest):
 
     async def test_changes_that_are_not_heard_while_it_is_read(self) -> None:
         """The map is read at once then, and as it was at one moment."""
-        await self.fill(999)
+        await self.fill([f"{n}" for n in range(999)])
         third = self.process()
         third.backend.published = lambda *_: None  # type: ignore[method-assign]
         three = map_of(third)
